@@ -1,0 +1,21 @@
+"""The one error tree. Knows nothing of what raises it; `cli` turns it into exit codes, `server` into HTTP statuses."""
+
+
+class PraxinoError(Exception):
+    """Anything Praxino raises on purpose. The message has what, got, allowed and fix, in one to three lines."""
+
+
+class UserError(PraxinoError):
+    """The wish cannot be granted as written; nothing was loaded and nothing was written (exit 2, HTTP 4xx)."""
+
+
+class ModelError(PraxinoError):
+    """A checkpoint is missing, damaged, or not what its recipe says (exit 1, HTTP 5xx)."""
+
+
+class JobError(PraxinoError):
+    """A durable job cannot go on."""
+
+
+class Cancelled(PraxinoError):
+    """Raised from `on_step` to stop a run within one step (exit 130)."""

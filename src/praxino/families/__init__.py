@@ -1,0 +1,166 @@
+"""The contract that every family fulfils, and how families are found.
+
+A family is one architecture with its rules. Its module is importable without torch; torch and diffusers are imported
+inside the functions that need them. Knows nothing of requests' files, of the engine, or of any one family.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from praxino.recipe import GuidancePhase, Recipe
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The sizes and lengths that a variant can draw. Pixels and frames, bounds inclusive."""
+
+    size_multiple: int
+    """Width and height are multiples of this."""
+    min_side: int
+    max_side: int
+    frame_step: int
+    """num_frames = frame_step * k + 1."""
+    max_frames: int
+    sizes: tuple[tuple[int, int], ...] = ()
+    """When given, only these (width, height) are drawn."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A published checkpoint, with everything about it that is data."""
+
+    name: str
+    title: str
+    source: str
+    """Hub repository and file, or "" for what ships in the package."""
+    licence: str
+    tasks: tuple[str, ...]
+    grid: Grid
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+    guidance_phases: tuple[GuidancePhase, ...]
+    """The default guidance; one phase unless the authors change it on the way."""
+    cfg_star: bool = False
+    stg_mode: str = "attention-values"
+    negative_prompt: str = ""
+    scheduler: str = "euler"
+    schedule: str = "uniform"
+    sigmas: tuple[float, ...] = ()
+    """The exact noise levels, for distilled checkpoints (schedule "explicit")."""
+    dtype: str = "bfloat16"
+    max_text_tokens: int = 256
+    download_gb: float = 0.0
+    vocabulary: str = ""
+    """Name of the vocabulary file in the folder, when the variant only knows certain words."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What only this family reads."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """The family's part of a Recipe: fields of the same names."""
+
+    steps: int
+    guidance_phases: tuple[GuidancePhase, ...]
+    cfg_star: bool
+    stg_mode: str
+    scheduler: str
+    schedule: str
+    sigmas: tuple[float, ...]
+    negative_prompt: str
+    options: Mapping[str, Any]
+
+
+@dataclass
+class LoopState:
+    """All that a denoising loop needs to go on after `step` steps: what a checkpoint saves.
+
+    `tensors` holds the latents under "latents" and whatever the sampler carries along (earlier predictions, the
+    generator's state). All on the CPU or the run's device; saved as safetensors.
+    """
+
+    step: int
+    tensors: dict[str, torch.Tensor]
+
+
+class Family(Protocol):
+    """One architecture. `name` is the module's name with hyphens."""
+
+    name: str
+    title: str
+    variants: Mapping[str, Variant]
+
+    def identify(self, path: Path) -> Variant | None:
+        """Which variant lies in a folder or single file, read from its configs and headers alone (no torch).
+
+        None when the path holds no checkpoint of this family. A checkpoint of this family that is none of the published
+        ones yields a variant made for it.
+        """
+        ...
+
+    def plan(self, request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
+        """Decide how to sample. No torch, no weights.
+
+        Raises:
+            UserError: the request asks for something the variant cannot do.
+        """
+        ...
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Any:
+        """Load the networks: whatever `run` wants as `parts`. Raises ModelError when the files are damaged."""
+        ...
+
+    def apply_loras(self, parts: Any, recipe: Recipe) -> Any:
+        """Lay the recipe's LoRAs over `parts` (replacing any laid before). Raises ModelError when a key matches nothing."""
+        ...
+
+    def denoise(
+        self, recipe: Recipe, parts: Any, pictures: list[np.ndarray], seed: int, state: LoopState | None = None
+    ) -> Iterator[LoopState]:
+        """Yield the state before the first step (step 0) and after every step; go on from `state` when given.
+
+        `pictures[i]` is (F, H, W, 3) uint8 RGB: the decoded media of `recipe.conditions[i]`, not yet resized.
+        """
+        ...
+
+    def decode(self, recipe: Recipe, parts: Any, state: LoopState) -> np.ndarray:
+        """The final state as frames, (F, H, W, 3) uint8."""
+        ...
+
+    def preview(self, recipe: Recipe, parts: Any, state: LoopState) -> np.ndarray:
+        """A small, cheap picture of what is coming, (h, w, 3) uint8."""
+        ...
+
+    def miniature(self, folder: Path) -> None:
+        """Write the same pipeline with tiny random weights and a tokenizer made on the spot."""
+        ...
+
+
+@cache
+def families() -> dict[str, Family]:
+    """Every family by name: the modules of this package, then the entry points of the group `praxino.families`."""
+    found: dict[str, Family] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if not module.name.startswith("_"):
+            family = importlib.import_module(f"{__name__}.{module.name}").FAMILY
+            found[family.name] = family
+    for entry in entry_points(group="praxino.families"):
+        family = entry.load()
+        found[family.name] = family
+    return found

@@ -1,0 +1,170 @@
+"""The Recipe: everything decided. Plain JSON both ways; it travels inside every file that Praxino writes.
+
+Knows nothing of how it is resolved, run or embedded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from praxino.errors import UserError
+from praxino.plain import from_plain, to_plain
+
+RECIPE_VERSION = 1
+"""Raised whenever an older Praxino could no longer read, or would read differently, what this one writes."""
+
+Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "frames"]
+"""File formats; `png` is an APNG when there are several frames; `frames` is a folder of numbered PNGs."""
+
+GifQuality = Literal["small", "good", "best"]
+Codec = Literal["h264", "av1", "vp9", "none"]
+
+
+@dataclass(frozen=True)
+class Media:
+    """A picture or clip that a run is conditioned on."""
+
+    source: str
+    """Where it came from, as the user named it."""
+    sha256: str
+    """Of the decoded pixels: uint8 RGB bytes, frame after frame, as (F, H, W, 3)."""
+    data: str
+    """`data:image/png;base64,...` when it is embedded (always for single pictures), else "" and `source` is read again."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A picture, or a run of frames, that the clip has to show from frame `frame` on."""
+
+    frame: int
+    """Index of the first pixel frame that it stands for, 0 to num_frames - 1."""
+    strength: float
+    """1 keeps it as it is, 0 ignores it."""
+    media: Media
+
+
+@dataclass(frozen=True)
+class Lora:
+    """Low-rank weights laid over the checkpoint."""
+
+    path: str
+    scale: float
+    sha256: str
+
+
+@dataclass(frozen=True)
+class GuidancePhase:
+    """How predictions are combined from a sigma downwards, until the next phase begins."""
+
+    start: float
+    """The phase holds for steps whose sigma is at most this (the first phase starts at 1.0 or above)."""
+    scale: float
+    """Classifier-free guidance; 1 means one pass only."""
+    stg_scale: float = 0.0
+    """Spatio-temporal skip guidance; 0 means no perturbed pass."""
+    stg_blocks: tuple[int, ...] = ()
+    """Transformer blocks that the perturbed pass skips."""
+    rescale: float = 1.0
+    """1 leaves the guided prediction's standard deviation alone; below 1 pulls it to the text prediction's."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the frames become a file."""
+
+    format: Format
+    loop: int
+    """Times the animation plays; 0 is for ever. Formats without a loop count ignore it."""
+    gif: GifQuality
+    quality: int
+    """1 to 100 for lossy formats; 100 is the best."""
+    codec: Codec
+    """For MP4 and WebM; "none" elsewhere."""
+    grid: bool
+    """The n samples side by side in one file."""
+    sheet: bool
+    """The frames side by side in one still picture."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides the pixels of a run, and the bytes of its file."""
+
+    family: str
+    variant: str
+    model: str
+    """The name or folder that the checkpoint is found under."""
+    revision: str
+    """Fingerprint of the checkpoint's files; a replay refuses another."""
+    task: str
+    prompt: str
+    """What the user wrote."""
+    caption: str
+    """What the text encoder reads: the prompt itself, unless the variant reads a vocabulary."""
+    negative_prompt: str
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+    steps: int
+    guidance: float
+    """The guidance scale, the largest of its phases."""
+    guidance_phases: tuple[GuidancePhase, ...]
+    cfg_star: bool
+    """Project the negative prediction on the text prediction first (CFG-zero*)."""
+    stg_mode: str
+    seed: int
+    """Sample i is drawn from seed + i."""
+    n: int
+    scheduler: str
+    """The sampler: euler, dpm++-2m, euler-ancestral."""
+    schedule: str
+    """Where the sigmas came from: sd3, linear-quadratic, uniform, explicit."""
+    sigmas: tuple[float, ...]
+    """The noise levels of the steps, falling, in (0, 1]; a final 0 is understood."""
+    dtype: str
+    conditions: tuple[Condition, ...]
+    loras: tuple[Lora, ...]
+    options: Mapping[str, Any]
+    """What only this family decides, plain JSON."""
+    encoding: Encoding
+    version: int = field(default=RECIPE_VERSION)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return to_plain(self)
+
+    @classmethod
+    def from_json(cls, data: Any) -> Recipe:
+        """Read a recipe that some Praxino wrote.
+
+        Raises:
+            UserError: it is of a newer version, or not a recipe.
+        """
+        version = data.get("version") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > RECIPE_VERSION:
+            raise UserError(
+                f"the recipe has version {version}; this Praxino reads up to {RECIPE_VERSION}.\n"
+                "Upgrade it: pip install --upgrade praxino"
+            )
+        try:
+            return from_plain(cls, data)
+        except ValueError as problem:
+            raise UserError(f"not a readable recipe: {problem}") from problem
+
+    def single(self, index: int) -> Recipe:
+        """The recipe of sample `index` alone: it draws the same pixels."""
+        return dataclasses.replace(
+            self, n=1, seed=self.seed + index, encoding=dataclasses.replace(self.encoding, grid=False)
+        )
+
+    def identity(self) -> str:
+        """Hex digest of all that decides the pixels (not the file's encoding): equal means equal pixels."""
+        plain = self.to_json()
+        del plain["encoding"]
+        return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

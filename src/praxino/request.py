@@ -1,0 +1,244 @@
+"""The Request: what a person wants, as they said it. Every field is declared once, here; the command's flags, the JSON
+schema and the docs are read off the declarations. Knows no family, no file and no network."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+
+from praxino.errors import UserError
+from praxino.plain import field_types, from_plain, to_plain
+
+MAX_SEED = 2**53 - 1
+"""The largest integer that every JSON reader keeps exactly."""
+MAX_PROMPT_CHARACTERS = 20_000
+
+TASKS = ("text-to-video", "image-to-video", "video-to-video", "text-to-image", "image-to-image")
+
+
+@dataclass(frozen=True)
+class Option:
+    """The declaration of one Request field. Bounds are inclusive; unit as in "px" or "seconds"."""
+
+    help: str
+    group: str
+    flags: tuple[str, ...] = ()
+    """Command-line spellings, if not --field-name."""
+    metavar: str = ""
+    unit: str = ""
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+def option(default: Any, help: str, group: str, **declaration: Any) -> Any:
+    """A dataclass field that carries its `Option`."""
+    return field(default=default, metadata={"option": Option(help, group, **declaration)})
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user wants. None means: Praxino decides. See `options` for each field's unit, bounds and help."""
+
+    prompt: str = option("", "what to draw", "what", metavar="PROMPT")
+    model: str = option("pocket", "a model's name or its folder", "what", flags=("-m", "--model"), metavar="NAME|FOLDER")
+    negative_prompt: str | None = option(None, "what not to draw", "what", flags=("--negative",), metavar="TEXT")
+
+    image: str | None = option(None, "picture to set in motion (the first frame)", "pictures", metavar="FILE")
+    first: str | None = option(None, "first frame", "pictures", metavar="FILE")
+    last: str | None = option(None, "last frame", "pictures", metavar="FILE")
+    keyframes: tuple[str, ...] = option(
+        (), "a frame to pass through; may be given again", "pictures",
+        flags=("--keyframe",), metavar="FILE@FRAME[:STRENGTH]",
+    )  # fmt: skip
+    video: str | None = option(None, "clip to extend", "pictures", metavar="FILE")
+    extend: Literal["forward", "backward"] | None = option(
+        None, "which way to extend --video", "pictures", choices=("forward", "backward")
+    )
+    strength: float | None = option(
+        None, "how firmly --image, --first, --last and --video hold; 1 keeps them as they are", "pictures", min=0, max=1
+    )
+
+    size: str | None = option(None, "WIDTHxHEIGHT in pixels, or an aspect such as 16:9", "shape", metavar="SIZE")
+    frames: int | None = option(None, "number of frames", "shape", min=1, max=10_000)
+    seconds: float | None = option(None, "length of the clip", "shape", unit="seconds", min=0.01, max=3600)
+    fps: float | None = option(None, "frames per second", "shape", min=0.1, max=240)
+
+    steps: int | None = option(None, "denoising steps", "sampling", min=1, max=1000)
+    guidance: float | None = option(None, "classifier-free guidance scale; 1 is off", "sampling", min=0, max=100)
+    rescale: float | None = option(
+        None, "pull the guided prediction's deviation to the text's: 1 leaves it, 0 matches it", "sampling", min=0, max=1
+    )
+    cfg_star: bool | None = option(None, "CFG-zero*: project the negative prediction first", "sampling")
+    stg: float | None = option(None, "spatio-temporal skip guidance scale; 0 is off", "sampling", min=0, max=20)
+    stg_blocks: tuple[int, ...] | None = option(
+        None, "transformer blocks that STG skips, as in 19,20", "sampling", metavar="N,N,...", min=0, max=1000
+    )
+    stg_mode: str | None = option(
+        None, "what STG leaves out of a block", "sampling",
+        choices=("attention-values", "attention-skip", "transformer-block"),
+    )  # fmt: skip
+    scheduler: str | None = option(
+        None, "sampler", "sampling", choices=("euler", "dpm++-2m", "euler-ancestral")
+    )
+    schedule: str | None = option(
+        None, "how the sigmas are spaced", "sampling", choices=("sd3", "linear-quadratic", "uniform")
+    )
+    sigmas: tuple[float, ...] | None = option(
+        None, "the noise levels themselves, falling from at most 1, as in 1,0.9,0.5", "sampling",
+        metavar="S,S,...", min=0, max=1,
+    )  # fmt: skip
+    seed: int | None = option(None, "where the noise comes from; drawn and told when not given", "sampling", min=0, max=MAX_SEED)
+    n: int = option(1, "samples, drawn from seed, seed + 1, ...", "sampling", flags=("-n", "--n"), min=1, max=256)
+    lora: tuple[str, ...] = option((), "LoRA weights to lay over the model; may be given again", "what", metavar="FILE[:SCALE]")
+    dtype: str | None = option(
+        None, "number format of the networks", "sampling", choices=("float32", "bfloat16", "float16")
+    )
+
+    format: str | None = option(
+        None, "file format (by default the output's extension, else GIF)", "file",
+        choices=("gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "frames"),
+    )  # fmt: skip
+    gif: str | None = option(None, "GIF quality", "file", choices=("small", "good", "best"))
+    quality: int | None = option(None, "quality of lossy formats", "file", min=1, max=100)
+    codec: str | None = option(None, "video codec of MP4 and WebM", "file", choices=("h264", "av1", "vp9"))
+    loop: int | None = option(None, "times the animation plays; 0 is for ever", "file", min=0, max=65_535)
+    grid: bool = option(False, "put the n samples side by side in one file", "file")
+    sheet: bool = option(False, "put the frames side by side in one still picture", "file")
+
+    def __post_init__(self) -> None:
+        for name, declared in options().items():
+            _check(self, name, declared)
+        if len(self.prompt) > MAX_PROMPT_CHARACTERS:
+            raise UserError(
+                f"the prompt has {len(self.prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are allowed. Shorten it."
+            )
+        for one, other in EXCLUSIVE:
+            if _given(self, one) and _given(self, other):
+                raise UserError(f"{flag(one)} and {flag(other)} exclude each other; give one of them.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, only the fields that differ from their defaults."""
+        return {
+            f.name: to_plain(getattr(self, f.name))
+            for f in dataclasses.fields(self)
+            if getattr(self, f.name) != f.default
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Request:
+        """Read a Request from plain JSON values.
+
+        Raises:
+            UserError: a field is unknown, of the wrong type or out of bounds.
+        """
+        try:
+            return from_plain(cls, data)
+        except ValueError as problem:
+            raise UserError(f"not a request: {problem}") from problem
+
+
+EXCLUSIVE = (
+    ("image", "first"),
+    ("frames", "seconds"),
+    ("schedule", "sigmas"),
+    ("steps", "sigmas"),
+    ("grid", "sheet"),
+    ("image", "video"),
+    ("first", "video"),
+)
+"""Pairs of fields that cannot be given together."""
+
+
+@cache
+def options() -> dict[str, Option]:
+    """The declaration of every field, in order."""
+    return {f.name: f.metadata["option"] for f in dataclasses.fields(Request)}
+
+
+def flag(name: str) -> str:
+    """How a field is spelled on the command line."""
+    spelled = options()[name].flags
+    return spelled[-1] if spelled else "--" + name.replace("_", "-")
+
+
+def json_schema() -> dict[str, Any]:
+    """The Request as JSON Schema (draft 2020-12)."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Request",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {f.name: _property_schema(f) for f in dataclasses.fields(Request)},
+    }
+
+
+def _property_schema(f: dataclasses.Field[Any]) -> dict[str, Any]:
+    declared = options()[f.name]
+    kind, item, optional = shape(f.name)
+    names = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    value: dict[str, Any] = {"type": names[kind]}
+    if declared.min is not None:
+        value |= {"minimum": declared.min, "maximum": declared.max}
+    if declared.choices:
+        value["enum"] = list(declared.choices)
+    if item:
+        value = {"type": "array", "items": value}
+    if optional:
+        value = {"anyOf": [value, {"type": "null"}]}
+    unit = f" ({declared.unit})" if declared.unit else ""
+    return {**value, "description": declared.help + unit, "default": to_plain(f.default)}
+
+
+@cache
+def shape(name: str) -> tuple[type, bool, bool]:
+    """A field's scalar type, whether it is a list of those, and whether it may be None."""
+    kind = field_types(Request)[name]
+    optional = False
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        (kind,) = [k for k in typing.get_args(kind) if k is not type(None)]
+        optional = True
+    if typing.get_origin(kind) is tuple:
+        return typing.get_args(kind)[0], True, optional
+    if typing.get_origin(kind) is Literal:
+        return str, False, optional
+    return kind, False, optional
+
+
+def _given(request: Request, name: str) -> bool:
+    return getattr(request, name) not in (None, (), False)
+
+
+def _check(request: Request, name: str, declared: Option) -> None:
+    value = getattr(request, name)
+    if value is None:
+        return
+    kind, is_list, _ = shape(name)
+    if is_list and not isinstance(value, tuple):
+        raise UserError(f"{flag(name)} must be a list, got {value!r}.")
+    for item in _items(value):
+        _check_item(item, kind, name, declared)
+
+
+def _items(value: Any) -> Iterator[Any]:
+    yield from value if isinstance(value, tuple) else (value,)
+
+
+def _check_item(value: Any, kind: type, name: str, declared: Option) -> None:
+    named = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}[kind]
+    fits = isinstance(value, int | float) if kind is float else isinstance(value, kind)
+    if not fits or (isinstance(value, bool) and kind is not bool):
+        raise UserError(f"{flag(name)} must be {named}, got {value!r}.")
+    if declared.choices and value not in declared.choices:
+        raise UserError(f"{flag(name)} is {value!r}; allowed are {', '.join(declared.choices)}.")
+    if declared.min is None or declared.max is None:
+        return
+    if not math.isfinite(value) or not declared.min <= value <= declared.max:
+        unit = f" {declared.unit}" if declared.unit else ""
+        raise UserError(f"{flag(name)} is {value}; allowed is {declared.min:g} to {declared.max:,.10g}{unit}.")
