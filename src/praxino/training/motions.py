@@ -22,7 +22,7 @@ GROUNDS: dict[str, tuple[int, int, int]] = {
 }
 """Colours chosen to keep every taught thing visible on every ground."""
 
-TRAVEL = 1.5
+TRAVEL = 1.32
 """How far a thing that crosses the picture goes in one loop, in widths of the picture."""
 
 

@@ -1,0 +1,207 @@
+"""Owns the one training loop: optimizers stepped under a time budget, averaged weights, checkpoints, exact resume.
+
+Must not know what is trained: it is handed a module, optimizers and `loss(step) -> scalar`. All chance inside `loss`
+must come from `step` (see `generator`), so that a resumed run repeats an unbroken one loss for loss.
+"""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+OnEvent = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long, and how. The learning rate warms up, holds, then falls linearly to `floor` at the end of the budget."""
+
+    seconds: float
+    max_steps: int | None = None
+    """Where set, the budget is counted in steps and `seconds` is ignored."""
+    warmup_steps: int = 50
+    decay_from: float = 0.4
+    """Fraction of the budget after which the learning rate falls."""
+    floor: float = 0.02
+    ema_decay: float = 0.998
+    clip_norm: float = 1.0
+    checkpoint_seconds: float = 240.0
+    log_every: int = 50
+
+
+@dataclass
+class Progress:
+    """Where a run stands; the JSON half of a checkpoint."""
+
+    step: int = 0
+    active_seconds: float = 0.0
+    smooth_loss: float | None = None
+
+    def fraction(self, settings: LoopSettings) -> float:
+        """How much of the budget is used, 0 to 1."""
+        if settings.max_steps is not None:
+            return self.step / settings.max_steps
+        return self.active_seconds / settings.seconds
+
+
+def generator(seed: int, step: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """Return the source of chance of one step; two steps never share one."""
+    return torch.Generator(device).manual_seed((seed * 1_000_003 + step) % (1 << 63))
+
+
+def bf16_is_fast(device: torch.device) -> bool:
+    """Tell whether this device multiplies bfloat16 in hardware."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    if device.type == "mps":
+        return False
+    capability = torch.backends.cpu.get_cpu_capability()
+    flags = Path("/proc/cpuinfo")
+    has_flag = flags.is_file() and "avx512_bf16" in flags.read_text()
+    return has_flag and capability.startswith("AVX512")
+
+
+@contextlib.contextmanager
+def fast_precision(device: torch.device) -> Iterator[None]:
+    """Compute in bfloat16 where that is faster; weights stay float32."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_fast(device)):
+        yield
+
+
+class Loop:
+    """One run. `run()` trains to the end of the budget and leaves the averaged weights in `module`."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        optimizers: list[torch.optim.Optimizer],
+        loss: Callable[[int], Tensor],
+        settings: LoopSettings,
+        *,
+        folder: Path,
+        on_event: OnEvent,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.module = module
+        self.optimizers = optimizers
+        self.loss = loss
+        self.settings = settings
+        self.folder = folder
+        self.on_event = on_event
+        self.clock = clock
+        self.progress = Progress()
+        self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+        self.ema = {name: p.detach().clone() for name, p in self.parameters.items()}
+
+    def run(self, *, resume: bool = False, on_losses: Callable[[float], None] | None = None) -> Progress:
+        """Train until the budget is used; `on_losses` hears each step's loss."""
+        if resume and (self.folder / "progress.json").is_file():
+            self.load()
+        last, saved = self.clock(), self.progress.active_seconds
+        while self.progress.fraction(self.settings) < 1:
+            value = self._step()
+            if on_losses is not None:
+                on_losses(value)
+            now = self.clock()
+            # A machine that slept or was stopped must not eat the budget.
+            self.progress.active_seconds += min(now - last, 10.0)
+            last = now
+            if self.progress.step % self.settings.log_every == 0:
+                self._report()
+            if self.progress.active_seconds - saved >= self.settings.checkpoint_seconds:
+                self.save()
+                saved, last = self.progress.active_seconds, self.clock()
+        self.save()
+        self.use_ema()
+        return self.progress
+
+    def _step(self) -> float:
+        progress, settings = self.progress, self.settings
+        scale = self.schedule()
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["base_lr"] * scale
+            optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(progress.step)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip_norm)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        progress.step += 1
+        decay = min(settings.ema_decay, (progress.step + 1) / (progress.step + 10))
+        with torch.no_grad():
+            torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
+        value = loss.item()
+        smooth = progress.smooth_loss
+        progress.smooth_loss = value if smooth is None else 0.98 * smooth + 0.02 * value
+        return value
+
+    def schedule(self) -> float:
+        """The learning rate's factor at this moment."""
+        settings, progress = self.settings, self.progress
+        warm = min(1.0, (progress.step + 1) / settings.warmup_steps)
+        left = (1 - progress.fraction(settings)) / (1 - settings.decay_from)
+        return warm * max(settings.floor, min(1.0, left))
+
+    def _report(self) -> None:
+        p = self.progress
+        rate = p.step / max(p.active_seconds, 1e-9)
+        self.on_event(
+            f"step {p.step}, {p.fraction(self.settings):.0%} of the budget, {p.active_seconds:.0f} s, "
+            f"loss {p.smooth_loss:.4f}, {rate:.2f} steps/s"
+        )
+
+    @torch.no_grad()
+    def use_ema(self) -> None:
+        """Put the averaged weights into the module."""
+        for name, parameter in self.parameters.items():
+            parameter.copy_(self.ema[name])
+
+    def save(self) -> None:
+        """Write the run's state so that a crash leaves the last whole checkpoint."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"model/{k}": v.detach() for k, v in self.parameters.items()}
+        tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
+        for number, optimizer in enumerate(self.optimizers):
+            for index, state in optimizer.state_dict()["state"].items():
+                tensors |= {f"optimizer/{number}/{index}/{key}": value for key, value in state.items()}
+        partial = self.folder / "state.safetensors.part"
+        save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, partial)
+        name = f"state-{self.progress.step}.safetensors"
+        partial.rename(self.folder / name)
+        record = {**self.progress.__dict__, "state": name}
+        (self.folder / "progress.json.part").write_text(json.dumps(record))
+        (self.folder / "progress.json.part").rename(self.folder / "progress.json")
+        for old in self.folder.glob("state-*.safetensors"):
+            if old.name != name:
+                old.unlink()
+
+    @torch.no_grad()
+    def load(self) -> None:
+        """Take up the run from its last checkpoint."""
+        record = json.loads((self.folder / "progress.json").read_text())
+        tensors = load_file(self.folder / record.pop("state"))
+        self.progress = Progress(**record)
+        for name, parameter in self.parameters.items():
+            parameter.copy_(tensors[f"model/{name}"])
+            self.ema[name].copy_(tensors[f"ema/{name}"])
+        for number, optimizer in enumerate(self.optimizers):
+            self._load_optimizer(optimizer, f"optimizer/{number}/", tensors)
+        self.on_event(f"resumed at step {self.progress.step}")
+
+    def _load_optimizer(self, optimizer: torch.optim.Optimizer, prefix: str, tensors: dict[str, Tensor]) -> None:
+        ordered = [p for group in optimizer.param_groups for p in group["params"]]
+        for key, value in tensors.items():
+            if not key.startswith(prefix):
+                continue
+            index, name = key.removeprefix(prefix).split("/")
+            parameter = ordered[int(index)]
+            # States of a parameter's shape must have its memory layout too, or the fused kernels compute otherwise.
+            like = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
+            optimizer.state[parameter][name] = like.copy_(value)

@@ -1,0 +1,262 @@
+"""Owns the video autoencoder: a closed-form start from principal components, then fine-tuning of every weight.
+
+Must not know text or the transformer. Videos are (B, 3, F, H, W) in -1..1; latents (B, K, 1 + (F-1)/4, H/16, W/16).
+
+An autoencoder of this size learns almost nothing from random weights in minutes. `start_from_principal_components`
+writes the PCA of video patches into the convolutions of the unmodified AutoencoderKLLTXVideo (21-23 dB at once):
+an encoder stage halves time, height and width by the PCA of 2x2x2 blocks; a nonlinearity is passed through
+as SiLU(x) - SiLU(-x) = x, or as SiLU(x) = x/2 + O(x^2) where x is small; channels of a large constant make the
+RMS normalisation before it a fixed scale; and residual branches start at zero.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLLTXVideo
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from praxino.training.dataset import ClipRow
+from praxino.training.loop import Loop, LoopSettings, OnEvent, fast_precision, generator
+from praxino.training.optimizers import Muon, adamw
+
+PATCH = 4
+ENCODER_CONSTANT = 30.0
+DECODER_CONSTANT = 30.0
+LOG_VARIANCE = -10.0
+
+
+@dataclass(frozen=True)
+class AutoencoderSize:
+    """Widths of the autoencoder. Two decoder channels of the narrow stage are left for constants."""
+
+    latent_channels: int = 96
+    encoder_width: int = 112
+    decoder_wide: int = 128
+    decoder_narrow: int = 64
+
+
+def build(size: AutoencoderSize) -> AutoencoderKLLTXVideo:
+    """Return an untrained 16x16x4 autoencoder of diffusers' unmodified class."""
+    return AutoencoderKLLTXVideo(
+        latent_channels=size.latent_channels,
+        block_out_channels=(size.encoder_width,) * 2,
+        down_block_types=("LTXVideoDownBlock3D",) * 2,
+        decoder_block_out_channels=(size.decoder_narrow, size.decoder_wide),
+        layers_per_block=(0, 0, 1),
+        decoder_layers_per_block=(2, 1, 1),
+        spatio_temporal_scaling=(True, True),
+        decoder_spatio_temporal_scaling=(True, True),
+        decoder_inject_noise=(False,) * 3,
+        downsample_type=("conv",) * 2,
+        upsample_residual=(False,) * 2,
+        upsample_factor=(1, size.decoder_wide // size.decoder_narrow),
+        patch_size=PATCH,
+        patch_size_t=1,
+        encoder_causal=True,
+        decoder_causal=False,
+    )
+
+
+@dataclass(frozen=True)
+class Components:
+    """A PCA: `mean` (n,), `axes` (n, k) by falling variance, `deviation` (k,)."""
+
+    mean: Tensor
+    axes: Tensor
+    deviation: Tensor
+
+    @classmethod
+    def of(cls, rows: Tensor, count: int) -> "Components":
+        """Fit `count` components to `rows` (N, n)."""
+        mean = rows.mean(0)
+        centred = rows - mean
+        values, axes = torch.linalg.eigh(centred.T @ centred / len(rows))
+        return cls(mean, axes.flip(1)[:, :count], values.flip(0)[:count].clamp(min=1e-12).sqrt())
+
+    def project(self, rows: Tensor) -> Tensor:
+        """Coordinates of `rows` (..., n) on the axes: (..., k)."""
+        return (rows - self.mean) @ self.axes
+
+
+def patchify(video: Tensor) -> Tensor:
+    """(B, 3, F, H, W) -> (B, 48, F, H/4, W/4) in the class's own order: channel, column, row."""
+    b, c, f, h, w = video.shape
+    x = video.reshape(b, c, f, 1, h // PATCH, PATCH, w // PATCH, PATCH)
+    return x.permute(0, 1, 3, 7, 5, 2, 4, 6).flatten(1, 4)
+
+
+def causal_blocks(x: Tensor) -> Tensor:
+    """(B, C, F, H, W), F odd -> (B, (F+1)/2, H/2, W/2, 8 C), each row a (time, row, column, channel) block."""
+    x = torch.cat([x[:, :, :1], x], 2)
+    b, c, f, h, w = x.shape
+    x = x.reshape(b, c, f // 2, 2, h // 2, 2, w // 2, 2)
+    return x.permute(0, 2, 4, 6, 3, 5, 7, 1).flatten(4)
+
+
+@torch.no_grad()
+def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor) -> None:
+    """Write the PCA of `video` into the weights of `vae` (see the module's docstring)."""
+    latents = vae.config.latent_channels
+    width = vae.config.block_out_channels[0]
+    narrow = vae.config.decoder_block_out_channels[0]
+    patches = patchify(video)
+    patch_pca = Components.of(patches.permute(0, 2, 3, 4, 1).flatten(0, 3), (narrow - 2) // 2)
+    blocks = causal_blocks(patches)
+    low = Components.of(blocks.flatten(0, 3), width)
+    coarse = causal_blocks(low.project(blocks).permute(0, 4, 1, 2, 3))
+    high = Components.of(coarse.flatten(0, 3), latents)
+    _write_encoder(vae, low, high)
+    _write_decoder(vae, patch_pca, low, high)
+
+
+def _cleared(convolution: nn.Module) -> nn.Conv3d:
+    """The wrapped convolution with its weights almost zero: spare channels must not stay alike for ever."""
+    inner = convolution.conv
+    inner.weight.mul_(0.02)
+    inner.bias.zero_()
+    return inner
+
+
+def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components) -> None:
+    encoder, latents, width = vae.encoder, vae.config.latent_channels, vae.config.block_out_channels[0]
+    conv = _cleared(encoder.conv_in)
+    for channel in range(conv.in_channels):
+        conv.weight[channel, channel, 2, 1, 1] = 1
+    conv = _cleared(encoder.down_blocks[0].downsamplers[0])
+    conv.weight[:, : low.axes.shape[0] // 8, 1:, 1:, 1:] = low.axes.T.reshape(width, 2, 2, 2, -1).permute(0, 4, 1, 2, 3)
+    conv.bias.copy_(-(low.mean @ low.axes))
+    whitened = high.axes / high.deviation
+    conv = _cleared(encoder.down_blocks[1].downsamplers[0])
+    conv.weight[:latents, :, 1:, 1:, 1:] = whitened.T.reshape(latents, 2, 2, 2, width).permute(0, 4, 1, 2, 3)
+    conv.bias[:latents] = -(high.mean @ whitened)
+    conv.bias[latents:] = ENCODER_CONSTANT
+    conv = _cleared(encoder.conv_out)
+    # After the normalisation x is small, where SiLU(x) is x/2.
+    gain = 2 * ENCODER_CONSTANT * math.sqrt((width - latents) / width)
+    for channel in range(latents):
+        conv.weight[channel, channel, 2, 1, 1] = gain * high.deviation[channel]
+    conv.weight[-1] = 0
+    conv.bias[-1] = LOG_VARIANCE
+    _silence_residuals(encoder)
+
+
+def _write_decoder(vae: AutoencoderKLLTXVideo, patch: Components, low: Components, high: Components) -> None:
+    decoder, latents = vae.decoder, vae.config.latent_channels
+    narrow, width = vae.config.decoder_block_out_channels[0], vae.config.block_out_channels[0]
+    conv = _cleared(decoder.conv_in)
+    for channel in range(latents):
+        conv.weight[channel, channel, 1, 1, 1] = 1
+    conv = _cleared(decoder.up_blocks[0].upsamplers[0].conv)
+    kept = min(narrow, width)
+    rows = high.axes.reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
+    conv.weight[: kept * 8, :latents, 1, 1, 1] = rows.reshape(kept * 8, latents)
+    conv.bias[: kept * 8] = high.mean.reshape(2, 2, 2, width)[..., :kept].permute(3, 0, 1, 2).reshape(-1)
+    pairs = patch.axes.shape[1]
+    conv = _cleared(decoder.up_blocks[1].upsamplers[0].conv)
+    cells = low.axes.reshape(2, 2, 2, -1, width)[..., :kept]
+    rows = torch.einsum("thwck,cp->pthwk", cells, patch.axes).reshape(pairs * 8, kept)
+    bias = torch.einsum("thwc,cp->pthw", low.mean.reshape(2, 2, 2, -1) - patch.mean, patch.axes).reshape(-1)
+    for sign, place in ((1, slice(0, pairs * 8)), (-1, slice(pairs * 8, pairs * 16))):
+        conv.weight[place, :kept, 1, 1, 1] = sign * rows
+        conv.bias[place] = sign * bias
+    conv.bias[pairs * 16 :] = DECODER_CONSTANT
+    conv = _cleared(decoder.conv_out)
+    gain = DECODER_CONSTANT * math.sqrt((narrow - 2 * pairs) / narrow)
+    conv.weight[:, :pairs, 1, 1, 1] = gain * patch.axes
+    conv.weight[:, pairs : 2 * pairs, 1, 1, 1] = -gain * patch.axes
+    conv.bias.copy_(patch.mean)
+    _silence_residuals(decoder)
+
+
+def _silence_residuals(part: nn.Module) -> None:
+    for name, module in part.named_modules():
+        if name.endswith("conv2"):
+            module.conv.weight.zero_()
+            module.conv.bias.zero_()
+
+
+def to_video(frames: NDArray[np.uint8]) -> Tensor:
+    """(B, F, H, W, 3) uint8 -> (B, 3, F, H, W) float32 in -1..1."""
+    return torch.from_numpy(frames).permute(0, 4, 1, 2, 3).float() / 127.5 - 1
+
+
+def psnr_db(vae: AutoencoderKLLTXVideo, video: Tensor) -> float:
+    """Reconstruction of `video` from its mean latents, in dB of the whole set's mean squared error."""
+    errors = []
+    with torch.no_grad(), fast_precision(video.device):
+        for chunk in video.split(16):
+            out = vae.decode(vae.encode(chunk).latent_dist.mode(), return_dict=False)[0].float().clamp(-1, 1)
+            errors.append(((out - chunk) / 2).square().mean((1, 2, 3, 4)))
+    return -10 * math.log10(torch.cat(errors).mean().item())
+
+
+def reconstruction_loss(out: Tensor, target: Tensor) -> Tensor:
+    """L1 + 2 MSE + half the L1 of spatial gradients, which keeps edges clean."""
+    difference = out.float() - target
+    loss = difference.abs().mean() + 2 * difference.square().mean()
+    for axis in (-1, -2):
+        loss = loss + 0.5 * difference.diff(dim=axis).abs().mean()
+    return loss
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """Settings of the fine-tuning. `latent_noise` is relative to each latent channel's deviation."""
+
+    batch: int = 12
+    muon_lr: float = 6e-4
+    adamw_lr: float = 3e-4
+    latent_noise: float = 0.2
+    still_every: int = 8
+    seed: int = 0
+
+
+def autoencoder_loss(
+    vae: AutoencoderKLLTXVideo, row: ClipRow, training: AutoencoderTraining, device: torch.device
+) -> Callable[[int], Tensor]:
+    """Return `loss(step)`: reconstruct clips, and every `still_every` steps single frames, from noisy latents."""
+
+    def loss(step: int) -> Tensor:
+        first = step * training.batch
+        frames = np.stack([row.clip(index).frames for index in range(first, first + training.batch)])
+        if step % training.still_every == training.still_every - 1:
+            picks = np.random.default_rng((training.seed, step)).integers(frames.shape[1], size=(4,))
+            frames = frames[:, picks].reshape(-1, 1, *frames.shape[2:])
+        video = to_video(frames).to(device).contiguous(memory_format=torch.channels_last_3d)
+        chance = generator(training.seed, step)
+        with fast_precision(device):
+            z = vae.encode(video).latent_dist.mode()
+            spread = z.detach().float().std((0, 2, 3, 4), keepdim=True)
+            amount = training.latent_noise * torch.rand(len(z), 1, 1, 1, 1, generator=chance).square()
+            noise = torch.randn(z.shape, generator=chance) * amount
+            out = vae.decode(z + noise.to(device) * spread, return_dict=False)[0]
+        return reconstruction_loss(out, video)
+
+    return loss
+
+
+def fine_tune(
+    vae: AutoencoderKLLTXVideo,
+    training: AutoencoderTraining,
+    settings: LoopSettings,
+    *,
+    folder: Path,
+    resume: bool,
+    on_event: OnEvent,
+) -> None:
+    """Train every weight of `vae` on an endless row of clips."""
+    device = vae.device
+    kernels = [p for p in vae.parameters() if p.dim() == 5]
+    others = [p for p in vae.parameters() if p.dim() != 5]
+    optimizers = [
+        Muon(kernels, training.muon_lr, dtype=torch.bfloat16),
+        adamw(others, training.adamw_lr),
+    ]
+    row = ClipRow(seed=training.seed + 101, other_share=0.4)
+    loss = autoencoder_loss(vae, row, training, device)
+    Loop(vae, optimizers, loss, settings, folder=folder, on_event=on_event).run(resume=resume)
