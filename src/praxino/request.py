@@ -47,7 +47,9 @@ class Request:
     """What the user wants. None means: Praxino decides. See `options` for each field's unit, bounds and help."""
 
     prompt: str = option("", "what to draw", "what", metavar="PROMPT")
-    model: str = option("pocket", "a model's name or its folder", "what", flags=("-m", "--model"), metavar="NAME|FOLDER")
+    model: str = option(
+        "pocket", "a model's name or its folder", "what", flags=("-m", "--model"), metavar="NAME|FOLDER"
+    )
     negative_prompt: str | None = option(None, "what not to draw", "what", flags=("--negative",), metavar="TEXT")
 
     image: str | None = option(None, "picture to set in motion (the first frame)", "pictures", metavar="FILE")
@@ -73,7 +75,11 @@ class Request:
     steps: int | None = option(None, "denoising steps", "sampling", min=1, max=1000)
     guidance: float | None = option(None, "classifier-free guidance scale; 1 is off", "sampling", min=0, max=100)
     rescale: float | None = option(
-        None, "pull the guided prediction's deviation to the text's: 1 leaves it, 0 matches it", "sampling", min=0, max=1
+        None,
+        "pull the guided prediction's deviation to the text's: 1 leaves it, 0 matches it",
+        "sampling",
+        min=0,
+        max=1,
     )
     cfg_star: bool | None = option(None, "CFG-zero*: project the negative prediction first", "sampling")
     stg: float | None = option(None, "spatio-temporal skip guidance scale; 0 is off", "sampling", min=0, max=20)
@@ -84,9 +90,7 @@ class Request:
         None, "what STG leaves out of a block", "sampling",
         choices=("attention-values", "attention-skip", "transformer-block"),
     )  # fmt: skip
-    scheduler: str | None = option(
-        None, "sampler", "sampling", choices=("euler", "dpm++-2m", "euler-ancestral")
-    )
+    scheduler: str | None = option(None, "sampler", "sampling", choices=("euler", "dpm++-2m", "euler-ancestral"))
     schedule: str | None = option(
         None, "how the sigmas are spaced", "sampling", choices=("sd3", "linear-quadratic", "uniform")
     )
@@ -94,9 +98,13 @@ class Request:
         None, "the noise levels themselves, falling from at most 1, as in 1,0.9,0.5", "sampling",
         metavar="S,S,...", min=0, max=1,
     )  # fmt: skip
-    seed: int | None = option(None, "where the noise comes from; drawn and told when not given", "sampling", min=0, max=MAX_SEED)
+    seed: int | None = option(
+        None, "where the noise comes from; drawn and told when not given", "sampling", min=0, max=MAX_SEED
+    )
     n: int = option(1, "samples, drawn from seed, seed + 1, ...", "sampling", flags=("-n", "--n"), min=1, max=256)
-    lora: tuple[str, ...] = option((), "LoRA weights to lay over the model; may be given again", "what", metavar="FILE[:SCALE]")
+    lora: tuple[str, ...] = option(
+        (), "LoRA weights to lay over the model; may be given again", "what", metavar="FILE[:SCALE]"
+    )
     dtype: str | None = option(
         None, "number format of the networks", "sampling", choices=("float32", "bfloat16", "float16")
     )

@@ -122,6 +122,10 @@ class Family(Protocol):
         """
         ...
 
+    def check_lora(self, path: Path) -> None:
+        """Refuse a file that holds no LoRA, by its header alone (no torch). Raises UserError."""
+        ...
+
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Any:
         """Load the networks: whatever `run` wants as `parts`. Raises ModelError when the files are damaged."""
         ...

@@ -1,0 +1,62 @@
+"""How the frames will become a file: decided from the request and the output's name. Writes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from praxino import media
+from praxino.errors import UserError
+from praxino.recipe import Encoding
+from praxino.request import Request
+
+DEFAULT_QUALITY = 90
+CODECS: dict[str, tuple[str, ...]] = {"mp4": ("h264", "av1"), "webm": ("vp9", "av1")}
+"""The codecs of each video format, the default first."""
+
+
+def resolve_encoding(request: Request, output: Path | None) -> Encoding:
+    """Decide format, codec and quality.
+
+    Raises:
+        UserError: the request's fields contradict each other or the output's extension.
+    """
+    named = media.format_of(output) if output is not None else None
+    format = request.format or named or ("png" if request.sheet else "gif")
+    if named is not None and request.format not in (None, named):
+        raise UserError(f"--format is {request.format}, but {output} is a {named} file; give one of them.")
+    if request.gif and format != "gif":
+        raise UserError(f"--gif {request.gif} is for GIF files; the output is {format}.")
+    if request.grid and request.n == 1:
+        raise UserError("--grid needs several samples: add -n 4.")
+    return Encoding(
+        format=format,  # pyright: ignore[reportArgumentType]
+        loop=request.loop or 0,
+        gif=request.gif or "good",  # pyright: ignore[reportArgumentType]
+        quality=DEFAULT_QUALITY if request.quality is None else request.quality,
+        codec=_codec(request.codec, format),  # pyright: ignore[reportArgumentType]
+        grid=request.grid,
+        sheet=request.sheet,
+    )
+
+
+def encoding_for(encoding: Encoding, path: Path) -> Encoding:
+    """The same encoding in the format that a path's extension names.
+
+    Raises:
+        UserError: the extension is of no format known here.
+    """
+    format = media.format_of(path)
+    if format is None or format == encoding.format:
+        return encoding
+    return dataclasses.replace(encoding, format=format, codec=_codec(None, format), grid=False)  # pyright: ignore[reportArgumentType]
+
+
+def _codec(wanted: str | None, format: str) -> str:
+    allowed = CODECS.get(format, ())
+    if wanted is None:
+        return allowed[0] if allowed else "none"
+    if wanted not in allowed:
+        holds = f"{format} holds {' or '.join(allowed)}" if allowed else "only MP4 and WebM have codecs"
+        raise UserError(f"--codec is {wanted}, but the output is {format}; {holds}.")
+    return wanted

@@ -1,0 +1,121 @@
+"""Sizes and lengths: what was asked for, on the grid of what a variant can draw. Refuses, with the nearest legal values;
+rounds only the friendly forms (an aspect, seconds). Knows no file and no weights."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from praxino.errors import UserError
+from praxino.families import Grid, Variant
+from praxino.request import Request
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Width and height in pixels, number of frames, frames per second."""
+
+    width: int
+    height: int
+    num_frames: int
+    fps: float
+
+
+def resolve_geometry(request: Request, variant: Variant, picture_size: tuple[int, int] | None) -> Geometry:
+    """Decide size and length. Without a size, a picture's aspect is kept at the variant's own area.
+
+    Raises:
+        UserError: a value is off the variant's grid.
+    """
+    width, height = _size(request.size, variant, picture_size)
+    fps = variant.fps if request.fps is None else request.fps
+    return Geometry(width, height, _num_frames(request, variant, fps), fps)
+
+
+def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | None) -> tuple[int, int]:
+    grid = variant.grid
+    if text is None:
+        if picture_size is None:
+            return variant.width, variant.height
+        return _nearest_aspect(picture_size[0] / picture_size[1], variant)
+    if match := re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?):(\d{1,6}(?:\.\d{1,3})?)", text):
+        across, down = map(float, match.groups())
+        if min(across, down) > 0 and 1 / 8 <= across / down <= 8:
+            return _nearest_aspect(across / down, variant)
+        raise UserError(f"--size {text}: an aspect lies between 1:8 and 8:1.")
+    match = re.fullmatch(r"(\d{1,7})[x×X](\d{1,7})", text)
+    if match is None:
+        raise UserError(
+            f"--size is {text[:80]!r}; write WIDTHxHEIGHT in pixels, as in {variant.width}x{variant.height}, or 16:9."
+        )
+    width, height = map(int, match.groups())
+    if grid.sizes:
+        if (width, height) not in grid.sizes:
+            nearest = sorted(grid.sizes, key=lambda size: abs(size[0] - width) + abs(size[1] - height))[:3]
+            allowed = " and ".join(f"{w}x{h}" for w, h in nearest)
+            raise UserError(
+                f"{variant.name} does not draw {width}x{height}; the nearest sizes that it draws are {allowed}."
+            )
+        return width, height
+    _check_side("width", width, grid)
+    _check_side("height", height, grid)
+    return width, height
+
+
+def _check_side(name: str, value: int, grid: Grid) -> None:
+    if grid.min_side <= value <= grid.max_side and value % grid.size_multiple == 0:
+        return
+    below = max(grid.min_side, min(grid.max_side, value // grid.size_multiple * grid.size_multiple))
+    above = min(grid.max_side, below + grid.size_multiple) if value > below else below
+    nearest = f"{below} and {above}" if above != below else f"{below}"
+    verb = "are" if above != below else "is"
+    raise UserError(
+        f"{name} {value} is not a multiple of {grid.size_multiple} from {grid.min_side} to {grid.max_side}; "
+        f"the nearest allowed {verb} {nearest}."
+    )
+
+
+def _nearest_aspect(aspect: float, variant: Variant) -> tuple[int, int]:
+    """The legal size nearest to an aspect (width / height), with about the variant's own number of pixels."""
+    grid = variant.grid
+    area = variant.width * variant.height
+    step = grid.size_multiple
+    sides = range(max(step, -(-grid.min_side // step) * step), grid.max_side + 1, step)
+    sizes = grid.sizes or [(w, h) for w in sides for h in _heights(w / aspect, grid)]
+
+    def cost(size: tuple[int, int]) -> float:
+        width, height = size
+        return abs(math.log(width / height / aspect)) * 4 + abs(math.log(width * height / area))
+
+    return min(sizes, key=cost)
+
+
+def _heights(wanted: float, grid: Grid) -> list[int]:
+    below = int(wanted) // grid.size_multiple * grid.size_multiple
+    return [h for h in (below, below + grid.size_multiple) if grid.min_side <= h <= grid.max_side and h > 0]
+
+
+def _num_frames(request: Request, variant: Variant, fps: float) -> int:
+    grid = variant.grid
+    if request.seconds is not None:
+        k = round((request.seconds * fps - 1) / grid.frame_step)
+        frames = grid.frame_step * max(0, k) + 1
+        if frames > grid.max_frames:
+            longest = grid.max_frames / fps
+            raise UserError(
+                f"--seconds {request.seconds:g} at {fps:g} fps is {frames} frames; {variant.name} draws at most "
+                f"{grid.max_frames} ({longest:.3g} seconds)."
+            )
+        return frames
+    if request.frames is None:
+        return variant.num_frames
+    frames = request.frames
+    if frames > grid.max_frames or (frames - 1) % grid.frame_step:
+        below = min((frames - 1) // grid.frame_step * grid.frame_step + 1, grid.max_frames)
+        above = below + grid.frame_step
+        nearest = f"are {below} and {above}" if above <= grid.max_frames else f"is {below}"
+        raise UserError(
+            f"--frames {frames} is not {grid.frame_step}k+1 up to {grid.max_frames} for {variant.name}; the nearest allowed {nearest}."
+        )
+    return frames

@@ -1,0 +1,128 @@
+"""Runs a Recipe: the only place where weights are loaded and pixels are drawn. Decides nothing, writes no output file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from praxino import media, settings
+from praxino.engine.checkpoint import RunCheckpoint
+from praxino.engine.machine import this_machine
+from praxino.errors import UserError
+from praxino.events import OnStep, Stage, StepEvent
+from praxino.families import Family, LoopState
+from praxino.recipe import Recipe
+from praxino.weights import catalog
+from praxino.weights.fingerprint import fingerprint
+
+
+@dataclass
+class _Loaded:
+    """The networks in memory; one set is kept, so that the next run of the same model starts at once."""
+
+    key: tuple[str, str, str, str]
+    parts: Any
+
+
+_loaded: _Loaded | None = None
+
+
+def run(
+    recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None
+) -> list[np.ndarray]:
+    """Draw every sample of a recipe.
+
+    Args:
+        recipe: everything decided.
+        on_step: called after each step; it stops the run by raising `Cancelled`.
+        checkpoint: a folder for the state, saved by time; a run that finds its own state there goes on from it.
+        device: cpu, cuda, ...; this machine's best when not given.
+
+    Returns:
+        n clips, each (F, H, W, 3) uint8.
+
+    Raises:
+        UserError: the checkpoint's files are not those of the recipe, or a picture is gone.
+        ModelError: the weights cannot be loaded.
+    """
+    entry = catalog.find(recipe.model)
+    path = entry.require_path()
+    _check_revision(recipe, path)
+    pictures = [media.load(condition.media) for condition in recipe.conditions]
+    parts = _load(recipe, entry, path, device or this_machine().device, on_step)
+    saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
+    clips = []
+    for sample in range(recipe.n):
+        clip = saved.finished(sample) if saved else None
+        if clip is None:
+            clip = _Sample(recipe, entry.family, parts, sample, on_step, saved).draw(pictures)
+            if saved:
+                saved.finish(sample, clip)
+        clips.append(clip)
+    return clips
+
+
+def _check_revision(recipe: Recipe, path: Path) -> None:
+    if (found := fingerprint(path)) != recipe.revision:
+        raise UserError(
+            f"the recipe was made with revision {recipe.revision[:12]} of {recipe.model!r}; here is {found[:12]}, "
+            f"which draws other pixels.\nInstall that revision, or run its prompt anew: praxino {recipe.prompt[:60]!r} --seed {recipe.seed}"
+        )
+
+
+def _load(recipe: Recipe, entry: catalog.Entry, path: Path, device: str, on_step: OnStep) -> Any:
+    global _loaded
+    began = time.monotonic()
+    key = (str(path.resolve()), recipe.revision, recipe.dtype, device)
+    if _loaded is None or _loaded.key != key:
+        _loaded = None
+        _loaded = _Loaded(key, entry.family.load(path, entry.variant, recipe.dtype, device))
+    parts = entry.family.apply_loras(_loaded.parts, recipe)
+    on_step(StepEvent("load", 1, 1, time.monotonic() - began, num_samples=recipe.n))
+    return parts
+
+
+@dataclass
+class _Sample:
+    """One sample being drawn."""
+
+    recipe: Recipe
+    family: Family
+    parts: Any
+    index: int
+    on_step: OnStep
+    saved: RunCheckpoint | None
+
+    def draw(self, pictures: list[np.ndarray]) -> np.ndarray:
+        state = self.saved.state(self.index) if self.saved else None
+        began = time.monotonic()
+        resumed_from = state.step if state else 0
+        for state in self.family.denoise(self.recipe, self.parts, pictures, self.recipe.seed + self.index, state):  # noqa: B020
+            done = state.step - resumed_from
+            if done == 0:
+                self._tell("encode", 1, 1, time.monotonic() - began)
+                began = time.monotonic()
+                continue
+            if self.saved:
+                self.saved.save_in_time(self.index, state)
+            pace = (time.monotonic() - began) * state.step / done
+            self._tell("denoise", state.step, self.recipe.steps, pace, self._preview(state))
+        if state is None:
+            raise RuntimeError(f"{self.family.name} yielded no state")
+        began = time.monotonic()
+        frames = self.family.decode(self.recipe, self.parts, state)
+        self._tell("decode", 1, 1, time.monotonic() - began)
+        return frames
+
+    def _preview(self, state: LoopState) -> Callable[[], np.ndarray]:
+        return lambda: self.family.preview(self.recipe, self.parts, state)
+
+    def _tell(
+        self, stage: Stage, step: int, num_steps: int, seconds: float, preview: Callable[[], np.ndarray] | None = None
+    ) -> None:
+        self.on_step(StepEvent(stage, step, num_steps, seconds, self.index, self.recipe.n, preview))

@@ -1,0 +1,153 @@
+"""Reads a prompt with the words that a small model knows. Knows no model: the words are data beside its weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from praxino.errors import ModelError
+
+KINDS = ("things", "motions", "grounds")
+_STOP_WORDS = frozenset(
+    "a an the on in of with and or is are be being it its at to from by for over against onto into "
+    "background backdrop ground colour color coloured colored picture image gif clip video animation animated "
+    "that which very please draw make show me my some one emoji sticker".split()
+)
+_GROUND_WORDS = frozenset("background backdrop ground".split())
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What a prompt came to mean."""
+
+    caption: str
+    """What the text encoder reads."""
+    known: tuple[str, ...]
+    """Names found in the prompt: thing, motion, ground."""
+    chosen: tuple[str, ...]
+    """Names picked for what the prompt left open."""
+    ignored: tuple[str, ...]
+    """Words that mean nothing here, as written."""
+
+
+@dataclass(frozen=True)
+class _Match:
+    kind: str
+    name: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words of one model: names of things, motions and grounds, and the phrases that stand for each."""
+
+    data: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, path: Path) -> Vocabulary:
+        """Read a vocabulary file.
+
+        Raises:
+            ModelError: the file is missing or not a vocabulary of a version known here.
+        """
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise ModelError(f"the vocabulary {path} cannot be read: {problem}") from problem
+        if not isinstance(data, dict) or data.get("version") != 1:
+            raise ModelError(f"{path} is not a vocabulary of version 1; install the model again.")
+        return cls(data)
+
+    def names(self, kind: str) -> list[str]:
+        """All names of a kind: "things", "motions" or "grounds"."""
+        return [entry["name"] for entry in self.data[kind]]
+
+    def understand(self, prompt: str, *, has_picture: bool = False) -> Understanding:
+        """Find the vocabulary's words in a prompt, in any order, and write the caption the model was trained on.
+
+        What the prompt leaves open is chosen by the prompt's own hash, so one prompt always means one caption. With a
+        picture, the thing and the ground come from the picture, and only a motion is chosen.
+        """
+        words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", prompt.lower())
+        matches = _one_of_each(list(self._matches([_stem(word) for word in words])), words)
+        found = {match.kind: match.name for match in matches}
+        covered = {i for match in matches for i in range(match.start, match.end)}
+        ignored = tuple(w for i, w in enumerate(words) if i not in covered and w not in _STOP_WORDS)
+        wanted = ("motions",) if has_picture else KINDS
+        chosen = {kind: self._pick(kind, prompt) for kind in wanted if kind not in found}
+        caption = self._caption({**found, **chosen}, has_picture)
+        return Understanding(
+            caption,
+            tuple(found[kind] for kind in KINDS if kind in found),
+            tuple(chosen.values()),
+            tuple(dict.fromkeys(ignored)),
+        )
+
+    def _caption(self, names: Mapping[str, str], has_picture: bool) -> str:
+        template = self.data["caption"]
+        if has_picture:
+            template = self.data["image_thing_caption" if "things" in names else "image_caption"]
+        text = template.format(
+            thing=names.get("things", ""), motion=names.get("motions", ""), ground=names.get("grounds", "")
+        )
+        return re.sub(r"\ba (?=[aeiou])", "an ", text)
+
+    def _pick(self, kind: str, prompt: str) -> str:
+        digest = hashlib.sha256(f"{kind} {prompt}".encode()).digest()
+        names = self.names(kind)
+        return names[int.from_bytes(digest[:8]) % len(names)]
+
+    @cached_property
+    def _phrases(self) -> dict[tuple[str, ...], tuple[str, str]]:
+        phrases: dict[tuple[str, ...], tuple[str, str]] = {}
+        for kind in KINDS:
+            for entry in self.data[kind]:
+                for phrase in (entry["name"], *entry["words"]):
+                    phrases.setdefault(tuple(_stem(word) for word in phrase.lower().split()), (kind, entry["name"]))
+        return phrases
+
+    def _matches(self, stems: list[str]) -> Iterator[_Match]:
+        longest = max(map(len, self._phrases))
+        start = 0
+        while start < len(stems):
+            for length in range(min(longest, len(stems) - start), 0, -1):
+                if meaning := self._phrases.get(tuple(stems[start : start + length])):
+                    yield _Match(*meaning, start, start + length)
+                    start += length
+                    break
+            else:
+                start += 1
+
+
+def _one_of_each(matches: list[_Match], words: list[str]) -> list[_Match]:
+    """The first match of each kind; of several grounds, the one that is named as the background."""
+    picked = []
+    for kind in KINDS:
+        candidates = [match for match in matches if match.kind == kind]
+        if kind == "grounds":
+            candidates.sort(key=lambda match: not _is_named_ground(match, words))
+        picked += candidates[:1]
+    return picked
+
+
+def _is_named_ground(match: _Match, words: list[str]) -> bool:
+    before, after = words[max(0, match.start - 3) : match.start], words[match.end : match.end + 2]
+    return bool({"on", "in", "over", "against"} & set(before) or _GROUND_WORDS & set(after))
+
+
+def _stem(word: str) -> str:
+    """Fold the common endings of English words, so that "flies", "fly" and "flying" are one."""
+    for ending, replacement in (("ies", "y"), ("ying", "y"), ("ing", ""), ("es", ""), ("ed", ""), ("s", ""), ("e", "")):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 - (ending == "ying"):
+            word = word[: -len(ending)] + replacement
+            break
+    if len(word) > 3 and word[-1] == word[-2]:
+        word = word[:-1]
+    return word
