@@ -71,7 +71,7 @@ def generate(prompt: str = "", *, on_step: OnStep | None = None, device: str | N
         prompt: what to draw.
         on_step: called after each step; raise `praxino.errors.Cancelled` in it to stop.
         device: cpu, cuda, ...; the best one when not given.
-        **fields: any other field of `praxino.request.Request`, such as `seed=7`, `image="logo.png"`, `model="./folder"`.
+        **fields: any other field of `praxino.request.Request`, such as `seed=7`, `image="logo.png"`.
 
     Raises:
         UserError: the wish cannot be granted as written; nothing was loaded.

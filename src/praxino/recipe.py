@@ -34,7 +34,7 @@ class Media:
     sha256: str
     """Of the decoded pixels: uint8 RGB bytes, frame after frame, as (F, H, W, 3)."""
     data: str
-    """`data:image/png;base64,...` when it is embedded (always for single pictures), else "" and `source` is read again."""
+    """`data:image/png;base64,...` when it is embedded (single pictures always are), else "": `source` is read again."""
 
 
 @dataclass(frozen=True)

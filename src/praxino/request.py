@@ -1,5 +1,8 @@
-"""The Request: what a person wants, as they said it. Every field is declared once, here; the command's flags, the JSON
-schema and the docs are read off the declarations. Knows no family, no file and no network."""
+"""The Request: what a person wants, as they said it.
+
+Every field is declared once, here; the command's flags, the JSON schema and the docs are read off the declarations.
+Knows no family, no file and no network.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,8 @@ class Request:
             _check(self, name, declared)
         if len(self.prompt) > MAX_PROMPT_CHARACTERS:
             raise UserError(
-                f"the prompt has {len(self.prompt):,} characters; at most {MAX_PROMPT_CHARACTERS:,} are allowed. Shorten it."
+                f"the prompt has {len(self.prompt):,} characters; "
+                f"at most {MAX_PROMPT_CHARACTERS:,} are allowed. Shorten it."
             )
         for one, other in EXCLUSIVE:
             if _given(self, one) and _given(self, other):

@@ -7,6 +7,7 @@ One folder holds one run: `run.json` (the request and its recipe), `state.safete
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import time
@@ -50,7 +51,8 @@ def resolve_or_resume(request: Request, folder: Path, resolve: Callable[[], Reso
     recipe = Recipe.from_json(begun["recipe"])
     if recipe.identity() != _with_seed_of(resolution.recipe, recipe).identity():
         raise UserError(
-            f"{folder} holds the state of this request, but the model or a picture has changed since; delete the folder."
+            f"{folder} holds the state of this request, but the model or a picture has changed since; "
+            "delete the folder."
         )
     return Resolution(recipe, (*resolution.notes, f"going on from {folder}"))
 
@@ -137,8 +139,6 @@ def _read_json(file: Path) -> dict[str, Any]:
 
 
 def _with_seed_of(recipe: Recipe, begun: Recipe) -> Recipe:
-    import dataclasses
-
     return dataclasses.replace(recipe, seed=begun.seed)
 
 

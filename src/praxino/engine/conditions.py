@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tu
             raise UserError(f"keyframe {source.name} is at frame {frame}; the clip's frames are 0 to {num_frames - 1}.")
         conditions.append(Condition(frame, source.strength, media.embed(frames, source.name)))
     conditions.sort(key=lambda condition: condition.frame)
-    for one, other in zip(conditions, conditions[1:], strict=False):
+    for one, other in itertools.pairwise(conditions):
         if one.frame == other.frame:
             raise UserError(f"{one.media.source} and {other.media.source} are both at frame {one.frame}; move one.")
     return tuple(conditions)

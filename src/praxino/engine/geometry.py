@@ -1,5 +1,7 @@
-"""Sizes and lengths: what was asked for, on the grid of what a variant can draw. Refuses, with the nearest legal values;
-rounds only the friendly forms (an aspect, seconds). Knows no file and no weights."""
+"""Sizes and lengths: what was asked for, on the grid of what a variant can draw.
+
+Refuses, with the nearest legal values; rounds only the friendly forms (an aspect, seconds). Knows no file, no weights.
+"""
 
 from __future__ import annotations
 
@@ -116,6 +118,7 @@ def _num_frames(request: Request, variant: Variant, fps: float) -> int:
         above = below + grid.frame_step
         nearest = f"are {below} and {above}" if above <= grid.max_frames else f"is {below}"
         raise UserError(
-            f"--frames {frames} is not {grid.frame_step}k+1 up to {grid.max_frames} for {variant.name}; the nearest allowed {nearest}."
+            f"--frames {frames} is not {grid.frame_step}k+1 up to {grid.max_frames} for {variant.name}; "
+            f"the nearest allowed {nearest}."
         )
     return frames

@@ -1,4 +1,4 @@
-"""Runs a Recipe: the only place where weights are loaded and pixels are drawn. Decides nothing, writes no output file."""
+"""Runs a Recipe: the only place that loads weights and draws pixels. Decides nothing, writes no output file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def _check_revision(recipe: Recipe, path: Path) -> None:
     if (found := fingerprint(path)) != recipe.revision:
         raise UserError(
             f"the recipe was made with revision {recipe.revision[:12]} of {recipe.model!r}; here is {found[:12]}, "
-            f"which draws other pixels.\nInstall that revision, or run its prompt anew: praxino {recipe.prompt[:60]!r} --seed {recipe.seed}"
+            f"which draws other pixels.\nInstall that revision, or run its prompt anew: "
+            f"praxino {recipe.prompt[:60]!r} --seed {recipe.seed}"
         )
 
 

@@ -131,7 +131,7 @@ class Family(Protocol):
         ...
 
     def apply_loras(self, parts: Any, recipe: Recipe) -> Any:
-        """Lay the recipe's LoRAs over `parts` (replacing any laid before). Raises ModelError when a key matches nothing."""
+        """Lay the recipe's LoRAs over `parts` (replacing any before). Raises ModelError when a key matches nothing."""
         ...
 
     def denoise(
