@@ -1,0 +1,5 @@
+"""`python -m praxino` is the command `praxino`."""
+
+from praxino.cli import main
+
+main()

@@ -1,0 +1,59 @@
+import pytest
+from praxino.errors import UserError
+from praxino.families import families
+from praxino.weights import catalog
+from praxino.weights.fingerprint import fingerprint
+
+
+def test_known_models_have_a_family_and_data():
+    entries = catalog.entries()
+    assert len({entry.name for entry in entries}) == len(entries)
+    assert all(entry.variant.licence for entry in entries)
+
+
+def test_an_unknown_name_is_answered_with_the_nearest():
+    name = catalog.entries()[0].name
+    with pytest.raises(UserError, match=f"did you mean .*{name}"):
+        catalog.find(name[:-1] + "q")
+
+
+def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        catalog.find(str(tmp_path))
+
+
+def test_a_name_that_is_no_path_at_all():
+    with pytest.raises(UserError, match="no model"):
+        catalog.find("x" * 5000)
+
+
+def test_a_missing_model_says_where_to_get_it():
+    for family in families().values():
+        for variant in family.variants.values():
+            if variant.source:
+                with pytest.raises(UserError, match="is not on this machine"):
+                    catalog.Entry(variant.name, family, variant, None).require_path()
+
+
+def test_fingerprint_sees_every_weighed_file(tmp_path):
+    (tmp_path / "a.json").write_text("1")
+    (tmp_path / "README.md").write_text("1")
+    before = fingerprint(tmp_path)
+    (tmp_path / "README.md").write_text("2")
+    assert fingerprint(tmp_path) == before
+    (tmp_path / "a.json").write_text("2")
+    assert fingerprint(tmp_path) != before
+    (tmp_path / "a.json").rename(tmp_path / "b.json")
+    assert fingerprint(tmp_path) != before
+
+
+def test_fingerprint_of_a_large_file_sees_its_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("praxino.weights.fingerprint.WHOLE_BYTES", 10)
+    monkeypatch.setattr("praxino.weights.fingerprint._PIECE_BYTES", 4)
+    file = tmp_path / "w.safetensors"
+    file.write_bytes(b"a" * 400)
+    before = fingerprint(file)
+    file.write_bytes(b"a" * 399 + b"b")
+    assert fingerprint(file) != before
+    file.write_bytes(b"b" + b"a" * 399)
+    assert fingerprint(file) != before
