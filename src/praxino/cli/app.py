@@ -1,0 +1,74 @@
+"""The command tree. `generate` is implicit: whatever does not begin with a command's name is a prompt."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import Any
+
+import click
+
+from praxino import __version__
+from praxino.errors import UserError
+
+COMMANDS = ("generate", "replay", "show", "models", "doctor", "train", "schema")
+"""Each is a module here with a `command`."""
+
+HELP = """Words and pictures become GIFs and videos, on this computer.
+
+\b
+  praxino "a rocket flying up on a blue background"
+  praxino "a cat face spinning" --seed 7 -n 4 --grid -o cats.webp
+  praxino "bouncing" --image logo.png -o logo.gif
+  praxino replay cats.webp
+
+All options of a drawing: praxino generate --help
+"""
+
+
+class Commands(click.Group):
+    """A group that shows its help when nothing is asked of it, and names the nearest command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's; an empty line asks for help."""
+        return super().parse_args(ctx, args or ["--help"])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """As click's; raises UserError with the nearest name."""
+        if self.get_command(ctx, args[0]) is None:
+            known = self.list_commands(ctx)
+            nearest = difflib.get_close_matches(args[0], known, n=1)
+            fix = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(known)}."
+            raise UserError(f"no such command: {ctx.command_path} {args[0]}; {fix}")
+        return super().resolve_command(ctx, args)
+
+
+class App(Commands):
+    """The root: imports a command's module when it is wanted, and puts in `generate` when none is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The `command` of the module of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        return importlib.import_module(f"praxino.cli.{cmd_name}").command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click's, with `generate` put in front of a prompt or of its options."""
+        own = {spelling for param in self.get_params(ctx) for spelling in param.opts}
+        if args and args[0] not in COMMANDS and args[0] not in own:
+            args = ["generate", *args]
+        return super().parse_args(ctx, args)
+
+
+app = App(
+    name="praxino",
+    help=HELP,
+    subcommand_metavar='"PROMPT" [OPTIONS] | COMMAND ...',
+    options_metavar="",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+click.version_option(__version__, prog_name="praxino", message="%(prog)s %(version)s")(app)

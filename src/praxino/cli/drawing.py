@@ -1,0 +1,140 @@
+"""A recipe becomes a file, watched: progress, Ctrl-C, the closing line. Shared by `generate` and `replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from praxino.cli.interrupt import Interrupt, interruptible
+from praxino.cli.options import Running
+from praxino.cli.progress import Progress
+from praxino.cli.terminal import examine
+from praxino.cli.wording import amount, duration
+from praxino.errors import Cancelled, PraxinoError
+from praxino.events import StepEvent
+from praxino.recipe import Recipe
+
+
+def draw(recipe: Recipe, path: Path, running: Running, notes: tuple[str, ...] = ()) -> list[Path]:
+    """Run `recipe`, write its file or files at `path`, and say so.
+
+    Raises:
+        Cancelled: somebody pressed Ctrl-C; no file was left half written.
+        PraxinoError: the run failed.
+    """
+    report = _Report(running)
+    report.resolved(recipe, notes)
+    began = time.monotonic()
+    try:
+        written = _run(recipe, path, running, report)
+    except PraxinoError as problem:
+        report.failed(problem)
+        raise
+    report.wrote(written, recipe, time.monotonic() - began)
+    return written
+
+
+def _run(recipe: Recipe, path: Path, running: Running, report: _Report) -> list[Path]:
+    with interruptible() as interrupt, report.watching(interrupt) as on_step:
+        saving = False
+        try:
+            from praxino.engine.output import save_clips
+            from praxino.engine.run import run
+
+            clips = run(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
+            interrupt.check()
+            interrupt.stepping, saving = False, True
+            return save_clips(clips, recipe, path, metadata=running.metadata)
+        except (Cancelled, KeyboardInterrupt):
+            raise Cancelled(_cancelled_message(recipe, running, saving)) from None
+
+
+def _cancelled_message(recipe: Recipe, running: Running, saving: bool) -> str:
+    if saving and recipe.n > 1 and not recipe.encoding.grid:
+        return "cancelled while writing; the files that were complete are kept"
+    if running.checkpoint is not None:
+        return f"cancelled; nothing was written. The same command goes on from {running.checkpoint}"
+    return "cancelled; nothing was written"
+
+
+class _Report:
+    """What the user sees of a run: people on stderr, programs on stdout."""
+
+    def __init__(self, running: Running) -> None:
+        self._running = running
+        self._talks = not (running.quiet or running.json)
+        self._progress = Progress(sys.stderr, examine(sys.stderr), running.preview) if self._talks else None
+
+    def resolved(self, recipe: Recipe, notes: tuple[str, ...]) -> None:
+        self._event("resolved", recipe=recipe.to_json(), notes=list(notes))
+        for note in notes if self._talks else ():
+            click.echo(note, err=True)
+        if self._progress is not None:
+            self._progress.announce(f"loading {recipe.model}")
+
+    def watching(self, interrupt: Interrupt) -> _Watching:
+        return _Watching(self, interrupt)
+
+    def step(self, event: StepEvent) -> None:
+        left = round(event.seconds_left, 3)
+        named = ("stage", "step", "num_steps", "sample", "num_samples")
+        self._event("step", **{k: getattr(event, k) for k in named}, seconds=round(event.seconds, 3), seconds_left=left)
+        if self._progress is not None:
+            self._progress.show(event)
+
+    def close(self) -> None:
+        if self._progress is not None:
+            self._progress.close()
+
+    def failed(self, problem: PraxinoError) -> None:
+        self._event("failed", error=type(problem).__name__, message=str(problem))
+
+    def wrote(self, paths: list[Path], recipe: Recipe, seconds: float) -> None:
+        self._event("written", files=[str(path) for path in paths], seconds=round(seconds, 3))
+        if self._talks:
+            click.echo(closing_line(paths, recipe, seconds), err=True)
+        if not self._running.json and (self._running.quiet or not sys.stdout.isatty()):
+            for path in paths:
+                click.echo(str(path))
+
+    def _event(self, kind: str, **values: Any) -> None:
+        if self._running.json:
+            click.echo(json.dumps({"event": kind, **values}))
+
+
+class _Watching:
+    """Context manager: gives the engine's on_step, and wipes the live display whatever happens."""
+
+    def __init__(self, report: _Report, interrupt: Interrupt) -> None:
+        self._report, self._interrupt = report, interrupt
+
+    def __enter__(self) -> Callable[[StepEvent], None]:
+        def on_step(event: StepEvent) -> None:
+            self._interrupt.check()
+            self._report.step(event)
+
+        return on_step
+
+    def __exit__(self, *ended: object) -> None:
+        self._report.close()
+
+
+def closing_line(paths: list[Path], recipe: Recipe, seconds: float) -> str:
+    """Where the file is, what is in it and how long it took."""
+    files = str(paths[0]) if len(paths) == 1 else f"{paths[0]} ... {paths[-1].name}"
+    frames = "1 frame" if recipe.num_frames == 1 else f"{recipe.num_frames} frames"
+    seeds = f"seed {recipe.seed}" if recipe.n == 1 else f"seeds {recipe.seed} to {recipe.seed + recipe.n - 1}"
+    length = [] if recipe.num_frames == 1 else [duration(recipe.num_frames / recipe.fps)]
+    facts = ", ".join([f"{recipe.width}x{recipe.height}", frames, *length, seeds, _size(paths)])
+    return f"wrote {files} in {duration(seconds)}  ({facts})"
+
+
+def _size(paths: list[Path]) -> str:
+    files = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
+    return amount(sum(file.stat().st_size for file in files))

@@ -1,0 +1,48 @@
+"""`praxino generate`: the implicit command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from praxino.cli.options import GroupedCommand, GroupedOption, Running, request_of, request_options, running_options
+from praxino.errors import UserError
+
+PICTURES = ("image", "first", "last", "keyframes", "video")
+"""Fields that say what to draw even without a prompt."""
+
+
+def generate(running: Running, output: str | None, **params: Any) -> None:
+    """Draw PROMPT into a file.
+
+    The file knows how it was made: see praxino show and praxino replay.
+    The word "generate" can be left out unless the prompt is the name of a command.
+    A prompt that starts with "-" goes after "--".
+    """
+    if params["prompt"] is None and not any(params[name] for name in PICTURES):
+        raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
+    request = request_of(params)
+
+    from praxino.cli.drawing import draw
+    from praxino.engine.machine import Machine
+    from praxino.engine.output import default_path, sample_paths
+    from praxino.engine.resolve import resolve
+    from praxino.media import check_output
+
+    named = Path(output) if output is not None else None
+    machine = Machine(running.device) if running.device else None
+    resolution = resolve(request, output=named, machine=machine)
+    recipe = resolution.recipe
+    path = named or default_path(request.prompt, recipe.encoding.format, Path())
+    for file in sample_paths(path, recipe.n, recipe.encoding.grid):
+        check_output(file, recipe.encoding, recipe.num_frames)
+    draw(recipe, path, running, resolution.notes)
+
+
+output_option = GroupedOption(
+    ["-o", "--output"], group="file", metavar="FILE", help="where to write; by default named after the prompt, here"
+)
+command = click.command("generate", cls=GroupedCommand)(running_options(generate))
+command.params = [output_option, *request_options(), *command.params]

@@ -1,0 +1,98 @@
+"""`praxino show`: the recipe inside a file, for people or for programs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import click
+
+from praxino.cli.wording import aligned, duration
+from praxino.recipe import Condition, Encoding, GuidancePhase, Recipe
+
+
+@click.command("show")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="print the whole recipe as JSON")
+def command(file: str, as_json: bool) -> None:
+    """Show how FILE was made, from the recipe inside it."""
+    from praxino.engine.output import read_recipe
+
+    recipe = read_recipe(Path(file))
+    if as_json:
+        click.echo(json.dumps(recipe.to_json(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(aligned(rows(recipe)))
+
+
+def rows(recipe: Recipe) -> list[tuple[str, str]]:
+    """What there is to tell about a recipe; what is off or empty is left out."""
+    clip = recipe.num_frames > 1
+    length = f" ({duration(recipe.num_frames / recipe.fps)} at {recipe.fps:g} fps)" if clip else ""
+    seeds = str(recipe.seed) if recipe.n == 1 else f"{recipe.seed} to {recipe.seed + recipe.n - 1}"
+    table = [
+        ("prompt", recipe.prompt),
+        ("read as", recipe.caption if recipe.caption != recipe.prompt else ""),
+        ("negative prompt", recipe.negative_prompt),
+        ("task", recipe.task),
+        ("model", f"{recipe.model} ({recipe.family}, {recipe.variant}, revision {recipe.revision[:12]})"),
+        ("size", f"{recipe.width}x{recipe.height}"),
+        ("frames", f"{recipe.num_frames}{length}"),
+        ("seed" if recipe.n == 1 else "seeds", seeds),
+        ("steps", f"{recipe.steps}, {recipe.scheduler}, {recipe.schedule}"),
+        ("sigmas", " ".join(f"{sigma:.4g}" for sigma in recipe.sigmas)),
+        *_numbered("guidance", [_phase(phase) for phase in recipe.guidance_phases]),
+        ("CFG-zero*", "on" if recipe.cfg_star else ""),
+        ("number format", recipe.dtype),
+        *_numbered("picture", [_condition(condition) for condition in recipe.conditions]),
+        *_numbered("LoRA", [f"{lora.path} at {lora.scale:g}" for lora in recipe.loras]),
+        *((f"{name}", json.dumps(value, ensure_ascii=False)) for name, value in recipe.options.items()),
+        ("file", _encoding(recipe.encoding, clip)),
+        ("recipe version", str(recipe.version)),
+    ]
+    return [(name, value) for name, value in table if value]
+
+
+def _numbered(name: str, values: list[str]) -> list[tuple[str, str]]:
+    return [(name if index == 0 else "", value) for index, value in enumerate(values)]
+
+
+def _phase(phase: GuidancePhase) -> str:
+    said = f"{phase.scale:g}" if phase.scale != 1 else "off"
+    if phase.stg_scale:
+        said += f", STG {phase.stg_scale:g} on blocks {','.join(map(str, phase.stg_blocks))}"
+    if phase.rescale != 1:
+        said += f", rescale {phase.rescale:g}"
+    return said if phase.start >= 1 else f"{said}, from sigma {phase.start:g} down"
+
+
+def _condition(condition: Condition) -> str:
+    size = picture_size(condition.media.data)
+    what = f"picture {size} from" if size else "read again from"
+    held = "" if condition.strength == 1 else f", strength {condition.strength:g}"
+    return f"{what} {condition.media.source} at frame {condition.frame}{held}"
+
+
+def picture_size(data: str) -> str:
+    """WIDTHxHEIGHT of an embedded PNG, from its header; "" when nothing is embedded."""
+    if not data:
+        return ""
+    header = base64.b64decode(data.partition("base64,")[2][:44])
+    return f"{int.from_bytes(header[16:20])}x{int.from_bytes(header[20:24])}"
+
+
+def _encoding(encoding: Encoding, clip: bool) -> str:
+    said = [encoding.format]
+    if encoding.format == "gif":
+        said.append(f"{encoding.gif} palette")
+    elif encoding.format in ("webp", "avif", "jpeg", "mp4", "webm"):
+        said.append(f"quality {encoding.quality}")
+    if encoding.codec != "none":
+        said.append(encoding.codec)
+    if clip and encoding.format in ("gif", "webp", "avif", "png"):
+        said.append("loops for ever" if encoding.loop == 0 else f"plays {encoding.loop} times")
+    said += [
+        word for word, on in (("samples side by side", encoding.grid), ("frames side by side", encoding.sheet)) if on
+    ]
+    return ", ".join(said)
