@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 
 import pytest
+
 from praxino.plain import from_plain, to_plain
 
 

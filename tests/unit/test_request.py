@@ -5,6 +5,7 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from praxino.errors import UserError
 from praxino.request import EXCLUSIVE, MAX_PROMPT_CHARACTERS, Request, json_schema, options, shape
 

@@ -3,6 +3,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from praxino.errors import ModelError
 from praxino.vocabulary import Vocabulary
 

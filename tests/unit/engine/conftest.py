@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from praxino.errors import UserError
 from praxino.families import Grid, LoopState, Sampling, Variant
 from praxino.recipe import GuidancePhase

@@ -1,4 +1,5 @@
 import pytest
+
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.weights import catalog
