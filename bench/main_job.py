@@ -2,8 +2,8 @@
 
     python bench/main_job.py [ROUNDS]
 
-Each round starts one process of either side, A B A B ...; medians and the ratio pair by pair are printed, and kept with the
-machine's description in bench/results/main_job.json. Needs an idle machine to mean anything; decides no test.
+Each round starts one process of either side, A B A B ...; medians and the ratio pair by pair are printed, and kept
+with the machine's description in bench/results/main_job.json. Needs an idle machine to mean anything; decides no test.
 """
 
 import datetime

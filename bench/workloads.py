@@ -2,8 +2,8 @@
 
     python bench/workloads.py praxino|diffusers FOLDER OUT.gif REPEATS
 
-Prints one JSON line: seconds of each part of the first (cold) and of the later (warm) requests. The diffusers side is what
-its documentation shows: LTXPipeline on the same folder, the same prompt, size, steps and sigmas, and Pillow for the file.
+Prints one JSON line: seconds of each part of the first (cold) and of the later (warm) requests. The diffusers side is
+what its documentation shows: LTXPipeline on the same folder, the same prompt, size and steps, and Pillow for the file.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A family without networks: its latents are noise that is halved at every step. It stands in for weights, not for rules."""
+"""A family without networks: its latents are noise that fades at every step."""
 
 from pathlib import Path
 
