@@ -1,0 +1,77 @@
+# Praxino's chores. `make gif PROMPT="a rocket flying up on a blue background"` is all that a newcomer needs.
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/runtime.stamp
+DEVELOP := $(VENV)/develop.stamp
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+
+# The prompt reaches the shell through the environment, unexpanded: quotes, $ and # in it are just characters.
+override PROMPT_TEXT := $(value PROMPT)
+ifeq ($(strip $(PROMPT_TEXT)),)
+override PROMPT_TEXT := a rocket flying up on a blue background
+endif
+export PROMPT_TEXT
+unexport PROMPT
+
+# On Linux, PyPI's torch brings gigabytes of CUDA; without an NVIDIA driver, its CPU build is preferred.
+TORCH_INDEX := $(shell [ "$$(uname)" != Linux ] || command -v nvidia-smi >/dev/null || \
+	echo --extra-index-url https://download.pytorch.org/whl/cpu)
+
+.PHONY: help gif test test-all check bench docs clean
+
+help:
+	@echo 'make gif PROMPT="..."   draw a GIF (sets up .venv the first time)'
+	@echo 'make test               the tests, in minutes'
+	@echo 'make test-all           the slow ones too'
+	@echo 'make check              format, lint, types, import rules, docs'
+	@echo 'make bench              measure the main job against plain diffusers'
+	@echo 'make docs               write the docs to site/'
+	@echo 'make clean              remove what was built, but not .venv'
+
+gif: $(RUNTIME)
+	@$(BIN)/praxino generate -- "$$PROMPT_TEXT"
+
+test: $(DEVELOP)
+	$(BIN)/python -m pytest
+
+test-all: $(DEVELOP)
+	$(BIN)/python -m pytest -m ''
+
+check: $(DEVELOP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(BIN)/python docs/generate.py --check
+	$(BIN)/mkdocs build --strict --quiet
+
+bench: $(RUNTIME)
+	$(BIN)/python bench/main_job.py
+
+docs: $(DEVELOP)
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --strict --quiet
+
+clean:
+	rm -rf site build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench docs -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@for python in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+			echo "setting up $(VENV) with $$($$python --version)"; \
+			exec $$python -m venv $(VENV); \
+		fi; \
+	done; \
+	echo 'Praxino needs Python 3.11 or newer, and none is on the PATH.' >&2; exit 1
+
+# torch first and alone, so that no other requirement can choose its build.
+$(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) $(TORCH_INDEX) torch
+	$(PIP) --editable .
+	@touch $@
+
+$(DEVELOP): $(RUNTIME)
+	$(PIP) --editable '.[dev,test,train]'
+	@touch $@
