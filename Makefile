@@ -44,14 +44,14 @@ check: $(DEVELOP)
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(RUNTIME)
 	$(BIN)/python bench/main_job.py
 
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf site build dist .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -21,8 +21,6 @@ HELP = """Words and pictures become GIFs and videos, on this computer.
   praxino "a cat face spinning" --seed 7 -n 4 --grid -o cats.webp
   praxino "bouncing" --image logo.png -o logo.gif
   praxino replay cats.webp
-
-All options of a drawing: praxino generate --help
 """
 
 
@@ -55,6 +53,15 @@ class App(Commands):
         if cmd_name not in COMMANDS:
             return None
         return importlib.import_module(f"praxino.cli.{cmd_name}").command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands, then the options of `generate`, which are those of a bare prompt."""
+        self.format_commands(ctx, formatter)
+        generate = self.get_command(ctx, "generate")
+        if generate is not None:
+            generate.format_options(click.Context(generate, ctx, "generate"), formatter)
+        with formatter.section("This program"):
+            formatter.write_dl([("--version", "show the version and exit")])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """As click's, with `generate` put in front of a prompt or of its options."""
