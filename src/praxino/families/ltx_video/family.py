@@ -1,0 +1,92 @@
+"""The family itself: the contract of `praxino.families`, over the modules beside this one. Importable without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from praxino.families import LoopState, Sampling, Variant
+from praxino.families.ltx_video import identify, plan
+from praxino.families.ltx_video.lora import check_lora
+from praxino.families.ltx_video.settings import from_options
+from praxino.families.ltx_video.variants import PUBLISHED
+from praxino.recipe import Recipe
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from praxino.families.ltx_video.load import Parts
+
+POCKET = Path(__file__).parents[2] / "assets" / "pocket"
+"""The model that ships in the package."""
+
+
+class LtxVideo:
+    """Lightricks' LTX-Video: text, pictures and clips to video."""
+
+    name = identify.FAMILY_NAME
+    title = "LTX-Video"
+
+    @cached_property
+    def variants(self) -> Mapping[str, Variant]:
+        """Every published checkpoint by name, and the one in the package."""
+        pocket = identify.identify(POCKET)
+        return PUBLISHED if pocket is None else {pocket.name: pocket, **PUBLISHED}
+
+    def identify(self, path: Path) -> Variant | None:
+        """Which variant lies at a path."""
+        return identify.identify(path)
+
+    def plan(self, request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
+        """Decide how to sample."""
+        return plan.plan(request, variant, width, height, num_frames)
+
+    def check_lora(self, path: Path) -> None:
+        """Raise UserError when a file holds no LoRA weights."""
+        check_lora(path)
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        from praxino.families.ltx_video.load import load
+
+        return load(path, variant, dtype, device)
+
+    def apply_loras(self, parts: Parts, recipe: Recipe) -> Parts:
+        """Lay the recipe's LoRAs over the transformer, in place of any laid before."""
+        from praxino.families.ltx_video import lora
+
+        lora.apply(parts.transformer, recipe.loras)
+        return parts
+
+    def denoise(
+        self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None
+    ) -> Iterator[LoopState]:
+        """Yield the state before the first step and after every one."""
+        from praxino.families.ltx_video.run import denoise
+        from praxino.sampling.noise import SeededNoise
+
+        return denoise(recipe, parts, pictures, SeededNoise(seed), state)
+
+    def decode(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The final state as frames, (F, H, W, 3) uint8."""
+        from praxino.families.ltx_video.run import decode
+
+        return decode(recipe, parts, state)
+
+    def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The middle latent frame as a small picture."""
+        from praxino.families.ltx_video import positions
+        from praxino.families.ltx_video.preview import preview
+
+        shape = positions.latent_shape(from_options(recipe.options), recipe.width, recipe.height, recipe.num_frames)
+        tokens = state.tensors.get("denoised", state.tensors["latents"])
+        return preview(positions.unpack(tokens, shape), parts.variant.options.get("preview"))
+
+    def miniature(self, folder: Path) -> None:
+        """Write the same pipeline with tiny random weights."""
+        from praxino.families.ltx_video.miniature import write
+
+        write(folder)

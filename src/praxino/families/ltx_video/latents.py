@@ -1,0 +1,54 @@
+"""Between pixels and normalised latents: the VAE, as the authors use it. Knows no tokens and no conditions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from praxino.families.ltx_video.settings import Settings
+from praxino.sampling.noise import NoiseSource
+
+
+def encode(vae: Any, pixels: Tensor, noise: NoiseSource) -> Tensor:
+    """Pixels (1, 3, F, H, W) in [-1, 1] as normalised latents (1, C, f, h, w) float32, sampled from the posterior."""
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    mean, deviation = posterior.mean.float(), posterior.std.float()
+    latents = mean + deviation * noise.draw(tuple(mean.shape)).to(mean)
+    return (latents - _per_channel(vae.latents_mean)) / _per_channel(vae.latents_std)
+
+
+def decode(vae: Any, latents: Tensor, settings: Settings, noise: NoiseSource) -> np.ndarray:
+    """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8, rounded down.
+
+    Noise is mixed in and tones are mapped before the latents are de-normalised, as in the original.
+    """
+    timestep = None
+    if vae.config.timestep_conditioning:
+        fresh = noise.draw(tuple(latents.shape)).to(latents)
+        latents = latents * (1 - settings.decode_noise) + fresh * settings.decode_noise
+        timestep = torch.tensor([settings.decode_timestep], device=vae.device, dtype=vae.dtype)
+    latents = tone_map(latents, settings.tone_map)
+    latents = latents * _per_channel(vae.latents_std) + _per_channel(vae.latents_mean)
+    pixels = vae.decode(latents.to(vae.device, vae.dtype), timestep, return_dict=False)[0]
+    return to_uint8(pixels[0])
+
+
+def tone_map(latents: Tensor, compression: float) -> Tensor:
+    """Draw extreme values in, by `compression` from 0 to 1 (Lightricks/LTX-Video at 5260738, tone_map_latents)."""
+    if compression == 0:
+        return latents
+    factor = 0.75 * compression
+    return latents * (1 - 0.8 * factor * torch.sigmoid(4 * factor * (latents.abs() - 1)))
+
+
+def to_uint8(pixels: Tensor) -> np.ndarray:
+    """(3, F, H, W) in [-1, 1] as (F, H, W, 3), rounded down."""
+    scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
+    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+def _per_channel(values: Tensor) -> Tensor:
+    return values.float().view(1, -1, 1, 1, 1)

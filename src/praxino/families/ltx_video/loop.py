@@ -1,0 +1,132 @@
+"""The denoising loop, as the authors run it: packed tokens, per-token noise levels, CFG, STG and rescale.
+
+Source: Lightricks/LTX-Video at 5260738, ltx_video/pipelines/pipeline_ltx_video.py. Knows tokens and embeddings, not
+files, pictures or prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from praxino.families import LoopState
+from praxino.families.ltx_video.perturb import perturbed
+from praxino.families.ltx_video.text import Embedded
+from praxino.recipe import GuidancePhase
+from praxino.sampling import guidance
+from praxino.sampling.noise import NoiseSource
+from praxino.sampling.samplers import SAMPLERS, Step, denoised, hold
+
+FIRM = 1 - 1e-6
+"""Tokens held more firmly than this get fresh noise before each step."""
+TIMESTEP_SCALE = 1000
+"""The transformer takes sigmas in thousandths."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the loop begins with, and what stays the same throughout."""
+
+    tokens: Tensor
+    """(1, N, C) float32: noise with the conditions mixed in, extra tokens of conditions first."""
+    coords: Tensor
+    """(1, 3, N) float32: seconds, y, x."""
+    strengths: Tensor | None
+    """(1, N) float32: how firmly each token is held, None when nothing is."""
+    text: Embedded
+    negative: Embedded | None
+    """None when no step is guided by it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of the loop, out of a recipe."""
+
+    sigmas: tuple[float, ...]
+    phases: tuple[GuidancePhase, ...]
+    cfg_star: bool
+    stg_mode: str
+    scheduler: str
+    image_noise: float
+
+
+def denoise(
+    transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
+) -> Iterator[LoopState]:
+    """Yield the state before the first step and after every one; a given state is the first one yielded."""
+    if state is None:
+        state = LoopState(0, {"latents": start.tokens, "generator": noise.state()})
+    else:
+        noise.restore(state.tensors["generator"])
+    yield state
+    for _ in range(state.step, len(plan.sigmas)):
+        state = advance(transformer, start, plan, noise, state)
+        yield state
+
+
+@torch.no_grad()
+def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState) -> LoopState:
+    """One step. The new state's "denoised" is the estimate of the clean tokens that it was made with."""
+    device = start.tokens.device
+    t = plan.sigmas[state.step]
+    x = model_input(state.tensors["latents"].to(device), start, t, plan.image_noise, noise)
+    v = guided_velocity(transformer, x, start, plan, t)
+    t_start = torch.ones(1, 1, device=device) if start.strengths is None else 1 - start.strengths
+    t_token = t_start.clamp(max=t)[..., None]
+    before = state.tensors.get("denoised")
+    before = None if before is None else before.to(device)
+    stepped = SAMPLERS[plan.scheduler](x, v, t_token, _step(plan.sigmas, state.step), before, noise)
+    tensors = {
+        "latents": hold(x, stepped, t, t_start),
+        "denoised": denoised(x, v, t_token),
+        "generator": noise.state(),
+    }
+    return LoopState(state.step + 1, tensors)
+
+
+def model_input(x: Tensor, start: Start, t: float, image_noise: float, noise: NoiseSource) -> Tensor:
+    """The tokens with noise of deviation `image_noise` t^2 on those that are held firmly, anew at each step."""
+    if start.strengths is None or image_noise == 0:
+        return x
+    noised = start.tokens + image_noise * t**2 * noise.draw(tuple(x.shape)).to(x)
+    return torch.where(start.strengths[..., None] > FIRM, noised, x)
+
+
+def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
+    """The velocity after guidance, (1, N, C) float32. Passes that would be multiplied by nothing are left out."""
+    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), t)]
+    t_token = torch.full((1, 1), t, device=x.device)
+    if start.strengths is not None:
+        t_token = torch.minimum(t_token, 1 - start.strengths)
+    if phase.scale > 1 and start.negative is not None:
+        v_u, v_t = _velocity(transformer, x, start, (start.negative, start.text), t_token).split(1)
+    else:
+        v_u, v_t = None, _velocity(transformer, x, start, (start.text,), t_token)
+    v_p = None
+    if phase.stg_scale > 0:
+        with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode):
+            v_p = _velocity(transformer, x, start, (start.text,), t_token)
+    return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+
+
+def _velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Embedded, ...], t_token: Tensor) -> Tensor:
+    """The transformer's prediction for each of the texts, (texts, N, C) float32."""
+    count = len(texts)
+    predicted = transformer(
+        hidden_states=x.expand(count, -1, -1).to(transformer.dtype),
+        encoder_hidden_states=torch.cat([text.states for text in texts]),
+        timestep=(t_token * TIMESTEP_SCALE).expand(count, -1),
+        encoder_attention_mask=torch.cat([text.mask for text in texts]),
+        video_coords=start.coords.expand(count, -1, -1),
+        return_dict=False,
+    )[0]
+    return predicted.float()
+
+
+def _step(sigmas: tuple[float, ...], index: int) -> Step:
+    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
+    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

@@ -1,0 +1,74 @@
+"""Pictures as the VAE takes them. Knows nothing of latents.
+
+Source of the "lightricks" preparation: Lightricks/LTX-Video at 5260738, ltx_video/inference.py
+(load_image_to_tensor_with_resize_and_crop), pipelines/crf_compressor.py and pipeline_ltx_video.py (resize_tensor).
+"""
+
+from __future__ import annotations
+
+import io
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CRF = 29
+BLUR_SIGMA = 1.0
+
+
+def prepare(frames: np.ndarray, width: int, height: int, preparation: str) -> Tensor:
+    """Frames (F, H, W, 3) uint8 as (1, 3, F, height, width) float32 in [-1, 1], cropped to the aspect in the middle."""
+    cropped = crop_to_aspect(frames, width, height)
+    pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(0, 3, 1, 2).float() / 255
+    if preparation == "lightricks":
+        pixels = torch.stack([compress(frame) for frame in blur(pixels)])
+        pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False)
+    elif pixels.shape[-2:] != (height, width):
+        pixels = F.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
+    return (pixels * 2 - 1).transpose(0, 1)[None]
+
+
+def crop_to_aspect(frames: np.ndarray, width: int, height: int) -> np.ndarray:
+    """The largest middle part of (F, H, W, 3) with the aspect of width and height."""
+    old_height, old_width = frames.shape[1:3]
+    if old_width / old_height > width / height:
+        new_width, new_height = max(int(old_height * (width / height)), 1), old_height
+    else:
+        new_width, new_height = old_width, max(int(old_width / (width / height)), 1)
+    x, y = (old_width - new_width) // 2, (old_height - new_height) // 2
+    return frames[:, y : y + new_height, x : x + new_width]
+
+
+def blur(pixels: Tensor) -> Tensor:
+    """A 3x3 Gaussian of sigma 1 over (F, 3, H, W), edges reflected."""
+    offsets = torch.tensor([-1.0, 0.0, 1.0])
+    kernel = torch.exp(-(offsets**2) / (2 * BLUR_SIGMA**2))
+    kernel = kernel / kernel.sum()
+    weight = (kernel[:, None] * kernel[None, :]).expand(3, 1, 3, 3)
+    mode = "reflect" if min(pixels.shape[-2:]) > 1 else "replicate"
+    return F.conv2d(F.pad(pixels, (1, 1, 1, 1), mode=mode), weight, groups=3)
+
+
+def compress(pixels: Tensor) -> Tensor:
+    """(3, H, W) in [0, 1] through one H.264 frame at crf 29, cut to even sides: what training clips looked like."""
+    height, width = (side // 2 * 2 for side in pixels.shape[-2:])
+    if not height or not width:
+        return pixels
+    image = (pixels[:, :height, :width] * 255).byte().permute(1, 2, 0).contiguous().numpy()
+    with io.BytesIO() as file:
+        _encode(file, image)
+        file.seek(0)
+        with av.open(file) as container:
+            decoded = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
+
+
+def _encode(file: io.BytesIO, image: np.ndarray) -> None:
+    with av.open(file, "w", format="mp4") as container:
+        stream = container.add_stream("libx264", rate=1, options={"crf": str(CRF), "preset": "veryfast"})
+        stream.height, stream.width = image.shape[:2]
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode())

@@ -1,0 +1,148 @@
+"""From a wish to the numbers of a run: noise levels, guidance and settings. No torch, no weights.
+
+A guidance flag replaces its own column in every phase: `--guidance 5` on the 13B gives every step scale 5 and leaves
+the authors' STG and rescale lists as they are. A flag that could change nothing is refused.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from praxino.errors import UserError
+from praxino.families import Sampling, Variant
+from praxino.families.ltx_video.settings import Settings, from_options, to_options
+from praxino.recipe import GuidancePhase
+from praxino.request import Request
+from praxino.sampling import schedules
+
+
+def plan(request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
+    """See `Family.plan`."""
+    settings = from_options(variant.options)
+    ratio = settings.spatial_ratio
+    num_tokens = ((num_frames - 1) // settings.temporal_ratio + 1) * (height // ratio) * (width // ratio)
+    schedule, sigmas = _noise_levels(request, variant, num_tokens)
+    phases = _guidance(request, variant, settings)
+    guided = any(phase.scale > 1 for phase in phases)
+    return Sampling(
+        steps=len(sigmas),
+        guidance_phases=phases,
+        cfg_star=_cfg_star(request, variant, guided),
+        stg_mode=_stg_mode(request, variant, phases),
+        scheduler=request.scheduler or variant.scheduler,
+        schedule=schedule,
+        sigmas=sigmas,
+        negative_prompt=_negative_prompt(request, variant, guided),
+        options=to_options(settings),
+    )
+
+
+def _noise_levels(request: Request, variant: Variant, num_tokens: int) -> tuple[str, schedules.Sigmas]:
+    if request.sigmas is not None:
+        return "explicit", schedules.explicit(request.sigmas)
+    schedule = request.schedule or variant.schedule
+    if schedule == "explicit":
+        return schedule, _distilled(request, variant)
+    num_steps = request.steps or variant.steps
+    skipped = variant.options.get("skip_final_steps", 0)
+    if num_steps <= skipped:
+        raise UserError(
+            f"--steps is {num_steps}; {variant.name} leaves out the last {skipped} steps of its schedule, "
+            f"so it needs at least {skipped + 1}."
+        )
+    if schedule == "sd3":
+        sigmas = schedules.sd3(num_steps, num_tokens)
+    elif schedule == "linear-quadratic":
+        sigmas = schedules.linear_quadratic(num_steps)
+    else:
+        sigmas = schedules.uniform(num_steps)
+    return schedule, sigmas[: num_steps - skipped]
+
+
+def _distilled(request: Request, variant: Variant) -> schedules.Sigmas:
+    sigmas = schedules.explicit(variant.sigmas)
+    if request.steps not in (None, len(sigmas)):
+        raise UserError(
+            f"--steps is {request.steps}; {variant.name} is made for its own {len(sigmas)} noise levels.\n"
+            "Leave --steps out, or space them yourself with --schedule or --sigmas."
+        )
+    return sigmas
+
+
+def _guidance(request: Request, variant: Variant, settings: Settings) -> tuple[GuidancePhase, ...]:
+    if request.guidance is not None and request.guidance < 1:
+        raise UserError(f"--guidance is {request.guidance:g}; allowed is 1 (off) and above.")
+    phases = variant.guidance_phases
+    if request.guidance is not None:
+        phases = _replace(phases, scale=request.guidance)
+    if request.stg_blocks is not None:
+        phases = _replace(phases, stg_blocks=_checked_blocks(request.stg_blocks, settings))
+    if request.stg is not None:
+        phases = tuple(_with_stg(phase, request.stg) for phase in phases)
+        if request.stg > 0 and not any(phase.stg_scale for phase in phases):
+            raise UserError(
+                f"--stg needs to know which transformer blocks to skip: {variant.name} has no default.\n"
+                f"Give --stg-blocks with numbers from 0 to {settings.num_layers - 1}."
+            )
+    if request.rescale is not None:
+        phases = _replace(phases, rescale=request.rescale)
+    if request.rescale is not None or request.stg_blocks is not None:
+        _refuse_without_stg("--rescale" if request.rescale is not None else "--stg-blocks", phases)
+    return _merged(phases)
+
+
+def _replace(phases: tuple[GuidancePhase, ...], **column: object) -> tuple[GuidancePhase, ...]:
+    return tuple(dataclasses.replace(phase, **column) for phase in phases)
+
+
+def _with_stg(phase: GuidancePhase, scale: float) -> GuidancePhase:
+    """A phase without blocks to skip stays without STG."""
+    return dataclasses.replace(phase, stg_scale=scale if phase.stg_blocks else 0.0)
+
+
+def _merged(phases: tuple[GuidancePhase, ...]) -> tuple[GuidancePhase, ...]:
+    """Neighbours that do the same, as one; what has no effect without STG is put back to its default."""
+    merged: list[GuidancePhase] = []
+    for phase in phases:
+        if phase.stg_scale == 0:
+            phase = GuidancePhase(start=phase.start, scale=phase.scale)
+        if not merged or dataclasses.replace(phase, start=merged[-1].start) != merged[-1]:
+            merged.append(phase)
+    return tuple(merged)
+
+
+def _checked_blocks(blocks: tuple[int, ...], settings: Settings) -> tuple[int, ...]:
+    for block in blocks:
+        if not 0 <= block < settings.num_layers:
+            raise UserError(
+                f"--stg-blocks names block {block}; this model's blocks are 0 to {settings.num_layers - 1}."
+            )
+    return blocks
+
+
+def _refuse_without_stg(flag: str, phases: tuple[GuidancePhase, ...]) -> None:
+    if not any(phase.stg_scale for phase in phases):
+        raise UserError(f"{flag} changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1.")
+
+
+def _stg_mode(request: Request, variant: Variant, phases: tuple[GuidancePhase, ...]) -> str:
+    if request.stg_mode is not None:
+        _refuse_without_stg("--stg-mode", phases)
+    return request.stg_mode or variant.stg_mode
+
+
+def _cfg_star(request: Request, variant: Variant, guided: bool) -> bool:
+    if request.cfg_star and not guided:
+        raise UserError("--cfg-star changes nothing here, as guidance is off; turn it on with --guidance 3.")
+    wanted = variant.cfg_star if request.cfg_star is None else request.cfg_star
+    return wanted and guided
+
+
+def _negative_prompt(request: Request, variant: Variant, guided: bool) -> str:
+    if request.negative_prompt and not guided:
+        raise UserError(
+            f"--negative changes nothing here, as {variant.name} is run without guidance; turn it on with --guidance 3."
+        )
+    if not guided:
+        return ""
+    return variant.negative_prompt if request.negative_prompt is None else request.negative_prompt

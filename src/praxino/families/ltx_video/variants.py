@@ -1,0 +1,144 @@
+"""Every published LTX-Video checkpoint, as data.
+
+Numbers are those of the authors' configs (Lightricks/LTX-Video at 5260738, configs/*.yaml and ltx_video/inference.py),
+for the first pass where there are two. Knows no file and no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+from praxino.families import Grid, Variant
+from praxino.families.ltx_video.settings import Settings, to_options
+from praxino.recipe import GuidancePhase
+
+TASKS = ("text-to-video", "image-to-video", "video-to-video")
+NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
+MAX_SIDE = 2048
+MAX_FRAMES = 1441
+"""A minute at 24 frames a second, the longest that the authors speak of."""
+TEXT_SOURCE = "PixArt-alpha/PixArt-XL-2-1024-MS"
+"""Hub repository whose text_encoder/ and tokenizer/ the single files are used with."""
+TEXT_GB = 19.1
+DISTILLED_SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725)
+
+RESEARCH = "LTX-Video 2B v0.9 licence (ltx-video-2b-v0.9.license.txt); read it before commercial use"
+OPEN_RAIL = "OpenRAIL-M (ltx-video-2b-v0.9.5.license.txt); commercial use allowed, with use restrictions"
+OPEN_WEIGHTS = "LTXV Open Weights licence; free below 10 M USD yearly revenue, with use restrictions"
+
+NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
+GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.7),)
+
+
+def grid(settings: Settings, size_multiple: int = 32, sizes: tuple[tuple[int, int], ...] = ()) -> Grid:
+    """What a checkpoint of these strides can draw."""
+    multiple = math.lcm(size_multiple, settings.spatial_ratio)
+    return Grid(multiple, multiple, MAX_SIDE // multiple * multiple, settings.temporal_ratio, MAX_FRAMES, sizes)
+
+
+def phases_13b() -> tuple[GuidancePhase, ...]:
+    """The 13B's guidance along the way. The authors list each phase's lowest sigma; ours begin just below the last."""
+    lowest = (1.0, 0.996, 0.9933, 0.985, 0.9767, 0.9008, 0.618)
+    scales = (1.0, 1.0, 6.0, 8.0, 6.0, 1.0, 1.0)
+    stg_scales = (0.0, 0.0, 4.0, 4.0, 4.0, 2.0, 1.0)
+    rescales = (1.0, 1.0, 0.5, 0.5, 1.0, 1.0, 1.0)
+    blocks = ((), (11, 25, 35, 39), (22, 35, 39), (28,), (28,), (28,), (28,))
+    starts = (1.0, *(math.nextafter(sigma, 0) for sigma in lowest[:-1]))
+    return tuple(GuidancePhase(*phase) for phase in zip(starts, scales, stg_scales, blocks, rescales, strict=True))
+
+
+def _published(name: str, title: str, file: str, settings: Settings, **data: Any) -> Variant:
+    defaults: dict[str, Any] = {
+        "licence": OPEN_RAIL,
+        "width": 1216,
+        "height": 704,
+        "num_frames": 121,
+        "fps": 30.0,
+        "steps": 40,
+        "guidance_phases": GUIDANCE_2B,
+        "negative_prompt": NEGATIVE_PROMPT,
+        "schedule": "linear-quadratic",
+    }
+    skip_final_steps = data.pop("skip_final_steps", 0)
+    return Variant(
+        name=name,
+        title=title,
+        source=f"Lightricks/LTX-Video/{file}",
+        tasks=TASKS,
+        grid=grid(settings),
+        options=to_options(settings, skip_final_steps=skip_final_steps, text_source=TEXT_SOURCE),
+        **{**defaults, **data},
+    )
+
+
+_EARLY: dict[str, Any] = {"width": 704, "height": 480, "fps": 25.0}
+_DISTILLED: dict[str, Any] = {
+    "steps": len(DISTILLED_SIGMAS),
+    "guidance_phases": NO_GUIDANCE,
+    "schedule": "explicit",
+    "sigmas": DISTILLED_SIGMAS,
+}
+_13B_DEV: dict[str, Any] = {
+    "licence": OPEN_WEIGHTS,
+    "steps": 30,
+    "skip_final_steps": 3,
+    "guidance_phases": phases_13b(),
+    "cfg_star": True,
+    "download_gb": 28.6 + TEXT_GB,
+}
+_SETTINGS_EARLY = Settings(causal_rope=False)
+_SETTINGS_2B = Settings()
+_SETTINGS_13B = dataclasses.replace(_SETTINGS_2B, num_layers=48)
+
+PUBLISHED: dict[str, Variant] = {
+    variant.name: variant
+    for variant in (
+        _published(
+            "ltx-video-0.9", "LTX-Video 2B 0.9", "ltx-video-2b-v0.9.safetensors", _SETTINGS_EARLY,
+            licence=RESEARCH, schedule="sd3", download_gb=9.4 + TEXT_GB, **_EARLY,
+        ),
+        _published(
+            "ltx-video-0.9.1", "LTX-Video 2B 0.9.1", "ltx-video-2b-v0.9.1.safetensors", _SETTINGS_EARLY,
+            licence=RESEARCH, schedule="sd3", download_gb=5.7 + TEXT_GB, **_EARLY,
+        ),
+        _published(
+            "ltx-video-0.9.5", "LTX-Video 2B 0.9.5", "ltx-video-2b-v0.9.5.safetensors", _SETTINGS_2B,
+            download_gb=6.3 + TEXT_GB, **_EARLY,
+        ),
+        _published(
+            "ltx-video-0.9.6-dev", "LTX-Video 2B 0.9.6", "ltxv-2b-0.9.6-dev-04-25.safetensors", _SETTINGS_2B,
+            download_gb=6.3 + TEXT_GB,
+        ),
+        _published(
+            "ltx-video-0.9.6-distilled", "LTX-Video 2B 0.9.6 distilled: 8 steps",
+            "ltxv-2b-0.9.6-distilled-04-25.safetensors", _SETTINGS_2B,
+            steps=8, guidance_phases=NO_GUIDANCE, scheduler="euler-ancestral", download_gb=6.3 + TEXT_GB,
+        ),
+        _published(
+            "ltx-video-0.9.7-13b-dev", "LTX-Video 13B 0.9.7", "ltxv-13b-0.9.7-dev.safetensors", _SETTINGS_13B,
+            **_13B_DEV,
+        ),
+        _published(
+            "ltx-video-0.9.7-13b-distilled", "LTX-Video 13B 0.9.7 distilled: 7 steps",
+            "ltxv-13b-0.9.7-distilled.safetensors", _SETTINGS_13B,
+            licence=OPEN_WEIGHTS, download_gb=28.6 + TEXT_GB, **_DISTILLED,
+        ),
+        _published(
+            "ltx-video-0.9.8-2b-distilled", "LTX-Video 2B 0.9.8 distilled: 7 steps",
+            "ltxv-2b-0.9.8-distilled.safetensors", _SETTINGS_2B,
+            licence=OPEN_WEIGHTS, download_gb=6.3 + TEXT_GB, **_DISTILLED,
+        ),
+        _published(
+            "ltx-video-0.9.8-13b-dev", "LTX-Video 13B 0.9.8", "ltxv-13b-0.9.8-dev.safetensors", _SETTINGS_13B,
+            **_13B_DEV,
+        ),
+        _published(
+            "ltx-video-0.9.8-13b-distilled", "LTX-Video 13B 0.9.8 distilled: 7 steps",
+            "ltxv-13b-0.9.8-distilled.safetensors", _SETTINGS_13B,
+            licence=OPEN_WEIGHTS, download_gb=28.6 + TEXT_GB, **_DISTILLED,
+        ),
+    )
+}  # fmt: skip
+"""By name."""

@@ -1,0 +1,58 @@
+"""How the predictions of a step are combined into one. Pure functions of tensors; knows no model.
+
+v_t is the prediction with the text, v_u with the negative text, v_p with the text through perturbed blocks. All are
+(B, N, C), float32; statistics run over everything but the batch. The order (star, CFG, STG, rescale) is that of
+Lightricks/LTX-Video at 5260738, ltx_video/pipelines/pipeline_ltx_video.py.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+STAR_EPSILON = 1e-8
+
+
+def cfg(v_t: Tensor, v_u: Tensor, scale: float) -> Tensor:
+    """Classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598): away from the negative, through the text."""
+    return v_u + scale * (v_t - v_u)
+
+
+def cfg_star(v_t: Tensor, v_u: Tensor) -> Tensor:
+    """The negative prediction scaled to its projection on the text's (CFG-Zero*, Fan et al. 2025, arXiv 2503.18886)."""
+    text, negative = v_t.flatten(1), v_u.flatten(1)
+    alpha = (text * negative).sum(1) / (negative.square().sum(1) + STAR_EPSILON)
+    return alpha[:, None, None] * v_u
+
+
+def stg(v: Tensor, v_t: Tensor, v_p: Tensor, scale: float) -> Tensor:
+    """Spatio-temporal skip guidance (Hyung et al. 2024, arXiv 2411.18664): away from the perturbed prediction."""
+    return v + scale * (v_t - v_p)
+
+
+def rescale(v: Tensor, v_t: Tensor, factor: float) -> Tensor:
+    """Pull v's deviation towards the text prediction's by `factor` (Lin et al. 2023, arXiv 2305.08891, section 3.4)."""
+    ratio = v_t.flatten(1).std(1) / v.flatten(1).std(1)
+    return v * (factor * ratio + (1 - factor))[:, None, None]
+
+
+def combine(
+    v_t: Tensor, v_u: Tensor | None, v_p: Tensor | None, scales: tuple[float, float, float], star: bool
+) -> Tensor:
+    """One prediction from those at hand; `scales` are guidance, STG and rescale (1 leaves the deviation alone).
+
+    v_u None means no classifier-free guidance, v_p None no STG; without STG nothing is rescaled, as in the original.
+    """
+    guidance_scale, stg_scale, rescale_factor = scales
+    v = v_t
+    if v_u is not None:
+        v = cfg(v_t, cfg_star(v_t, v_u) if star else v_u, guidance_scale)
+    if v_p is not None:
+        v = stg(v, v_t, v_p, stg_scale)
+        if rescale_factor != 1:
+            v = rescale(v, v_t, rescale_factor)
+    return v
+
+
+def phase_index(starts: tuple[float, ...], sigma: float) -> int:
+    """Which phase holds at `sigma`: the last whose start is at least sigma (starts fall; the first is 1 or above)."""
+    return max(sum(start >= sigma for start in starts) - 1, 0)
