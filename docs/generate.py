@@ -19,7 +19,7 @@ import praxino
 from praxino import errors, settings
 from praxino.cli import outcome
 from praxino.cli.app import app
-from praxino.cli.options import GROUPS, metavar
+from praxino.cli.options import GROUPS, describe, metavar
 from praxino.families import families
 from praxino.request import EXCLUSIVE, Option, flag, options
 
@@ -39,7 +39,7 @@ def request_page() -> str:
     for group, title in GROUPS.items():
         rows = [_request_row(name, declared) for name, declared in options().items() if declared.group == group]
         if rows:
-            parts += [f"## {title}", table(["Field", "Flag", "Value", "Bounds", "Meaning"], rows)]
+            parts += [f"## {title}", table(["Field", "Flag", "Value", "Meaning"], rows)]
     pairs = ", ".join(f"`{flag(one)}` and `{flag(other)}`" for one, other in EXCLUSIVE)
     parts += ["## What excludes each other", f"{pairs}."]
     return page(parts)
@@ -48,10 +48,7 @@ def request_page() -> str:
 def _request_row(name: str, declared: Option) -> list[str]:
     spelled = "PROMPT" if name == "prompt" else ", ".join(declared.flags or (flag(name),))
     values = " ".join(f"`{choice}`" for choice in declared.choices) or metavar(name)
-    bounds = ""
-    if declared.min is not None and declared.max is not None:
-        bounds = f"{declared.min:g} to {declared.max:,.16g} {declared.unit}".strip()
-    return [f"`{name}`", f"`{spelled}`", values, bounds, declared.help]
+    return [f"`{name}`", f"`{spelled}`", values, describe(name)]
 
 
 def recipe_page() -> str:
@@ -71,7 +68,7 @@ def recipe_page() -> str:
 def command_page() -> str:
     """The help of every command."""
     parts = ["# Command", "What `--help` prints, command by command."]
-    root = click.Context(app, info_name="praxino", **app.context_settings, terminal_width=100)
+    root = click.Context(app, info_name="praxino", **app.context_settings, terminal_width=80)
     parts += _help("praxino", app, root)
     return page(parts)
 
@@ -82,7 +79,7 @@ def _help(name: str, command: click.Command, context: click.Context) -> Iterator
     for child in command.list_commands(context) if isinstance(command, click.Group) else []:
         found = command.get_command(context, child)
         if found is not None and child != "generate":
-            yield from _help(f"{name} {child}", found, click.Context(found, context, child, terminal_width=100))
+            yield from _help(f"{name} {child}", found, click.Context(found, context, child, terminal_width=80))
 
 
 def python_page() -> str:
@@ -118,10 +115,12 @@ def errors_page() -> str:
     rows = [[f"`{kind.__name__}`", inspect.getdoc(kind) or ""] for kind in kinds]
     codes = [
         ["0", "done"],
-        [str(outcome.FAILED), "a model is damaged or missing, the disk is full, or Praxino has a defect"],
+        [
+            str(outcome.FAILED),
+            "a model is damaged, the disk is full, the output could not be written, or Praxino has a defect",
+        ],
         [str(outcome.BAD_INPUT), "the wish cannot be granted as written; nothing was loaded, nothing written"],
         [str(outcome.CANCELLED), "cancelled by Ctrl-C or SIGTERM; no file is left half written"],
-        [str(outcome.BROKEN_PIPE), "whoever read the output went away"],
     ]
     return page(
         [

@@ -39,8 +39,9 @@ def command(deep: bool, as_json: bool) -> None:
         click.echo(aligned(rows(findings)))
         for problem in wrong:
             click.echo(f"problem: {problem}")
-        click.echo("" if wrong else "all is well")
-    sys.exit(1 if wrong else 0)
+        if not wrong:
+            click.echo("all is well")
+    click.get_current_context().exit(1 if wrong else 0)
 
 
 def examine_all(deep: bool = False) -> dict[str, Any]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
-import sys
 import traceback
 
 import click
@@ -16,8 +14,6 @@ FAILED = 1
 BAD_INPUT = 2
 CANCELLED = 130
 """What shells report for a command ended by Ctrl-C."""
-BROKEN_PIPE = 141
-"""What shells report for a command whose reader went away."""
 
 
 def run(args: list[str]) -> int:
@@ -25,8 +21,7 @@ def run(args: list[str]) -> int:
     from praxino.cli.app import app
 
     try:
-        app.main(args, prog_name="praxino", standalone_mode=False)
-        sys.stdout.flush()
+        return app.main(args, prog_name="praxino", standalone_mode=False) or 0
     except (Cancelled, KeyboardInterrupt, click.Abort) as problem:
         said = str(problem) if isinstance(problem, Cancelled) else ""
         return _say(said or "cancelled; nothing was written", CANCELLED)
@@ -36,12 +31,8 @@ def run(args: list[str]) -> int:
         return _say(str(problem), BAD_INPUT)
     except PraxinoError as problem:
         return _say(str(problem), FAILED)
-    except BrokenPipeError:
-        _abandon_stdout()
-        return BROKEN_PIPE
     except Exception as problem:
         return _say(unexpected_message(problem), FAILED)
-    return 0
 
 
 def usage_message(problem: click.UsageError) -> str:
@@ -62,7 +53,7 @@ def _other_option(problem: click.NoSuchOption) -> str:
     if problem.ctx is None:
         return "see praxino generate --help"
     known = [spelling for param in problem.ctx.command.get_params(problem.ctx) for spelling in param.opts]
-    nearest = difflib.get_close_matches(problem.option_name, [k for k in known if k.startswith("--")], n=1)
+    nearest = difflib.get_close_matches(problem.option_name, [k for k in known if k.startswith("--")], 1, cutoff=0.7)
     if nearest:
         return f"did you mean {nearest[0]}?"
     prompts = ' (a prompt that starts with "-" goes after --)' if problem.ctx.info_name == "generate" else ""
@@ -85,8 +76,3 @@ def unexpected_message(problem: Exception) -> str:
 def _say(message: str, code: int) -> int:
     click.echo(f"praxino: {message}", err=True)
     return code
-
-
-def _abandon_stdout() -> None:
-    """Keep the interpreter from complaining, on its way out, that it cannot flush."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
