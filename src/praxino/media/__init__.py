@@ -1,0 +1,36 @@
+"""Reads pictures and clips, writes GIFs, videos and stills, and keeps in each file how it was made.
+
+Knows frames, (F, H, W, 3) uint8 RGB, and `recipe.Encoding`; knows no model, no prompt and no torch. What is named here
+is imported when it is first asked for: numpy, Pillow and PyAV are slow to import.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from praxino.media.embed import embed, load
+    from praxino.media.formats import check_output, format_of
+    from praxino.media.provenance import read_metadata
+    from praxino.media.read import read_clip, read_picture
+    from praxino.media.write import save
+
+__all__ = ["check_output", "embed", "format_of", "load", "read_clip", "read_metadata", "read_picture", "save"]
+
+_HOMES = {
+    "check_output": "formats",
+    "embed": "embed",
+    "format_of": "formats",
+    "load": "embed",
+    "read_clip": "read",
+    "read_metadata": "provenance",
+    "read_picture": "read",
+    "save": "write",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,84 @@
+"""Pictures and clips inside a recipe, so that it can be run again without the files it was made from."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from praxino.errors import UserError
+from praxino.media.image import MAX_WEBP_SIDE, encode_png, encode_webp
+from praxino.media.picture import open_picture_bytes
+from praxino.media.read import animation, read_clip, read_picture
+from praxino.recipe import Media
+
+MAX_EMBEDDED_CLIP_BYTES = 4 << 20
+_CLIP_FPS = 10
+_CLIP_FRAME_MS = 100
+_PART = re.compile(r"(.*)#frames=(\d+)-(\d+)", re.DOTALL)
+
+
+def embed(frames: np.ndarray, source: str, first: int = 0) -> Media:
+    """Frames as a recipe's `Media`: a PNG when there is one, a lossless WebP when there are several and it is small.
+
+    Args:
+        frames: (F, H, W, 3) uint8 RGB.
+        source: where they came from.
+        first: which of the source's frames `frames[0]` is. A clip that is too large to embed is read again from
+            `source`, which then ends in "#frames=FIRST-LAST".
+    """
+    digest = _digest(frames)
+    if len(frames) == 1:
+        return Media(source, digest, _data_url("png", encode_png(frames, 1, 0, None)))
+    if max(frames.shape[1:3]) <= MAX_WEBP_SIDE:
+        data = encode_webp(frames, _CLIP_FPS, 0, 100, None)
+        if len(data) <= MAX_EMBEDDED_CLIP_BYTES:
+            return Media(source, digest, _data_url("webp", data))
+    return Media(f"{source}#frames={first}-{first + len(frames) - 1}", digest, "")
+
+
+def load(media: Media) -> NDArray[np.uint8]:
+    """The frames of a recipe's `Media`, (F, H, W, 3) uint8 RGB: the very pixels that were embedded.
+
+    Raises:
+        UserError: what is embedded is damaged, or the source is missing or no longer the same.
+    """
+    frames = _embedded(media) if media.data else _read_again(media.source)
+    if _digest(frames) != media.sha256:
+        if media.data:
+            raise UserError(f"the picture {media.source} inside the recipe is damaged; use another copy of the file.")
+        raise UserError(
+            f"{media.source} is no longer what the recipe was made from: its pixels are others.\n"
+            "Put the original back, or draw anew with --video."
+        )
+    return frames
+
+
+def _digest(frames: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(frames).data).hexdigest()
+
+
+def _data_url(kind: str, data: bytes) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _embedded(media: Media) -> NDArray[np.uint8]:
+    try:
+        data = base64.b64decode(media.data.partition("base64,")[2], validate=True)
+    except ValueError as problem:
+        raise UserError(f"the picture {media.source} inside the recipe is not base64; use another copy.") from problem
+    with open_picture_bytes(data, media.source) as image:
+        frames, durations = animation(Path(media.source), image)
+    repeats = [duration // _CLIP_FRAME_MS for duration in durations] if len(frames) > 1 else 1
+    return np.repeat(np.stack(frames), repeats, axis=0)
+
+
+def _read_again(source: str) -> NDArray[np.uint8]:
+    part = _PART.fullmatch(source)
+    if part is None:
+        return read_picture(source)
+    return read_clip(part[1])[0][int(part[2]) : int(part[3]) + 1]

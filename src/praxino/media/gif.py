@@ -1,0 +1,166 @@
+"""Clips as GIF bytes (GIF89a): palettes, differences from frame to frame, delays, and the block structure.
+
+Only the LZW coding is Pillow's. Writing the blocks here gives the delay, the loop count and the comment of every file
+exactly, and the same bytes for the same frames.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from praxino.media.palette import Dither, fit_palette, indexed
+from praxino.media.provenance import gif_block
+from praxino.media.timing import GIF_UNITS, MAX_GIF_FPS, delays, thinned
+from praxino.recipe import GifQuality
+
+_LZW_BITS = 8
+_MAX_FITTED_PIXELS = 1 << 20
+
+
+@dataclass(frozen=True)
+class GifStyle:
+    """What a GIF quality means."""
+
+    colours: int
+    """Colours of a palette; one more is kept for "as before"."""
+    dither: Dither
+    hold: int
+    """A pixel is drawn again when a channel has moved by more than this since it was last drawn."""
+    palette_a_frame: bool
+    """A palette for each frame (when the whole clip has too many colours for one), or one for all."""
+
+
+STYLES: dict[GifQuality, GifStyle] = {
+    "small": GifStyle(colours=64, dither="none", hold=8, palette_a_frame=False),
+    "good": GifStyle(colours=255, dither="ordered", hold=3, palette_a_frame=False),
+    "best": GifStyle(colours=255, dither="ordered", hold=0, palette_a_frame=True),
+}
+
+
+def encode_gif(frames: np.ndarray, fps: float, loop: int, quality: GifQuality, metadata: str | None) -> bytes:
+    """A clip as the bytes of a GIF.
+
+    Frames last whole hundredths of a second, and their sum is right to one of these. Browsers slow a GIF of more than
+    50 frames per second down to 10; of a faster clip, only the frames on show at every fiftieth of a second are kept.
+
+    Args:
+        frames: (F, H, W, 3) uint8.
+        fps: frames per second.
+        loop: times the animation plays; 0 is for ever.
+        quality: a key of `STYLES`.
+        metadata: text to keep in the file.
+    """
+    return encode_gif_style(frames, fps, loop, STYLES[quality], metadata)
+
+
+def encode_gif_style(frames: np.ndarray, fps: float, loop: int, style: GifStyle, metadata: str | None) -> bytes:
+    """As `encode_gif`, with the quality spelled out."""
+    durations = delays(len(frames), fps, GIF_UNITS)
+    if fps > MAX_GIF_FPS:
+        total = sum(durations)
+        frames = frames[thinned(len(frames), fps, MAX_GIF_FPS)]
+        durations = delays(len(frames), MAX_GIF_FPS, GIF_UNITS)
+        durations[-1] = max(2, total - sum(durations[:-1]))
+    height, width = frames.shape[1:3]
+    shared = _clip_palette(frames, style)
+    blocks = [b"GIF89a", struct.pack("<HH", width, height)]
+    blocks.append(b"\x70\0\0" if shared is None else struct.pack("<BBB", 0xF0 | _table_bits(len(shared)), 0, 0))
+    blocks.append(b"" if shared is None else _table(shared))
+    if len(frames) > 1 and loop != 1:
+        blocks.append(_loop_block(loop))
+    if metadata is not None:
+        blocks.append(gif_block(metadata))
+    for patch, duration in zip(_patches(frames, shared, style), durations, strict=True):
+        blocks.append(_frame_blocks(patch, duration if len(frames) > 1 else 0))
+    return b"".join([*blocks, b";"])
+
+
+@dataclass(frozen=True)
+class _Patch:
+    """The part of a frame that differs from what is on show."""
+
+    left: int
+    top: int
+    indices: NDArray[np.uint8]
+    transparent: int | None
+    """Index that leaves the pixel as it is on show."""
+    palette: NDArray[np.uint8] | None
+    """None: the file's own."""
+
+
+def _clip_palette(frames: np.ndarray, style: GifStyle) -> NDArray[np.uint8] | None:
+    """The palette for all frames, or None when each is to have its own."""
+    pixels = frames.reshape(-1, 3)
+    stride = max(1, len(pixels) // _MAX_FITTED_PIXELS)
+    palette = fit_palette(pixels[:: stride | 1], style.colours)
+    if style.palette_a_frame and len(frames) > 1 and len(palette) == style.colours:
+        return None
+    return palette
+
+
+def _patches(frames: np.ndarray, shared: NDArray[np.uint8] | None, style: GifStyle) -> Iterator[_Patch]:
+    height, width = frames.shape[1:3]
+    held = frames[0].astype(np.int16)
+    shown = np.zeros((height, width, 3), np.uint8)
+    for number, frame in enumerate(frames):
+        moved = np.abs(frame - held).max(axis=2) > style.hold
+        held[moved] = frame[moved]
+        wanted = held.astype(np.uint8)
+        palette = fit_palette(wanted.reshape(-1, 3), style.colours) if shared is None else shared
+        indices = indexed(wanted, palette, style.dither)
+        drawn = palette[indices]
+        if number == 0:
+            yield _Patch(0, 0, indices, None, palette if shared is None else None)
+            shown = drawn
+            continue
+        changed = moved & (drawn != shown).any(axis=2)
+        shown = np.where(changed[..., None], drawn, shown)
+        yield _smallest(indices, changed, palette, shared is None)
+
+
+def _smallest(indices: np.ndarray, changed: np.ndarray, palette: NDArray[np.uint8], own_palette: bool) -> _Patch:
+    """The box that holds all changes, what has not changed in it transparent."""
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    if len(rows) == 0:
+        rows = columns = np.zeros(1, np.intp)
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    transparent = len(palette)
+    cut = np.where(changed[box], indices[box], transparent).astype(np.uint8)
+    return _Patch(int(columns[0]), int(rows[0]), cut, transparent, palette if own_palette else None)
+
+
+def _frame_blocks(patch: _Patch, duration: int) -> bytes:
+    keep = 1 << 2
+    flags = keep | (patch.transparent is not None)
+    control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, duration, patch.transparent or 0, 0)
+    height, width = patch.indices.shape
+    table_flags = 0 if patch.palette is None else 0x80 | _table_bits(len(patch.palette))
+    descriptor = struct.pack("<BHHHHB", 0x2C, patch.left, patch.top, width, height, table_flags)
+    table = b"" if patch.palette is None else _table(patch.palette)
+    return control + descriptor + table + _lzw(patch.indices)
+
+
+def _lzw(indices: NDArray[np.uint8]) -> bytes:
+    image = Image.fromarray(indices)
+    image.encoderconfig = (_LZW_BITS, 0)
+    return bytes([_LZW_BITS]) + image.tobytes("gif", "L") + b"\0"
+
+
+def _table_bits(colours: int) -> int:
+    """The size field of a colour table that holds `colours` and one for transparency: 2 ** (bits + 1) entries."""
+    return max(1, colours.bit_length()) - 1
+
+
+def _table(palette: NDArray[np.uint8]) -> bytes:
+    return palette.tobytes().ljust(3 * 2 ** (_table_bits(len(palette)) + 1), b"\0")
+
+
+def _loop_block(loop: int) -> bytes:
+    """The Netscape extension counts how often the animation plays again; 0 is for ever."""
+    return b"!\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<HB", 0 if loop == 0 else loop - 1, 0)

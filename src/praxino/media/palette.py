@@ -1,0 +1,137 @@
+"""Few colours instead of many: palettes, and pictures in them. Pure functions over arrays; knows no file.
+
+A colour is one number, R * 65536 + G * 256 + B, wherever colours are counted or looked up.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Dither = Literal["none", "ordered"]
+
+_SAMPLE_COLOURS = 16_384
+"""More different colours than this are gathered in cells before the palette is fitted."""
+_ROUNDS = 6
+_CHUNK = 8192
+
+
+def packed(pixels: np.ndarray) -> NDArray[np.uint32]:
+    """(..., 3) uint8 as (...) colour numbers."""
+    wide = pixels.astype(np.uint32)
+    return np.asarray((wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2], np.uint32)
+
+
+def unpacked(colours: np.ndarray) -> NDArray[np.uint8]:
+    """(...) colour numbers as (..., 3) uint8."""
+    return np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=-1).astype(np.uint8)
+
+
+def fit_palette(pixels: np.ndarray, size: int) -> NDArray[np.uint8]:
+    """A palette of at most `size` colours for (N, 3) uint8 pixels: their own when these are few enough.
+
+    Otherwise k-means in RGB, begun from a median cut (Heckbert 1982). The same pixels give the same palette.
+
+    Returns:
+        (K, 3) uint8, K <= size, sorted.
+    """
+    colours, counts = np.unique(packed(pixels), return_counts=True)
+    if len(colours) <= size:
+        return unpacked(colours)
+    points, weights = _gathered(unpacked(colours).astype(np.float32), counts.astype(np.float32))
+    centres = _median_cut(points, weights, size)
+    for _ in range(_ROUNDS):
+        owner = _nearest(points, centres)
+        total = np.bincount(owner, weights, len(centres))
+        sums = [np.bincount(owner, weights * points[:, channel], len(centres)) for channel in range(3)]
+        used = total > 0
+        centres[used] = (np.stack(sums, axis=1)[used] / total[used, None]).astype(np.float32)
+    return unpacked(np.unique(packed(np.rint(centres).astype(np.uint8))))
+
+
+def indexed(frame: np.ndarray, palette: NDArray[np.uint8], dither: Dither) -> NDArray[np.uint8]:
+    """A frame, (H, W, 3) uint8, as indices into `palette`, (H, W) uint8.
+
+    Ordered dithering mixes, for each colour, the two palette colours on either side of it, by the fixed pattern of an
+    8x8 Bayer matrix: a colour that the palette holds stays flat, and what does not move does not flicker.
+    """
+    colours, place = np.unique(packed(frame), return_inverse=True)
+    place = place.reshape(frame.shape[:2])
+    wanted, table = unpacked(colours).astype(np.float32), palette.astype(np.float32)
+    near = _nearest(wanted, table)
+    if dither == "none":
+        return near.astype(np.uint8)[place]
+    missed = wanted - table[near]
+    far = _nearest(wanted + missed, table)
+    step = table[far] - table[near]
+    length = np.maximum((step**2).sum(axis=1), 1)
+    share = np.clip((missed * step).sum(axis=1) / length, 0, 0.5)
+    share[(missed**2).sum(axis=1) < _UNSEEN**2] = 0
+    height, width = frame.shape[:2]
+    pattern = np.tile(BAYER, (height // 8 + 1, width // 8 + 1))[:height, :width]
+    return np.where(pattern < share[place], far[place], near[place]).astype(np.uint8)
+
+
+_UNSEEN = 3.0
+"""Errors below this distance in RGB are not dithered: nobody sees them, and the pattern would cost bytes."""
+
+
+def _bayer(order: int) -> NDArray[np.float32]:
+    matrix = np.zeros((1, 1))
+    for _ in range(order):
+        matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
+    return ((matrix + 0.5) / matrix.size).astype(np.float32)
+
+
+BAYER = _bayer(3)
+
+
+def _nearest(points: np.ndarray, centres: np.ndarray) -> NDArray[np.intp]:
+    """Index of the nearest centre for each point, (N, 3) and (K, 3) float32."""
+    lengths = (centres**2).sum(axis=1) / 2
+    parts = [
+        np.argmin(lengths - points[start : start + _CHUNK] @ centres.T, axis=1)
+        for start in range(0, len(points), _CHUNK)
+    ]
+    return np.concatenate(parts)
+
+
+def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Points gathered in cells 8 wide, each at its points' mean, when there are too many."""
+    if len(points) <= _SAMPLE_COLOURS:
+        return points, weights
+    owner = np.unique(packed((points // 8).astype(np.uint8)), return_inverse=True)[1]
+    total = np.bincount(owner, weights)
+    sums = [np.bincount(owner, weights * points[:, channel]) for channel in range(3)]
+    return (np.stack(sums, axis=1) / total[:, None]).astype(np.float32), total.astype(np.float32)
+
+
+def _median_cut(points: np.ndarray, weights: np.ndarray, size: int) -> NDArray[np.float32]:
+    """Means of boxes made by cutting, again and again, the box with the most spread, at the weighted middle."""
+    boxes = [_Box(points, weights)]
+    while len(boxes) < size:
+        widest = max(range(len(boxes)), key=lambda index: boxes[index].spread)
+        if boxes[widest].spread <= 0:
+            break
+        boxes[widest : widest + 1] = boxes[widest].cut()
+    return np.array([box.mean for box in boxes], np.float32)
+
+
+class _Box:
+    """Some points of a colour space, and how far they spread."""
+
+    def __init__(self, points: np.ndarray, weights: np.ndarray) -> None:
+        self.points, self.weights = points, weights
+        self.mean = np.average(points, axis=0, weights=weights)
+        variance = ((points - self.mean) ** 2 * weights[:, None]).sum(axis=0)
+        self.axis = int(np.argmax(variance))
+        self.spread = float(variance.sum()) if len(points) > 1 else 0.0
+
+    def cut(self) -> tuple[_Box, _Box]:
+        """Two boxes, parted at the mean of the axis that spreads most."""
+        upper = self.points[:, self.axis] > self.mean[self.axis]
+        if upper.all() or not upper.any():
+            upper = self.points[:, self.axis] >= np.median(self.points[:, self.axis])
+        return _Box(self.points[~upper], self.weights[~upper]), _Box(self.points[upper], self.weights[upper])

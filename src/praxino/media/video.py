@@ -1,0 +1,158 @@
+"""Clips as MP4 and WebM, through PyAV, which is imported when it is needed. Knows no recipe."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from praxino.errors import UserError
+from praxino.media.files import head_of
+from praxino.media.looks import described
+from praxino.media.picture import MAX_PIXELS
+from praxino.media.provenance import KEY
+from praxino.media.read import check_length
+from praxino.media.timing import exact_fps
+from praxino.recipe import Codec, Format
+
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
+THREADS = 4
+"""The same on every machine: encoders decide differently with another number."""
+_ENCODERS: dict[Codec, str] = {"h264": "libx264", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
+_SVT_ERRORS_ONLY = "1"
+"""SVT-AV1 writes to standard error by itself; the environment is the one way to ask it not to."""
+_BT709, _LIMITED = 1, 1
+_UNSPECIFIED = 2
+_HD_HEIGHT = 720
+"""A video that does not say so has HD's colours from this height on, and standard TV's below."""
+
+
+def write_video(
+    frames: np.ndarray, path: Path, format: Format, codec: Codec, fps: float, quality: int, metadata: str | None
+) -> None:
+    """Write a clip as a video without sound.
+
+    Colours are BT.709 and 4:2:0, which every player shows. H.264 cannot halve the colours of an odd width or height:
+    such a clip keeps its full colours (4:4:4), so that no pixel is cut off or invented; some hardware players and
+    Safari do not show that. AV1 and VP9 take odd sizes as they are.
+
+    Args:
+        frames: (F, H, W, 3) uint8.
+        path: where to write; its extension does not matter.
+        format: "mp4" or "webm".
+        codec: one that the format holds.
+        fps: frames per second.
+        quality: 1 to 100; the constant rate factor is 46 - quality / 3 (H.264, 13 to 46) or 63 - 0.45 * quality
+            (AV1, VP9, 18 to 63).
+        metadata: text to keep in the tag `praxino`.
+    """
+    import av
+
+    os.environ.setdefault("SVT_LOG", _SVT_ERRORS_ONLY)
+    height, width = frames.shape[1:3]
+    flags = {"fflags": "+bitexact"}
+    if format == "mp4":
+        flags["movflags"] = "+faststart+use_metadata_tags"
+    with av.open(str(path), "w", format=format, options=flags) as container:
+        if metadata is not None:
+            container.metadata[KEY] = metadata
+        stream: Any = container.add_stream(_ENCODERS[codec], rate=exact_fps(fps), options=_options(codec, quality))
+        stream.width, stream.height = width, height
+        stream.pix_fmt = "yuv444p" if codec == "h264" and (width % 2 or height % 2) else "yuv420p"
+        context = stream.codec_context
+        context.thread_count = THREADS
+        context.color_primaries = context.color_trc = context.colorspace = _BT709
+        context.color_range = _LIMITED
+        for frame in frames:
+            container.mux(stream.encode(_yuv(frame, stream.pix_fmt)))
+        container.mux(stream.encode(None))
+
+
+def _options(codec: Codec, quality: int) -> dict[str, str]:
+    if codec == "h264":
+        return {"crf": str(round(46 - quality / 3)), "preset": "medium", "flags": "+bitexact"}
+    crf = str(round(63 - 0.45 * quality))
+    if codec == "av1":
+        return {"crf": crf, "preset": "6", "flags": "+bitexact", "svtav1-params": f"lp={THREADS}"}
+    return {"crf": crf, "b": "0", "row-mt": "1", "cpu-used": "3", "deadline": "good", "flags": "+bitexact"}
+
+
+def _yuv(pixels: np.ndarray, pix_fmt: str) -> VideoFrame:
+    import av
+
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
+    yuv = frame.reformat(format=pix_fmt, dst_colorspace="ITU709", interpolation=_exact_scaling())
+    yuv.color_primaries = yuv.color_trc = yuv.colorspace = _BT709
+    yuv.color_range = _LIMITED
+    return yuv
+
+
+def _exact_scaling() -> int:
+    """Conversion that rounds alike on every processor."""
+    from av.video.reformatter import Interpolation
+
+    return int(
+        Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.BITEXACT | Interpolation.FULL_CHR_H_INP
+    )
+
+
+def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.uint8], float]:
+    """Every frame of a file's first video stream, upright, and frames per second.
+
+    Returns:
+        (F, H, W, 3) uint8, and the rate.
+
+    Raises:
+        UserError: there is no video in it, it is damaged or cut short, or has more frames or pixels than allowed.
+    """
+    import av
+
+    frames: list[NDArray[np.uint8]] = []
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:
+            if not container.streams.video:
+                raise UserError(f"{path} holds no pictures, only {described(head_of(path))}; give a video.")
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            shape = (stream.height, stream.width, 3)
+            check_length(path, stream.frames, shape, max_frames, max_bytes)
+            if shape[0] * shape[1] > MAX_PIXELS:
+                raise UserError(f"{path} has {shape[1]}x{shape[0]} pixels; scale it down first.")
+            rate = stream.average_rate or stream.guessed_rate
+            promised = stream.frames
+            for frame in container.decode(stream):
+                check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
+                frames.append(_upright(frame))
+    except (OSError, ValueError, EOFError) as problem:
+        raise _damaged(path, problem) from problem
+    if not frames or not rate or len(frames) < promised:
+        raise _damaged(path, f"{len(frames)} of {promised or 'its'} frames are there")
+    return np.stack(frames), float(rate)
+
+
+def _damaged(path: Path, problem: object) -> UserError:
+    return UserError(f"{path} is damaged or cut short; copy or download it again.\n({problem})")
+
+
+def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
+    assumed = "ITU709" if frame.height >= _HD_HEIGHT else "ITU601"
+    source = assumed if frame.colorspace == _UNSPECIFIED else None
+    converted = frame.reformat(format="rgb24", src_colorspace=source, interpolation=_exact_scaling())
+    pixels = np.asarray(converted.to_ndarray(), np.uint8)
+    return np.rot90(pixels, frame.rotation // 90) if frame.rotation else pixels
+
+
+def read_tags(path: Path) -> dict[str, str]:
+    """The tags of a video file. Raises UserError when it is damaged."""
+    import av
+
+    try:
+        with path.open("rb") as file, av.open(file, "r") as container:
+            return dict(container.metadata)
+    except (OSError, ValueError) as problem:
+        raise _damaged(path, problem) from problem
