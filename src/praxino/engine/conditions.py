@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,11 +49,11 @@ def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tu
     """
     conditions: list[Condition] = []
     for source in sources:
-        frames = _overlap(source, num_frames, frame_step)
+        first, frames = _overlap(source, num_frames, frame_step)
         frame = source.frame if source.frame >= 0 else num_frames - len(frames)
         if frame >= num_frames:
             raise UserError(f"keyframe {source.name} is at frame {frame}; the clip's frames are 0 to {num_frames - 1}.")
-        conditions.append(Condition(frame, source.strength, media.embed(frames, source.name)))
+        conditions.append(Condition(frame, source.strength, media.embed(frames, _told_name(source), first)))
     conditions.sort(key=lambda condition: condition.frame)
     for one, other in itertools.pairwise(conditions):
         if one.frame == other.frame:
@@ -94,13 +95,19 @@ def _keyframe(text: str) -> Source:
     return Source(name, media.read_picture(name), index, weight)
 
 
-def _overlap(source: Source, num_frames: int, frame_step: int) -> np.ndarray:
-    """The frames of a source that the new clip shares: of a clip to extend, its end (or its beginning, going backward).
+def _told_name(source: Source) -> str:
+    """What the recipe calls it: a picture travels inside the recipe, so its folder is nobody's business."""
+    return Path(source.name).name if len(source.frames) == 1 else source.name
 
-    Their number is on the frame grid and at most half of the new clip, so that there is something left to draw.
+
+def _overlap(source: Source, num_frames: int, frame_step: int) -> tuple[int, np.ndarray]:
+    """The frames of a source that the new clip shares, and the index of the first of them.
+
+    Of a clip to extend that is its end, or its beginning when going backward. Their number is on the frame grid and at most half of the new clip, so that there is something left to draw.
     """
     if len(source.frames) == 1:
-        return source.frames
+        return 0, source.frames
     most = min(len(source.frames), max(1, num_frames // 2))
     count = (most - 1) // frame_step * frame_step + 1
-    return source.frames[-count:] if source.frame == 0 else source.frames[:count]
+    first = len(source.frames) - count if source.frame == 0 else 0
+    return first, source.frames[first : first + count]
