@@ -103,7 +103,8 @@ def _told_name(source: Source) -> str:
 def _overlap(source: Source, num_frames: int, frame_step: int) -> tuple[int, np.ndarray]:
     """The frames of a source that the new clip shares, and the index of the first of them.
 
-    Of a clip to extend that is its end, or its beginning when going backward. Their number is on the frame grid and at most half of the new clip, so that there is something left to draw.
+    Of a clip to extend that is its end, or its beginning when going backward. Their number is on the frame grid and at
+    most half of the new clip, so that there is something left to draw.
     """
     if len(source.frames) == 1:
         return 0, source.frames

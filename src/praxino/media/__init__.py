@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from praxino.media.embed import embed, load
+    from praxino.media.embedding import embed, load
     from praxino.media.formats import check_output, format_of
     from praxino.media.provenance import read_metadata
     from praxino.media.read import read_clip, read_picture
@@ -20,9 +20,9 @@ __all__ = ["check_output", "embed", "format_of", "load", "read_clip", "read_meta
 
 _HOMES = {
     "check_output": "formats",
-    "embed": "embed",
+    "embed": "embedding",
     "format_of": "formats",
-    "load": "embed",
+    "load": "embedding",
     "read_clip": "read",
     "read_metadata": "provenance",
     "read_picture": "read",
