@@ -5,6 +5,8 @@ diffusers' own classes and key conversion are used; pipelines are not imported, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -171,4 +173,19 @@ def _load_text_encoder(home: Path, kind: torch.dtype) -> Any:
                 f"Put text_encoder/ and tokenizer/ there, as in the Hub repository PixArt-alpha/PixArt-XL-2-1024-MS."
             )
     wanted = torch.float32 if kind == torch.float16 else kind
-    return T5EncoderModel.from_pretrained(home / "text_encoder", dtype=wanted, local_files_only=True)
+    with no_progress_bars():
+        return T5EncoderModel.from_pretrained(home / "text_encoder", dtype=wanted, local_files_only=True)
+
+
+@contextmanager
+def no_progress_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars on the terminal: progress is told by events."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
