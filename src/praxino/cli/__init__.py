@@ -5,8 +5,12 @@ Commands are imported when they are called for, and whatever is slow to import (
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+
+QUIET_LIBRARIES = {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+"""Environment that keeps libraries from writing over the command's own display; what the user has set stays."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -14,5 +18,7 @@ def main(args: Sequence[str] | None = None) -> None:
     from praxino.cli.outcome import run
     from praxino.cli.terminal import forgive_encoding
 
+    for name, value in QUIET_LIBRARIES.items():
+        os.environ.setdefault(name, value)
     forgive_encoding(sys.stdout, sys.stderr)
     sys.exit(run(sys.argv[1:] if args is None else list(args)))

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -18,7 +17,7 @@ GRACE_SECONDS = 0.5
 
 
 class Interrupt:
-    """Whether somebody asked to stop. Before `steps_began`, a signal raises KeyboardInterrupt where it hits."""
+    """Whether somebody asked to stop. While `stepping` is off, a signal raises KeyboardInterrupt where it hits."""
 
     def __init__(self) -> None:
         self.asked = False
@@ -60,19 +59,20 @@ def _watchdog() -> Iterator[None]:
     here, there = socket.socketpair()
     there.setblocking(False)
     before = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_end_on_second, args=(here,), daemon=True).start()
+    left = threading.Event()
+    threading.Thread(target=_end_on_second, args=(here, left), daemon=True).start()
     try:
         yield
     finally:
+        left.set()
         signal.set_wakeup_fd(before)
         there.close()
 
 
-def _end_on_second(wakeups: socket.socket) -> None:
+def _end_on_second(wakeups: socket.socket, left: threading.Event) -> None:
     seen = 0
     with wakeups:
         while received := wakeups.recv(16):
             seen += sum(byte in (signal.SIGINT, signal.SIGTERM) for byte in received)
-            if seen >= 2:
-                time.sleep(GRACE_SECONDS)
+            if seen >= 2 and not left.wait(GRACE_SECONDS):
                 os._exit(130)

@@ -32,6 +32,8 @@ def run(args: list[str]) -> int:
     except PraxinoError as problem:
         return _say(str(problem), FAILED)
     except Exception as problem:
+        if settings.value("PRAXINO_DEBUG"):
+            traceback.print_exc()
         return _say(unexpected_message(problem), FAILED)
 
 
@@ -61,13 +63,12 @@ def _other_option(problem: click.NoSuchOption) -> str:
 
 
 def unexpected_message(problem: Exception) -> str:
-    """The lines for an error that nobody foresaw; with PRAXINO_DEBUG=1, the traceback before them."""
+    """The lines for an error that nobody foresaw."""
     if isinstance(problem, OSError) and problem.strerror:
         return f"{problem.strerror}: {problem.filename}" if problem.filename else problem.strerror
-    trace = traceback.format_exc() if settings.value("PRAXINO_DEBUG") else ""
     said = " ".join(str(problem).split())[:300]
     return (
-        f"{trace}unexpected {type(problem).__name__}: {said}\n"
+        f"unexpected {type(problem).__name__}: {said}\n"
         "This is a defect of Praxino. Please report it with the output of `praxino doctor` and of the same command\n"
         "run with PRAXINO_DEBUG=1 in the environment."
     )

@@ -69,7 +69,7 @@ def _phase(phase: GuidancePhase) -> str:
 
 def _condition(condition: Condition) -> str:
     size = picture_size(condition.media.data)
-    what = f"picture {size} from" if size else "read again from"
+    what = f"{size} from" if size else "read again from"
     held = "" if condition.strength == 1 else f", strength {condition.strength:g}"
     return f"{what} {condition.media.source} at frame {condition.frame}{held}"
 
