@@ -104,7 +104,11 @@ class Family(Protocol):
 
     name: str
     title: str
-    variants: Mapping[str, Variant]
+
+    @property
+    def variants(self) -> Mapping[str, Variant]:
+        """The published checkpoints by name."""
+        ...
 
     def identify(self, path: Path) -> Variant | None:
         """Which variant lies in a folder or single file, read from its configs and headers alone (no torch).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,11 +30,10 @@ class LtxVideo:
     name = identify.FAMILY_NAME
     title = "LTX-Video"
 
-    @cached_property
+    @property
     def variants(self) -> Mapping[str, Variant]:
         """Every published checkpoint by name, and the one in the package."""
-        pocket = identify.identify(POCKET)
-        return PUBLISHED if pocket is None else {pocket.name: pocket, **PUBLISHED}
+        return _variants()
 
     def identify(self, path: Path) -> Variant | None:
         """Which variant lies at a path."""
@@ -90,3 +89,9 @@ class LtxVideo:
         from praxino.families.ltx_video.miniature import write
 
         write(folder)
+
+
+@cache
+def _variants() -> Mapping[str, Variant]:
+    pocket = identify.identify(POCKET)
+    return PUBLISHED if pocket is None else {pocket.name: pocket, **PUBLISHED}

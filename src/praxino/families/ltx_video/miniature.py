@@ -23,7 +23,7 @@ WORDS = (
     "tree house sun moon star running jumping flying swimming turning falling rising city sea sky forest night day"
 )
 
-TRANSFORMER = {
+TRANSFORMER: dict[str, Any] = {
     "in_channels": LATENT_CHANNELS,
     "out_channels": LATENT_CHANNELS,
     "num_attention_heads": 2,
@@ -32,7 +32,7 @@ TRANSFORMER = {
     "num_layers": 3,
     "caption_channels": TEXT_CHANNELS,
 }
-VAE = {
+VAE: dict[str, Any] = {
     "latent_channels": LATENT_CHANNELS,
     "block_out_channels": (8, 16, 16),
     "decoder_block_out_channels": (8, 16),
@@ -48,7 +48,7 @@ VAE = {
     "timestep_conditioning": True,
     "patch_size": 4,
 }
-TEXT_ENCODER = {
+TEXT_ENCODER: dict[str, Any] = {
     "d_model": TEXT_CHANNELS,
     "d_kv": 8,
     "d_ff": 64,

@@ -60,7 +60,7 @@ def compress(pixels: Tensor) -> Tensor:
     with io.BytesIO() as file:
         _encode(file, image)
         file.seek(0)
-        with av.open(file) as container:
+        with av.open(file, "r") as container:
             decoded = next(container.decode(video=0)).to_ndarray(format="rgb24")
     return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
 
