@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
     """
     if params["prompt"] is None and not any(params[name] for name in PICTURES):
         raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
+    if output is not None and output.endswith(("/", os.sep)) and params["format"] is None:
+        params["format"] = "frames"
     request = request_of(params)
 
     from praxino.cli.drawing import draw

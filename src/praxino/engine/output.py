@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from praxino import media
+from praxino.errors import UserError
 from praxino.recipe import Format, Recipe
 
 _EXTENSIONS: dict[str, str] = {"jpeg": ".jpg", "frames": ""}
@@ -70,6 +71,11 @@ def read_recipe(path: Path) -> Recipe:
     """The recipe inside a file.
 
     Raises:
-        UserError: the file is missing, holds no recipe, or one of a newer version.
+        UserError: the file is missing, holds no recipe, or one that is damaged or of a newer version.
     """
-    return Recipe.from_json(json.loads(media.read_metadata(path)))
+    text = media.read_metadata(path)
+    try:
+        data = json.loads(text)
+    except ValueError as problem:
+        raise UserError(f"the recipe in {path} is damaged ({problem}); use the original file.") from problem
+    return Recipe.from_json(data)
