@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from praxino.media.palette import Dither, fit_palette, indexed
+from praxino.media.palette import Dither, Matcher, fit_palette
 from praxino.media.provenance import gif_block
 from praxino.media.timing import GIF_UNITS, MAX_GIF_FPS, delays, thinned
 from praxino.recipe import GifQuality
@@ -31,15 +31,18 @@ class GifStyle:
     """Colours of a palette; one more is kept for "as before"."""
     dither: Dither
     hold: int
-    """A pixel is drawn again when a channel has moved by more than this since it was last drawn."""
+    """A pixel is drawn again when its 3x3 neighbourhood has moved, in a channel, by more than this on average since it
+    was last drawn, or the pixel itself by more than three times as much. 0 draws every change."""
+    finest: float
+    """Standard deviation, in RGB, below which colours share a place in the palette."""
     palette_a_frame: bool
     """A palette for each frame (when the whole clip has too many colours for one), or one for all."""
 
 
 STYLES: dict[GifQuality, GifStyle] = {
-    "small": GifStyle(colours=64, dither="none", hold=8, palette_a_frame=False),
-    "good": GifStyle(colours=255, dither="ordered", hold=3, palette_a_frame=False),
-    "best": GifStyle(colours=255, dither="ordered", hold=0, palette_a_frame=True),
+    "small": GifStyle(colours=63, dither="none", hold=4, finest=4, palette_a_frame=False),
+    "good": GifStyle(colours=255, dither="ordered", hold=3, finest=3, palette_a_frame=False),
+    "best": GifStyle(colours=255, dither="ordered", hold=0, finest=0, palette_a_frame=True),
 }
 
 
@@ -98,7 +101,7 @@ def _clip_palette(frames: np.ndarray, style: GifStyle) -> NDArray[np.uint8] | No
     """The palette for all frames, or None when each is to have its own."""
     pixels = frames.reshape(-1, 3)
     stride = max(1, len(pixels) // _MAX_FITTED_PIXELS)
-    palette = fit_palette(pixels[:: stride | 1], style.colours)
+    palette = fit_palette(pixels[:: stride | 1], style.colours, style.finest)
     if style.palette_a_frame and len(frames) > 1 and len(palette) == style.colours:
         return None
     return palette
@@ -108,12 +111,13 @@ def _patches(frames: np.ndarray, shared: NDArray[np.uint8] | None, style: GifSty
     height, width = frames.shape[1:3]
     held = frames[0].astype(np.int16)
     shown = np.zeros((height, width, 3), np.uint8)
+    matcher = Matcher(shared, style.dither) if shared is not None else None
     for number, frame in enumerate(frames):
-        moved = np.abs(frame - held).max(axis=2) > style.hold
+        moved = _moved(frame - held, style.hold)
         held[moved] = frame[moved]
         wanted = held.astype(np.uint8)
-        palette = fit_palette(wanted.reshape(-1, 3), style.colours) if shared is None else shared
-        indices = indexed(wanted, palette, style.dither)
+        found = matcher or Matcher(fit_palette(wanted.reshape(-1, 3), style.colours, style.finest), style.dither)
+        indices, palette = found.indices(wanted), found.palette
         drawn = palette[indices]
         if number == 0:
             yield _Patch(0, 0, indices, None, palette if shared is None else None)
@@ -122,6 +126,17 @@ def _patches(frames: np.ndarray, shared: NDArray[np.uint8] | None, style: GifSty
         changed = moved & (drawn != shown).any(axis=2)
         shown = np.where(changed[..., None], drawn, shown)
         yield _smallest(indices, changed, palette, shared is None)
+
+
+def _moved(difference: NDArray[np.int16], hold: int) -> NDArray[np.bool_]:
+    """Which pixels to draw again, (H, W), by their difference, (H, W, 3); see `GifStyle.hold`."""
+    if hold == 0:
+        return np.asarray(difference.any(axis=2))
+    height, width = difference.shape[:2]
+    padded = np.pad(difference, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    rows = padded[:height] + padded[1 : height + 1] + padded[2:]
+    around = rows[:, :width] + rows[:, 1 : width + 1] + rows[:, 2:]
+    return np.asarray((np.abs(around).max(axis=2) > 9 * hold) | (np.abs(difference).max(axis=2) > 3 * hold))
 
 
 def _smallest(indices: np.ndarray, changed: np.ndarray, palette: NDArray[np.uint8], own_palette: bool) -> _Patch:

@@ -29,10 +29,16 @@ def unpacked(colours: np.ndarray) -> NDArray[np.uint8]:
     return np.stack([colours >> 16 & 255, colours >> 8 & 255, colours & 255], axis=-1).astype(np.uint8)
 
 
-def fit_palette(pixels: np.ndarray, size: int) -> NDArray[np.uint8]:
+def fit_palette(pixels: np.ndarray, size: int, finest: float) -> NDArray[np.uint8]:
     """A palette of at most `size` colours for (N, 3) uint8 pixels: their own when these are few enough.
 
     Otherwise k-means in RGB, begun from a median cut (Heckbert 1982). The same pixels give the same palette.
+
+    Args:
+        pixels: (N, 3) uint8.
+        size: colours at most.
+        finest: colours whose standard deviation is below this are one colour: a ground with some grain takes one
+            place in the palette, not half of it.
 
     Returns:
         (K, 3) uint8, K <= size, sorted.
@@ -41,7 +47,7 @@ def fit_palette(pixels: np.ndarray, size: int) -> NDArray[np.uint8]:
     if len(colours) <= size:
         return unpacked(colours)
     points, weights = _gathered(unpacked(colours).astype(np.float32), counts.astype(np.float32))
-    centres = _median_cut(points, weights, size)
+    centres = _median_cut(points, weights, size, finest)
     for _ in range(_ROUNDS):
         owner = _nearest(points, centres)
         total = np.bincount(owner, weights, len(centres))
@@ -51,27 +57,46 @@ def fit_palette(pixels: np.ndarray, size: int) -> NDArray[np.uint8]:
     return unpacked(np.unique(packed(np.rint(centres).astype(np.uint8))))
 
 
-def indexed(frame: np.ndarray, palette: NDArray[np.uint8], dither: Dither) -> NDArray[np.uint8]:
-    """A frame, (H, W, 3) uint8, as indices into `palette`, (H, W) uint8.
+class Matcher:
+    """Finds the colours of one palette that stand for any colour, and remembers what it found."""
 
-    Ordered dithering mixes, for each colour, the two palette colours on either side of it, by the fixed pattern of an
-    8x8 Bayer matrix: a colour that the palette holds stays flat, and what does not move does not flicker.
-    """
-    colours, place = np.unique(packed(frame), return_inverse=True)
-    place = place.reshape(frame.shape[:2])
-    wanted, table = unpacked(colours).astype(np.float32), palette.astype(np.float32)
-    near = _nearest(wanted, table)
-    if dither == "none":
-        return near.astype(np.uint8)[place]
-    missed = wanted - table[near]
-    far = _nearest(wanted + missed, table)
-    step = table[far] - table[near]
-    length = np.maximum((step**2).sum(axis=1), 1)
-    share = np.clip((missed * step).sum(axis=1) / length, 0, 0.5)
-    share[(missed**2).sum(axis=1) < _UNSEEN**2] = 0
-    height, width = frame.shape[:2]
-    pattern = np.tile(BAYER, (height // 8 + 1, width // 8 + 1))[:height, :width]
-    return np.where(pattern < share[place], far[place], near[place]).astype(np.uint8)
+    def __init__(self, palette: NDArray[np.uint8], dither: Dither) -> None:
+        """`palette` is (K, 3) uint8.
+
+        Ordered dithering mixes, for each colour, the two palette colours on either side of it, by the fixed pattern of
+        an 8x8 Bayer matrix: a colour that the palette holds stays flat, and what does not move does not flicker.
+        """
+        self.palette, self.dither = palette, dither
+        self._known = np.zeros(1 << 24, np.bool_)
+        self._near = np.zeros(1 << 24, np.uint8)
+        self._far = np.zeros(1 << 24, np.uint8)
+        self._share = np.zeros(1 << 24, np.float16)
+
+    def indices(self, frame: np.ndarray) -> NDArray[np.uint8]:
+        """A frame, (H, W, 3) uint8, as indices into the palette, (H, W) uint8."""
+        colours = packed(frame)
+        self._learn(np.unique(colours[~self._known[colours]]))
+        near = self._near[colours]
+        if self.dither == "none":
+            return near
+        height, width = near.shape
+        pattern = np.tile(BAYER, (height // 8 + 1, width // 8 + 1))[:height, :width]
+        return np.where(pattern < self._share[colours], self._far[colours], near)
+
+    def _learn(self, colours: NDArray[np.uint32]) -> None:
+        wanted, table = unpacked(colours).astype(np.float32), self.palette.astype(np.float32)
+        near = _nearest(wanted, table)
+        self._known[colours] = True
+        self._near[colours] = near
+        if self.dither == "none":
+            return
+        missed = wanted - table[near]
+        far = _nearest(wanted + missed, table)
+        step = table[far] - table[near]
+        share = (missed * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1)
+        seen = (missed**2).sum(axis=1) >= _UNSEEN**2
+        self._far[colours] = far
+        self._share[colours] = np.clip(share, 0, 0.5) * seen
 
 
 _UNSEEN = 3.0
@@ -86,6 +111,7 @@ def _bayer(order: int) -> NDArray[np.float32]:
 
 
 BAYER = _bayer(3)
+"""(8, 8), thresholds strictly between 0 and 1."""
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> NDArray[np.intp]:
@@ -95,7 +121,7 @@ def _nearest(points: np.ndarray, centres: np.ndarray) -> NDArray[np.intp]:
         np.argmin(lengths - points[start : start + _CHUNK] @ centres.T, axis=1)
         for start in range(0, len(points), _CHUNK)
     ]
-    return np.concatenate(parts)
+    return np.concatenate([np.zeros(0, np.intp), *parts])
 
 
 def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -108,9 +134,9 @@ def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
     return (np.stack(sums, axis=1) / total[:, None]).astype(np.float32), total.astype(np.float32)
 
 
-def _median_cut(points: np.ndarray, weights: np.ndarray, size: int) -> NDArray[np.float32]:
-    """Means of boxes made by cutting, again and again, the box with the most spread, at the weighted middle."""
-    boxes = [_Box(points, weights)]
+def _median_cut(points: np.ndarray, weights: np.ndarray, size: int, finest: float) -> NDArray[np.float32]:
+    """Means of boxes made by cutting, again and again, the box with the most spread, at its mean."""
+    boxes = [_Box(points, weights, finest)]
     while len(boxes) < size:
         widest = max(range(len(boxes)), key=lambda index: boxes[index].spread)
         if boxes[widest].spread <= 0:
@@ -122,16 +148,19 @@ def _median_cut(points: np.ndarray, weights: np.ndarray, size: int) -> NDArray[n
 class _Box:
     """Some points of a colour space, and how far they spread."""
 
-    def __init__(self, points: np.ndarray, weights: np.ndarray) -> None:
-        self.points, self.weights = points, weights
+    def __init__(self, points: np.ndarray, weights: np.ndarray, finest: float) -> None:
+        self.points, self.weights, self.finest = points, weights, finest
         self.mean = np.average(points, axis=0, weights=weights)
         variance = ((points - self.mean) ** 2 * weights[:, None]).sum(axis=0)
         self.axis = int(np.argmax(variance))
-        self.spread = float(variance.sum()) if len(points) > 1 else 0.0
+        coarse = len(points) > 1 and variance.sum() > finest**2 * weights.sum()
+        self.spread = float(variance.sum()) if coarse else 0.0
 
     def cut(self) -> tuple[_Box, _Box]:
         """Two boxes, parted at the mean of the axis that spreads most."""
         upper = self.points[:, self.axis] > self.mean[self.axis]
-        if upper.all() or not upper.any():
-            upper = self.points[:, self.axis] >= np.median(self.points[:, self.axis])
-        return _Box(self.points[~upper], self.weights[~upper]), _Box(self.points[upper], self.weights[upper])
+        lower = ~upper
+        return (
+            _Box(self.points[lower], self.weights[lower], self.finest),
+            _Box(self.points[upper], self.weights[upper], self.finest),
+        )
