@@ -23,6 +23,8 @@ SHIFT_AT_TOKENS = ((1024, 0.95), (4096, 2.05))
 """The line that gives the shift mu for a number of latent tokens."""
 SHIFT_TERMINAL = 0.1
 """The last sigma of the stretched SD3 schedule."""
+MAX_SHIFT = 80.0
+"""Beyond it float32 overflows."""
 LINEAR_END_NOISE = 0.025
 """How much noise the linear half of linear-quadratic removes."""
 
@@ -33,16 +35,25 @@ def uniform(num_steps: int) -> Sigmas:
 
 
 def sd3(num_steps: int, num_tokens: int) -> Sigmas:
-    """Equal steps, shifted towards noise for larger clips, then stretched so that the last sigma is 0.1."""
+    """Equal steps, shifted towards noise for larger clips, then stretched so that the last sigma is 0.1.
+
+    Raises:
+        UserError: the clip is so large that float32, in which this is defined, cannot tell the steps apart.
+    """
     if num_steps == 1:
         return (1.0,)
     (tokens0, mu0), (tokens1, mu1) = SHIFT_AT_TOKENS
     slope = (mu1 - mu0) / (tokens1 - tokens0)
-    shift = np.float32(np.exp(slope * num_tokens + (mu0 - slope * tokens0)))
+    shift = np.float32(np.exp(min(slope * num_tokens + (mu0 - slope * tokens0), MAX_SHIFT)))
     one = np.float32(1)
     shifted = one / (shift + (one / _falling(num_steps) - one)) * shift
+    if not (np.diff(shifted) < 0).all():
+        raise UserError(
+            f"the sd3 schedule cannot space {num_steps} steps for a clip of {num_tokens} latent tokens.\n"
+            "Draw a smaller or shorter clip, take fewer steps, or give --schedule linear-quadratic."
+        )
     stretch = (one - shifted[-1]) / np.float32(1 - SHIFT_TERMINAL)
-    return _plain(one - (one - shifted) / stretch)
+    return _plain(np.minimum(one - (one - shifted) / stretch, one))
 
 
 def linear_quadratic(num_steps: int) -> Sigmas:
