@@ -32,7 +32,7 @@ class GifStyle:
     dither: Dither
     hold: int
     """A pixel is drawn again when its 3x3 neighbourhood has moved, in a channel, by more than this on average since it
-    was last drawn, or the pixel itself by more than three times as much. 0 draws every change."""
+    was last drawn, or the pixel itself by more than twice as much. 0 draws every change."""
     finest: float
     """Standard deviation, in RGB, below which colours share a place in the palette."""
     palette_a_frame: bool
@@ -136,7 +136,7 @@ def _moved(difference: NDArray[np.int16], hold: int) -> NDArray[np.bool_]:
     padded = np.pad(difference, ((1, 1), (1, 1), (0, 0)), mode="edge")
     rows = padded[:height] + padded[1 : height + 1] + padded[2:]
     around = rows[:, :width] + rows[:, 1 : width + 1] + rows[:, 2:]
-    return np.asarray((np.abs(around).max(axis=2) > 9 * hold) | (np.abs(difference).max(axis=2) > 3 * hold))
+    return np.asarray((np.abs(around).max(axis=2) > 9 * hold) | (np.abs(difference).max(axis=2) > 2 * hold))
 
 
 def _smallest(indices: np.ndarray, changed: np.ndarray, palette: NDArray[np.uint8], own_palette: bool) -> _Patch:
