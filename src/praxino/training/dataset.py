@@ -5,7 +5,10 @@ Must not know networks or losses. A clip is a function of (seed, index) alone; n
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +115,64 @@ class ClipRow:
     def _render(
         self, sprite: Sprite, motion: str, colour: tuple[int, int, int], placement: Placement
     ) -> NDArray[np.uint8]:
-        return render_clip(
-            sprite.pixels, motion, colour, placement, num_frames=self.num_frames, size_px=self.size_px
-        )
+        return render_clip(sprite.pixels, motion, colour, placement, num_frames=self.num_frames, size_px=self.size_px)
+
+
+@dataclass(frozen=True)
+class LatentPool:
+    """Clips encoded once: `tokens` (N, T, K) float16 of whole clips, `last` (N, T', K) of each last frame alone.
+
+    `labels` (N, 3) int16 are indices into THINGS, MOTIONS and GROUNDS; -1 stands for no name.
+    """
+
+    tokens: NDArray[np.float16]
+    last: NDArray[np.float16]
+    labels: NDArray[np.int16]
+
+    FILES: ClassVar[tuple[str, ...]] = ("tokens.npy", "last.npy", "labels.npy")
+
+    @classmethod
+    def load(cls, folder: Path) -> "LatentPool":
+        """Read a pool from `folder`."""
+        return cls(*(np.load(folder / name) for name in cls.FILES))
+
+    def save(self, folder: Path) -> None:
+        """Write the pool; it is there once labels.npy is."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, array in zip(self.FILES, (self.tokens, self.last, self.labels), strict=True):
+            np.save(folder / name, array)
+
+    def moments(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Mean and deviation of each latent channel over all clips: (K,) both."""
+        flat = self.tokens.reshape(-1, self.tokens.shape[-1]).astype(np.float32)
+        return flat.mean(0), flat.std(0)
+
+    def normalised(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> "LatentPool":
+        """The same pool with each channel shifted and scaled."""
+        tokens, last = (((part - mean) / deviation).astype(np.float16) for part in (self.tokens, self.last))
+        return LatentPool(tokens, last, self.labels)
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Tell whether `folder` holds a whole pool."""
+        return (folder / LatentPool.FILES[-1]).is_file()
+
+
+def encode_pool(
+    row: ClipRow, count: int, encode: Callable[[NDArray[np.uint8]], NDArray[np.float16]], batch: int = 64
+) -> LatentPool:
+    """Encode the first `count` clips of `row`; `encode` takes (B, F, S, S, 3) uint8 and gives (B, T, K) tokens."""
+    tokens, last, labels = [], [], []
+    for first in range(0, count, batch):
+        clips = [row.clip(index) for index in range(first, min(first + batch, count))]
+        frames = np.stack([clip.frames for clip in clips])
+        tokens.append(encode(frames))
+        last.append(encode(frames[:, -1:]))
+        labels += [_label(clip) for clip in clips]
+    return LatentPool(np.concatenate(tokens), np.concatenate(last), np.array(labels, np.int16))
+
+
+def _label(clip: Clip) -> tuple[int, int, int]:
+    thing = -1 if clip.thing is None else list(THINGS).index(clip.thing)
+    ground = -1 if clip.ground is None else list(GROUNDS).index(clip.ground)
+    return thing, list(MOTIONS).index(clip.motion), ground

@@ -21,21 +21,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from praxino.training.dataset import ClipRow
-from praxino.training.loop import Loop, LoopSettings, OnEvent, fast_precision, generator
+from praxino.training.loop import Loop, LoopSettings, OnEvent, bf16_is_fast, fast_precision, generator
 from praxino.training.optimizers import Muon, adamw
 
 PATCH = 4
-ENCODER_CONSTANT = 30.0
+ENCODER_CONSTANT = 150.0
 DECODER_CONSTANT = 30.0
+SPARE = 4
+"""Channels of the decoder's narrow stage that hold the constant."""
 LOG_VARIANCE = -10.0
 
 
 @dataclass(frozen=True)
 class AutoencoderSize:
-    """Widths of the autoencoder. Two decoder channels of the narrow stage are left for constants."""
+    """Widths of the autoencoder. The narrow stage of the decoder must hold 48 patch components and `SPARE` constants."""
 
-    latent_channels: int = 96
-    encoder_width: int = 112
+    latent_channels: int = 128
+    encoder_width: int = 136
     decoder_wide: int = 128
     decoder_narrow: int = 64
 
@@ -47,8 +49,8 @@ def build(size: AutoencoderSize) -> AutoencoderKLLTXVideo:
         block_out_channels=(size.encoder_width,) * 2,
         down_block_types=("LTXVideoDownBlock3D",) * 2,
         decoder_block_out_channels=(size.decoder_narrow, size.decoder_wide),
-        layers_per_block=(0, 0, 1),
-        decoder_layers_per_block=(2, 1, 1),
+        layers_per_block=(0, 0, 0),
+        decoder_layers_per_block=(1, 2, 1),
         spatio_temporal_scaling=(True, True),
         decoder_spatio_temporal_scaling=(True, True),
         decoder_inject_noise=(False,) * 3,
@@ -64,11 +66,20 @@ def build(size: AutoencoderSize) -> AutoencoderKLLTXVideo:
 
 @dataclass(frozen=True)
 class Components:
-    """A PCA: `mean` (n,), `axes` (n, k) by falling variance, `deviation` (k,)."""
+    """A PCA: `mean` (n,), `axes` (n, k) by falling variance, `deviation` (k,).
+
+    Coordinates are divided by `scale`, the root mean square of the deviations, so that every stage's activations
+    are about 1: with larger ones, a usual learning rate undoes the start instead of refining it.
+    """
 
     mean: Tensor
     axes: Tensor
     deviation: Tensor
+
+    @property
+    def scale(self) -> float:
+        """Root mean square of the deviations."""
+        return self.deviation.square().mean().sqrt().item()
 
     @classmethod
     def of(cls, rows: Tensor, count: int) -> "Components":
@@ -79,8 +90,8 @@ class Components:
         return cls(mean, axes.flip(1)[:, :count], values.flip(0)[:count].clamp(min=1e-12).sqrt())
 
     def project(self, rows: Tensor) -> Tensor:
-        """Coordinates of `rows` (..., n) on the axes: (..., k)."""
-        return (rows - self.mean) @ self.axes
+        """Scaled coordinates of `rows` (..., n) on the axes: (..., k)."""
+        return (rows - self.mean) @ self.axes / self.scale
 
 
 def patchify(video: Tensor) -> Tensor:
@@ -105,7 +116,7 @@ def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor) -
     width = vae.config.block_out_channels[0]
     narrow = vae.config.decoder_block_out_channels[0]
     patches = patchify(video)
-    patch_pca = Components.of(patches.permute(0, 2, 3, 4, 1).flatten(0, 3), (narrow - 2) // 2)
+    patch_pca = Components.of(patches.permute(0, 2, 3, 4, 1).flatten(0, 3), 3 * PATCH**2)
     blocks = causal_blocks(patches)
     low = Components.of(blocks.flatten(0, 3), width)
     coarse = causal_blocks(low.project(blocks).permute(0, 4, 1, 2, 3))
@@ -128,8 +139,9 @@ def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components
     for channel in range(conv.in_channels):
         conv.weight[channel, channel, 2, 1, 1] = 1
     conv = _cleared(encoder.down_blocks[0].downsamplers[0])
-    conv.weight[:, : low.axes.shape[0] // 8, 1:, 1:, 1:] = low.axes.T.reshape(width, 2, 2, 2, -1).permute(0, 4, 1, 2, 3)
-    conv.bias.copy_(-(low.mean @ low.axes))
+    scaled = low.axes / low.scale
+    conv.weight[:, : len(scaled) // 8, 1:, 1:, 1:] = scaled.T.reshape(width, 2, 2, 2, -1).permute(0, 4, 1, 2, 3)
+    conv.bias.copy_(-(low.mean @ scaled))
     whitened = high.axes / high.deviation
     conv = _cleared(encoder.down_blocks[1].downsamplers[0])
     conv.weight[:latents, :, 1:, 1:, 1:] = whitened.T.reshape(latents, 2, 2, 2, width).permute(0, 4, 1, 2, 3)
@@ -139,7 +151,7 @@ def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components
     # After the normalisation x is small, where SiLU(x) is x/2.
     gain = 2 * ENCODER_CONSTANT * math.sqrt((width - latents) / width)
     for channel in range(latents):
-        conv.weight[channel, channel, 2, 1, 1] = gain * high.deviation[channel]
+        conv.weight[channel, channel, 2, 1, 1] = gain * high.deviation[channel] / high.scale
     conv.weight[-1] = 0
     conv.bias[-1] = LOG_VARIANCE
     _silence_residuals(encoder)
@@ -153,22 +165,24 @@ def _write_decoder(vae: AutoencoderKLLTXVideo, patch: Components, low: Component
         conv.weight[channel, channel, 1, 1, 1] = 1
     conv = _cleared(decoder.up_blocks[0].upsamplers[0].conv)
     kept = min(narrow, width)
-    rows = high.axes.reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
+    rows = high.scale * high.axes.reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
     conv.weight[: kept * 8, :latents, 1, 1, 1] = rows.reshape(kept * 8, latents)
     conv.bias[: kept * 8] = high.mean.reshape(2, 2, 2, width)[..., :kept].permute(3, 0, 1, 2).reshape(-1)
-    pairs = patch.axes.shape[1]
+    count = patch.axes.shape[1]
+    pairs = narrow - count - SPARE
     conv = _cleared(decoder.up_blocks[1].upsamplers[0].conv)
-    cells = low.axes.reshape(2, 2, 2, -1, width)[..., :kept]
-    rows = torch.einsum("thwck,cp->pthwk", cells, patch.axes).reshape(pairs * 8, kept)
-    bias = torch.einsum("thwc,cp->pthw", low.mean.reshape(2, 2, 2, -1) - patch.mean, patch.axes).reshape(-1)
-    for sign, place in ((1, slice(0, pairs * 8)), (-1, slice(pairs * 8, pairs * 16))):
-        conv.weight[place, :kept, 1, 1, 1] = sign * rows
-        conv.bias[place] = sign * bias
-    conv.bias[pairs * 16 :] = DECODER_CONSTANT
+    cells = low.scale * low.axes.reshape(2, 2, 2, -1, width)[..., :kept]
+    rows = torch.einsum("thwck,cp->pthwk", cells, patch.axes)
+    bias = torch.einsum("thwc,cp->pthw", low.mean.reshape(2, 2, 2, -1) - patch.mean, patch.axes)
+    signed = torch.cat([rows, -rows[:pairs]]).flatten(0, 3)
+    conv.weight[: len(signed), :kept, 1, 1, 1] = signed
+    conv.bias[: len(signed)] = torch.cat([bias, -bias[:pairs]]).flatten()
+    conv.bias[len(signed) :] = DECODER_CONSTANT
     conv = _cleared(decoder.conv_out)
-    gain = DECODER_CONSTANT * math.sqrt((narrow - 2 * pairs) / narrow)
-    conv.weight[:, :pairs, 1, 1, 1] = gain * patch.axes
-    conv.weight[:, pairs : 2 * pairs, 1, 1, 1] = -gain * patch.axes
+    gain = DECODER_CONSTANT * math.sqrt(SPARE / narrow)
+    conv.weight[:, :pairs, 1, 1, 1] = gain * patch.axes[:, :pairs]
+    conv.weight[:, pairs:count, 1, 1, 1] = 2 * gain * patch.axes[:, pairs:]
+    conv.weight[:, count : count + pairs, 1, 1, 1] = -gain * patch.axes[:, :pairs]
     conv.bias.copy_(patch.mean)
     _silence_residuals(decoder)
 
@@ -208,10 +222,12 @@ def reconstruction_loss(out: Tensor, target: Tensor) -> Tensor:
 class AutoencoderTraining:
     """Settings of the fine-tuning. `latent_noise` is relative to each latent channel's deviation."""
 
-    batch: int = 12
-    muon_lr: float = 6e-4
-    adamw_lr: float = 3e-4
-    latent_noise: float = 0.2
+    batch: int = 8
+    residual_lr: float = 6e-4
+    kernel_lr: float = 4e-5
+    """For the kernels that hold the PCA: flat grounds make their inputs agree, so that small steps add up."""
+    adamw_lr: float = 1e-4
+    latent_noise: float = 0.1
     still_every: int = 8
     seed: int = 0
 
@@ -251,11 +267,13 @@ def fine_tune(
 ) -> None:
     """Train every weight of `vae` on an endless row of clips."""
     device = vae.device
-    kernels = [p for p in vae.parameters() if p.dim() == 5]
-    others = [p for p in vae.parameters() if p.dim() != 5]
+    named = list(vae.named_parameters())
+    kernels = [(name, p) for name, p in named if p.dim() == 5]
+    precision = torch.bfloat16 if bf16_is_fast(device) else torch.float32
     optimizers = [
-        Muon(kernels, training.muon_lr, dtype=torch.bfloat16),
-        adamw(others, training.adamw_lr),
+        Muon([p for name, p in kernels if ".resnets." in name], training.residual_lr, dtype=precision),
+        adamw([p for name, p in kernels if ".resnets." not in name], training.kernel_lr),
+        adamw([p for _, p in named if p.dim() != 5], training.adamw_lr),
     ]
     row = ClipRow(seed=training.seed + 101, other_share=0.4)
     loss = autoencoder_loss(vae, row, training, device)

@@ -1,0 +1,119 @@
+"""Owns the model's folder: a plain diffusers pipeline, and the small files Praxino reads beside it.
+
+Must not know how the weights came to be. `LTXPipeline.from_pretrained` and `LTXConditionPipeline.from_pretrained`
+load the folder unchanged. The text encoder stays float32: transformers would load it as saved, the rest as float32.
+"""
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline
+from torch import Tensor, nn
+from transformers import T5TokenizerFast
+
+from praxino.training.captions import vocabulary
+from praxino.training.dataset import ClipRow
+from praxino.training.flow import Denoiser, LatentGrid
+from praxino.training.sample import encode_tokens
+from praxino.training.text import MAX_TOKENS
+from praxino.training.vae import to_video
+
+SIZE_LIMIT_BYTES = 25_000_000
+PREVIEW_CLIPS = 200
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A whole model in memory, and the noise levels it is to be sampled at."""
+
+    vae: AutoencoderKLLTXVideo
+    denoiser: Denoiser
+    tokenizer: T5TokenizerFast
+    grid: LatentGrid
+    sigmas: Sequence[float]
+
+
+def write_folder(model: Trained, out: Path) -> None:
+    """Write the pipeline, praxino.json and vocabulary.json to `out`."""
+    pipeline = LTXPipeline(
+        scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
+        vae=_half(model.vae),
+        text_encoder=copy.deepcopy(model.denoiser.text_encoder).float().cpu(),
+        tokenizer=model.tokenizer,
+        transformer=_half(model.denoiser.transformer),
+    )
+    pipeline.save_pretrained(out)
+    (out / "praxino.json").write_text(json.dumps(manifest(model), indent=1) + "\n")
+    (out / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1, ensure_ascii=False) + "\n")
+
+
+def _half[Module: nn.Module](module: Module) -> Module:
+    # Kernels kept channels-last in training would not be contiguous in the file.
+    return copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format).half()
+
+
+def read_folder(folder: Path, grid: LatentGrid = LatentGrid(), device: torch.device | str = "cpu") -> Trained:
+    """Load what `write_folder` wrote, as float32: what is scored is what ships."""
+    pipeline = LTXPipeline.from_pretrained(folder)
+    denoiser = Denoiser(pipeline.transformer, pipeline.text_encoder).float().eval().to(device)
+    sigmas = json.loads((folder / "praxino.json").read_text())["sigmas"]
+    return Trained(pipeline.vae.float().eval().to(device), denoiser, pipeline.tokenizer, grid, sigmas)
+
+
+def manifest(model: Trained) -> dict[str, object]:
+    """What praxino.json holds: how this model is to be run."""
+    grid = model.grid
+    width, height = grid.width * grid.pixels, grid.height * grid.pixels
+    factors, bias = preview_map(model)
+    return {
+        "family": "ltx-video",
+        "variant": "pocket",
+        "width": width,
+        "height": height,
+        "num_frames": grid.num_frames,
+        "fps": round(grid.fps),
+        "steps": len(model.sigmas),
+        "guidance": 1.0,
+        "schedule": "explicit",
+        "sigmas": list(model.sigmas),
+        "causal_rope": True,
+        "max_text_tokens": MAX_TOKENS,
+        "size_multiple": 32,
+        "sizes": [[width, height]],
+        "preview": [factors, bias],
+    }
+
+
+@torch.no_grad()
+def preview_map(model: Trained) -> tuple[list[list[float]], list[float]]:
+    """Least-squares map from a normalised latent cell to its mean colour in 0..1: 3 x K factors and 3 biases."""
+    grid = model.grid
+    row = ClipRow(seed=31, other_share=0.5, num_frames=grid.num_frames, size_px=grid.width * grid.pixels)
+    frames = np.stack([row.clip(index).frames for index in range(PREVIEW_CLIPS)])
+    video = to_video(frames).to(model.vae.device)
+    tokens = torch.cat([encode_tokens(model.vae, part) for part in video.split(32)])
+    colours = cell_colours((video + 1) / 2, grid)
+    ones = torch.ones_like(tokens[..., :1])
+    design = torch.cat([tokens, ones], -1).flatten(0, 1).cpu().double().numpy()
+    solution = np.linalg.lstsq(design, colours.flatten(0, 1).cpu().double().numpy(), rcond=None)[0]
+    return [[round(x, 4) for x in column] for column in solution[:-1].T.tolist()], [
+        round(x, 4) for x in solution[-1].tolist()
+    ]
+
+
+def cell_colours(video: Tensor, grid: LatentGrid) -> Tensor:
+    """Mean colour of each latent cell of (B, 3, F, H, W): (B, T, 3). The first latent frame is one frame, not four."""
+    cells = torch.nn.functional.avg_pool3d(video, (1, grid.pixels, grid.pixels))
+    first, rest = cells[:, :, :1], cells[:, :, 1:]
+    rest = torch.nn.functional.avg_pool3d(rest, (grid.stride, 1, 1))
+    return torch.cat([first, rest], 2).flatten(2).mT
+
+
+def folder_bytes(folder: Path) -> int:
+    """Size of all files under `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
