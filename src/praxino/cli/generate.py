@@ -38,7 +38,8 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
     machine = Machine(running.device) if running.device else None
     resolution = resolve(request, output=named, machine=machine)
     recipe = resolution.recipe
-    path = named or default_path(request.prompt, recipe.encoding.format, Path())
+    num_files = 1 if recipe.encoding.grid else recipe.n
+    path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)
     for file in sample_paths(path, recipe.n, recipe.encoding.grid):
         check_output(file, recipe.encoding, recipe.num_frames)
     draw(recipe, path, running, resolution.notes)

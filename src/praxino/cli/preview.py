@@ -12,9 +12,10 @@ RESET = "\x1b[0m"
 
 
 def half_blocks(frame: np.ndarray, max_columns: int, max_rows: int) -> list[str]:
-    """Lines that show `frame`, (H, W, 3) uint8, within so many character cells; it is shrunk, never enlarged."""
-    if len(frame) == 1:
-        frame = frame.repeat(2, axis=0)
+    """Lines that show `frame`, (H, W, 3) uint8, within so many character cells, enlarged by a whole factor if small."""
+    factor = min(max_columns // frame.shape[1], 2 * max_rows // frame.shape[0])
+    factor = max(factor, 2 if len(frame) == 1 else 1)
+    frame = frame.repeat(factor, axis=0).repeat(factor, axis=1)
     height, width = frame.shape[:2]
     scale = min(max_columns / width, 2 * max_rows / height, 1)
     columns, half_rows = max(1, round(width * scale)), max(2, round(height * scale))

@@ -47,7 +47,7 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         ("number format", recipe.dtype),
         *_numbered("picture", [_condition(condition) for condition in recipe.conditions]),
         *_numbered("LoRA", [f"{lora.path} at {lora.scale:g}" for lora in recipe.loras]),
-        *((f"{name}", json.dumps(value, ensure_ascii=False)) for name, value in recipe.options.items()),
+        *((name.replace("_", " "), json.dumps(value, ensure_ascii=False)) for name, value in recipe.options.items()),
         ("file", _encoding(recipe.encoding, clip)),
         ("recipe version", str(recipe.version)),
     ]

@@ -17,17 +17,22 @@ _EXTENSIONS: dict[str, str] = {"jpeg": ".jpg", "frames": ""}
 _SLUG_CHARACTERS = 60
 
 
-def default_path(prompt: str, format: Format, folder: Path) -> Path:
-    """A name made of the prompt's words that is not taken in `folder`: a-rocket-flying-up.gif, then ...-2.gif."""
+def default_path(prompt: str, format: Format, folder: Path, n: int = 1) -> Path:
+    """A name made of the prompt's words that is not taken in `folder`: a-rocket-flying-up.gif, then ...-2.gif.
+
+    With several files (`n`, see `sample_paths`), none of theirs is taken either.
+    """
     words = re.findall(r"\w+", prompt.lower())
     slug = "-".join(words)[:_SLUG_CHARACTERS].rstrip("-") or "praxino"
     while len(slug.encode()) > 200:
         slug = slug[:-1]
     extension = _EXTENSIONS.get(format, f".{format}")
     number = 1
-    while (path := folder / f"{slug}{f'-{number}' if number > 1 else ''}{extension}").exists():
+    while True:
+        path = folder / f"{slug}{f'-{number}' if number > 1 else ''}{extension}"
+        if not any(file.exists() for file in sample_paths(path, n, grid=False)):
+            return path
         number += 1
-    return path
 
 
 def sample_paths(path: Path, n: int, grid: bool) -> list[Path]:

@@ -24,13 +24,18 @@ def cells(lines):
     return np.array(picture)
 
 
-def test_a_small_frame_is_drawn_pixel_for_pixel():
+def test_a_frame_that_fits_is_drawn_pixel_for_pixel():
     frame = np.arange(4 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3)
-    assert (cells(half_blocks(frame, 40, 16)) == frame).all()
+    assert (cells(half_blocks(frame, 5, 3)) == frame).all()
+
+
+def test_a_small_frame_is_enlarged_by_a_whole_factor():
+    frame = np.arange(4 * 3 * 3, dtype=np.uint8).reshape(4, 3, 3)
+    assert (cells(half_blocks(frame, 40, 16)) == frame.repeat(8, axis=0).repeat(8, axis=1)).all()
 
 
 def test_equal_neighbours_share_one_colour_sequence():
-    line = half_blocks(np.zeros((2, 5, 3), np.uint8), 40, 16)[0]
+    line = half_blocks(np.zeros((2, 5, 3), np.uint8), 5, 16)[0]
     assert line == "\x1b[38;2;0;0;0;48;2;0;0;0m▀▀▀▀▀\x1b[0m"
 
 

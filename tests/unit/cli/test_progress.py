@@ -7,7 +7,7 @@ from praxino.cli.progress import PREVIEW_SECONDS, Progress, status_line
 from praxino.cli.terminal import Terminal
 from praxino.events import StepEvent
 
-COLOURFUL = Terminal(tty=True, moves=True, truecolor=True, unicode=True, columns=80, rows=24)
+COLOURFUL = Terminal(tty=True, moves=True, truecolor=True, unicode=True, columns=80, rows=3)
 PLAIN = Terminal(tty=True, moves=True, truecolor=False, unicode=True, columns=80, rows=24)
 ASCII = Terminal(tty=True, moves=True, truecolor=False, unicode=False, columns=80, rows=24)
 PIPE = Terminal(tty=False, moves=False, truecolor=False, unicode=True, columns=80, rows=24)
