@@ -52,7 +52,7 @@ def write_folder(model: Trained, out: Path) -> None:
     (out / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1, ensure_ascii=False) + "\n")
 
 
-def _half[Module: nn.Module](module: Module) -> Module:
+def _half(module: nn.Module) -> nn.Module:
     # Kernels kept channels-last in training would not be contiguous in the file.
     return copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format).half()
 

@@ -29,11 +29,11 @@ STOCK_TOKENS = 128
 class LatentGrid:
     """Latent frames, height and width of a clip, and how many pixels and frames one cell spans."""
 
-    frames: int = 3
+    frames: int = 5
     height: int = 4
     width: int = 4
     pixels: int = 16
-    stride: int = 4
+    stride: int = 2
     fps: float = 10.0
 
     @property
@@ -47,7 +47,7 @@ class LatentGrid:
         return (self.frames - 1) * self.stride + 1
 
     def coordinates(self, causal: bool) -> Tensor:
-        """(3, T): seconds, row and column. `causal` is max(0, 4f - 3), else 4f, over the frame rate."""
+        """(3, T): seconds, row and column. `causal` is max(0, 2f - 1), else 2f, over the frame rate."""
         axes = [torch.arange(n, dtype=torch.float32) for n in (self.frames, self.height, self.width)]
         out = torch.stack(torch.meshgrid(*axes, indexing="ij")).flatten(1)
         time = out[0] * self.stride

@@ -1,12 +1,12 @@
 """Owns the video autoencoder: a closed-form start from principal components, then fine-tuning of every weight.
 
-Must not know text or the transformer. Videos are (B, 3, F, H, W) in -1..1; latents (B, K, 1 + (F-1)/4, H/16, W/16).
+Must not know text or the transformer. Videos are (B, 3, F, H, W) in -1..1; latents (B, K, 1 + (F-1)/2, H/16, W/16).
 
 An autoencoder of this size learns almost nothing from random weights in minutes. `start_from_principal_components`
-writes the PCA of video patches into the convolutions of the unmodified AutoencoderKLLTXVideo (21-23 dB at once):
-an encoder stage halves time, height and width by the PCA of 2x2x2 blocks; a nonlinearity is passed through
-as SiLU(x) - SiLU(-x) = x, or as SiLU(x) = x/2 + O(x^2) where x is small; channels of a large constant make the
-RMS normalisation before it a fixed scale; and residual branches start at zero.
+writes the PCA of video patches into the convolutions of the unmodified AutoencoderKLLTXVideo (25 dB at once): patches of
+8x8 pixels are rotated to their principal components, and one stage halves time, height and width by the PCA of 2x2x2
+blocks of them. A nonlinearity is passed through as SiLU(x) - SiLU(-x) = x, or as SiLU(x) = x/2 + O(x^2) where x is small;
+channels of a large constant make the RMS normalisation before it a fixed scale; and residual branches start at zero.
 """
 
 import math
@@ -24,43 +24,46 @@ from praxino.training.dataset import ClipRow
 from praxino.training.loop import Loop, LoopSettings, OnEvent, bf16_is_fast, fast_precision, generator
 from praxino.training.optimizers import Muon, adamw
 
-PATCH = 4
-ENCODER_CONSTANT = 150.0
-DECODER_CONSTANT = 30.0
-SPARE = 4
-"""Channels of the decoder's narrow stage that hold the constant."""
+PATCH = 8
+CONSTANT = 60.0
+"""What the constant channels hold; the larger, the more exact the start and the stiffer the fine-tuning."""
+DECODER_CONSTANTS = 4
+PAIRS = 12
+"""The strongest patch components are carried as x and -x, since they are not small."""
 LOG_VARIANCE = -10.0
 
 
 @dataclass(frozen=True)
 class AutoencoderSize:
-    """Widths of the autoencoder. The narrow stage of the decoder must hold 48 patch components and `SPARE` constants."""
+    """Widths of the autoencoder. The encoder's channels above `latent_channels` hold constants."""
 
-    latent_channels: int = 128
-    encoder_width: int = 136
-    decoder_wide: int = 128
-    decoder_narrow: int = 64
+    latent_channels: int = 144
+    encoder_width: int = 152
+    decoder_wide: int = 160
+    decoder_narrow: int = 80
+    decoder_layers: int = 3
 
 
 def build(size: AutoencoderSize) -> AutoencoderKLLTXVideo:
-    """Return an untrained 16x16x4 autoencoder of diffusers' unmodified class."""
+    """Return an untrained 16x16x2 autoencoder of diffusers' unmodified class."""
     return AutoencoderKLLTXVideo(
         latent_channels=size.latent_channels,
-        block_out_channels=(size.encoder_width,) * 2,
-        down_block_types=("LTXVideoDownBlock3D",) * 2,
-        decoder_block_out_channels=(size.decoder_narrow, size.decoder_wide),
-        layers_per_block=(0, 0, 0),
-        decoder_layers_per_block=(1, 2, 1),
-        spatio_temporal_scaling=(True, True),
-        decoder_spatio_temporal_scaling=(True, True),
-        decoder_inject_noise=(False,) * 3,
-        downsample_type=("conv",) * 2,
-        upsample_residual=(False,) * 2,
-        upsample_factor=(1, size.decoder_wide // size.decoder_narrow),
+        block_out_channels=(size.encoder_width,),
+        down_block_types=("LTXVideoDownBlock3D",),
+        decoder_block_out_channels=(size.decoder_wide,),
+        layers_per_block=(0, 0),
+        decoder_layers_per_block=(size.decoder_layers, 0),
+        spatio_temporal_scaling=(True,),
+        decoder_spatio_temporal_scaling=(True,),
+        decoder_inject_noise=(False, False),
+        downsample_type=("conv",),
+        upsample_residual=(False,),
+        upsample_factor=(size.decoder_wide // size.decoder_narrow,),
         patch_size=PATCH,
         patch_size_t=1,
         encoder_causal=True,
         decoder_causal=False,
+        timestep_conditioning=False,
     )
 
 
@@ -95,7 +98,7 @@ class Components:
 
 
 def patchify(video: Tensor) -> Tensor:
-    """(B, 3, F, H, W) -> (B, 48, F, H/4, W/4) in the class's own order: channel, column, row."""
+    """(B, 3, F, H, W) -> (B, 192, F, H/8, W/8) in the class's own order: channel, column, row."""
     b, c, f, h, w = video.shape
     x = video.reshape(b, c, f, 1, h // PATCH, PATCH, w // PATCH, PATCH)
     return x.permute(0, 1, 3, 7, 5, 2, 4, 6).flatten(1, 4)
@@ -112,17 +115,12 @@ def causal_blocks(x: Tensor) -> Tensor:
 @torch.no_grad()
 def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor) -> None:
     """Write the PCA of `video` into the weights of `vae` (see the module's docstring)."""
-    latents = vae.config.latent_channels
-    width = vae.config.block_out_channels[0]
-    narrow = vae.config.decoder_block_out_channels[0]
-    patches = patchify(video)
-    patch_pca = Components.of(patches.permute(0, 2, 3, 4, 1).flatten(0, 3), 3 * PATCH**2)
-    blocks = causal_blocks(patches)
-    low = Components.of(blocks.flatten(0, 3), width)
-    coarse = causal_blocks(low.project(blocks).permute(0, 4, 1, 2, 3))
-    high = Components.of(coarse.flatten(0, 3), latents)
+    patches = patchify(video).permute(0, 2, 3, 4, 1)
+    low = Components.of(patches.flatten(0, 3), vae.config.block_out_channels[0])
+    blocks = causal_blocks(low.project(patches).permute(0, 4, 1, 2, 3))
+    high = Components.of(blocks.flatten(0, 3), vae.config.latent_channels)
     _write_encoder(vae, low, high)
-    _write_decoder(vae, patch_pca, low, high)
+    _write_decoder(vae, low, high)
 
 
 def _cleared(convolution: nn.Module) -> nn.Conv3d:
@@ -136,20 +134,18 @@ def _cleared(convolution: nn.Module) -> nn.Conv3d:
 def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components) -> None:
     encoder, latents, width = vae.encoder, vae.config.latent_channels, vae.config.block_out_channels[0]
     conv = _cleared(encoder.conv_in)
-    for channel in range(conv.in_channels):
-        conv.weight[channel, channel, 2, 1, 1] = 1
-    conv = _cleared(encoder.down_blocks[0].downsamplers[0])
     scaled = low.axes / low.scale
-    conv.weight[:, : len(scaled) // 8, 1:, 1:, 1:] = scaled.T.reshape(width, 2, 2, 2, -1).permute(0, 4, 1, 2, 3)
+    conv.weight[:, :, 2, 1, 1] += scaled.T
     conv.bias.copy_(-(low.mean @ scaled))
+    conv = _cleared(encoder.down_blocks[0].downsamplers[0])
     whitened = high.axes / high.deviation
-    conv = _cleared(encoder.down_blocks[1].downsamplers[0])
-    conv.weight[:latents, :, 1:, 1:, 1:] = whitened.T.reshape(latents, 2, 2, 2, width).permute(0, 4, 1, 2, 3)
+    conv.weight[:latents, :, 1:, 1:, 1:] += whitened.T.reshape(latents, 2, 2, 2, width).permute(0, 4, 1, 2, 3)
     conv.bias[:latents] = -(high.mean @ whitened)
-    conv.bias[latents:] = ENCODER_CONSTANT
+    conv.weight[latents:] = 0
+    conv.bias[latents:] = CONSTANT
     conv = _cleared(encoder.conv_out)
     # After the normalisation x is small, where SiLU(x) is x/2.
-    gain = 2 * ENCODER_CONSTANT * math.sqrt((width - latents) / width)
+    gain = 2 * CONSTANT * math.sqrt((width - latents) / width)
     for channel in range(latents):
         conv.weight[channel, channel, 2, 1, 1] = gain * high.deviation[channel] / high.scale
     conv.weight[-1] = 0
@@ -157,33 +153,29 @@ def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components
     _silence_residuals(encoder)
 
 
-def _write_decoder(vae: AutoencoderKLLTXVideo, patch: Components, low: Components, high: Components) -> None:
-    decoder, latents = vae.decoder, vae.config.latent_channels
-    narrow, width = vae.config.decoder_block_out_channels[0], vae.config.block_out_channels[0]
+def _write_decoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components) -> None:
+    decoder, latents, width = vae.decoder, vae.config.latent_channels, vae.config.block_out_channels[0]
+    narrow = vae.config.decoder_block_out_channels[0] // vae.config.upsample_factor[0]
+    kept = narrow - DECODER_CONSTANTS - PAIRS
     conv = _cleared(decoder.conv_in)
     for channel in range(latents):
         conv.weight[channel, channel, 1, 1, 1] = 1
     conv = _cleared(decoder.up_blocks[0].upsamplers[0].conv)
-    kept = min(narrow, width)
-    rows = high.scale * high.axes.reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
-    conv.weight[: kept * 8, :latents, 1, 1, 1] = rows.reshape(kept * 8, latents)
-    conv.bias[: kept * 8] = high.mean.reshape(2, 2, 2, width)[..., :kept].permute(3, 0, 1, 2).reshape(-1)
-    count = patch.axes.shape[1]
-    pairs = narrow - count - SPARE
-    conv = _cleared(decoder.up_blocks[1].upsamplers[0].conv)
-    cells = low.scale * low.axes.reshape(2, 2, 2, -1, width)[..., :kept]
-    rows = torch.einsum("thwck,cp->pthwk", cells, patch.axes)
-    bias = torch.einsum("thwc,cp->pthw", low.mean.reshape(2, 2, 2, -1) - patch.mean, patch.axes)
-    signed = torch.cat([rows, -rows[:pairs]]).flatten(0, 3)
-    conv.weight[: len(signed), :kept, 1, 1, 1] = signed
-    conv.bias[: len(signed)] = torch.cat([bias, -bias[:pairs]]).flatten()
-    conv.bias[len(signed) :] = DECODER_CONSTANT
+    rows = (high.scale * high.axes).reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
+    bias = high.mean.reshape(2, 2, 2, width)[..., :kept].permute(3, 0, 1, 2)
+    plain, pairs = slice(0, kept * 8), slice(kept * 8, (kept + PAIRS) * 8)
+    conv.weight[plain, :latents, 1, 1, 1] += rows.reshape(-1, latents)
+    conv.bias[plain] = bias.reshape(-1)
+    conv.weight[pairs, :latents, 1, 1, 1] -= rows[:PAIRS].reshape(-1, latents)
+    conv.bias[pairs] = -bias[:PAIRS].reshape(-1)
+    conv.weight[pairs.stop :] = 0
+    conv.bias[pairs.stop :] = CONSTANT
     conv = _cleared(decoder.conv_out)
-    gain = DECODER_CONSTANT * math.sqrt(SPARE / narrow)
-    conv.weight[:, :pairs, 1, 1, 1] = gain * patch.axes[:, :pairs]
-    conv.weight[:, pairs:count, 1, 1, 1] = 2 * gain * patch.axes[:, pairs:]
-    conv.weight[:, count : count + pairs, 1, 1, 1] = -gain * patch.axes[:, :pairs]
-    conv.bias.copy_(patch.mean)
+    axes = CONSTANT * math.sqrt(DECODER_CONSTANTS / narrow) * low.scale * low.axes
+    conv.weight[:, :PAIRS, 1, 1, 1] += axes[:, :PAIRS]
+    conv.weight[:, PAIRS:kept, 1, 1, 1] += 2 * axes[:, PAIRS:kept]
+    conv.weight[:, kept : kept + PAIRS, 1, 1, 1] -= axes[:, :PAIRS]
+    conv.bias.copy_(low.mean)
     _silence_residuals(decoder)
 
 
