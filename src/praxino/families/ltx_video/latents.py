@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,8 @@ def decode(vae: Any, latents: Tensor, settings: Settings, noise: NoiseSource) ->
         timestep = torch.tensor([settings.decode_timestep], device=vae.device, dtype=vae.dtype)
     latents = tone_map(latents, settings.tone_map)
     latents = latents * _per_channel(vae.latents_std) + _per_channel(vae.latents_mean)
-    pixels = vae.decode(latents.to(vae.device, vae.dtype), timestep, return_dict=False)[0]
+    with _global_noise(vae.device, noise):
+        pixels = vae.decode(latents.to(vae.device, vae.dtype), timestep, return_dict=False)[0]
     return to_uint8(pixels[0])
 
 
@@ -48,6 +51,15 @@ def to_uint8(pixels: Tensor) -> np.ndarray:
     """(3, F, H, W) in [-1, 1] as (F, H, W, 3), rounded down."""
     scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
     return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+@contextmanager
+def _global_noise(device: torch.device, noise: NoiseSource) -> Iterator[None]:
+    """Decide torch's global noise for a while: the decoder of 0.9.1 injects some and takes no generator."""
+    seed = int(noise.draw((1,)).view(torch.int32).abs())
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def _per_channel(values: Tensor) -> Tensor:
