@@ -1,4 +1,4 @@
-"""The outlines of GIF, PNG, RIFF (WebP) and JPEG files: which blocks there are, and their bytes.
+"""The outlines of GIF, PNG, JPEG, AVIF and WebM files: which blocks there are, and their bytes.
 
 Decodes no picture. Every reader raises `Truncated` when the file ends before its format says it does.
 """
@@ -76,6 +76,44 @@ def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         length = _byte(data, at + 2) << 8 | _byte(data, at + 3)
         yield marker, data[at + 4 : at + 2 + length]
         at += 2 + length
+
+
+def without_times(data: bytes) -> bytes:
+    """An AVIF, or other ISO media file, with its times of creation and modification zero."""
+    cleared = bytearray(data)
+    _clear_times(cleared, 0, len(data))
+    return bytes(cleared)
+
+
+def _clear_times(data: bytearray, at: int, end: int) -> None:
+    while at + 8 <= end:
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind in (b"moov", b"trak", b"mdia"):
+            _clear_times(data, at + 8, at + length)
+        elif kind in (b"mvhd", b"tkhd", b"mdhd"):
+            both = 16 if data[at + 8] == 1 else 8
+            data[at + 12 : at + 12 + both] = bytes(both)
+        if length < 8:
+            return
+        at += length
+
+
+def matroska_bytes(head: bytes) -> int:
+    """How long a WebM or Matroska file says that it is; 0 when it does not say."""
+    at, size = _ebml_size(head, 4)
+    at += size
+    if head[at : at + 4] != b"\x18\x53\x80\x67":
+        return 0
+    start, size = _ebml_size(head, at + 4)
+    return start + size if size else 0
+
+
+def _ebml_size(head: bytes, at: int) -> tuple[int, int]:
+    """Where the content begins after a variable-length size, and the size; 0 when unknown."""
+    first = _byte(head, at)
+    width = 9 - first.bit_length()
+    size = int.from_bytes(head[at : at + width]) & (1 << 7 * width) - 1
+    return at + width, 0 if size == (1 << 7 * width) - 1 else size
 
 
 def _byte(data: bytes, at: int) -> int:

@@ -34,7 +34,8 @@ def embed(frames: np.ndarray, source: str, first: int = 0) -> Media:
     digest = _digest(frames)
     if len(frames) == 1:
         return Media(source, digest, _data_url("png", encode_png(frames, 1, 0, None)))
-    if max(frames.shape[1:3]) <= MAX_WEBP_SIDE:
+    moves = bool((frames != frames[0]).any())
+    if moves and max(frames.shape[1:3]) <= MAX_WEBP_SIDE:
         data = encode_webp(frames, _CLIP_FPS, 0, 100, None)
         if len(data) <= MAX_EMBEDDED_CLIP_BYTES:
             return Media(source, digest, _data_url("webp", data))
@@ -73,7 +74,7 @@ def _embedded(media: Media) -> NDArray[np.uint8]:
         raise UserError(f"the picture {media.source} inside the recipe is not base64; use another copy.") from problem
     with open_picture_bytes(data, media.source) as image:
         frames, durations = animation(Path(media.source), image)
-    repeats = [duration // _CLIP_FRAME_MS for duration in durations] if len(frames) > 1 else 1
+    repeats = [max(1, duration // _CLIP_FRAME_MS) for duration in durations]
     return np.repeat(np.stack(frames), repeats, axis=0)
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from praxino.media.files import head_of
 from praxino.media.image import encode_png
 from praxino.media.provenance import PNG_PREFIX, RECIPE_FILE
 
 _NUMBERED = re.compile(r"\d{4,}\.png")
-_SEARCHED_BYTES = 4096
 
 
 def write_frames(frames: np.ndarray, folder: Path, metadata: str | None) -> None:
@@ -31,4 +31,4 @@ def is_frames_folder(folder: Path) -> bool:
     if RECIPE_FILE not in names or not all(_NUMBERED.fullmatch(name) for name in names - {RECIPE_FILE}):
         return False
     first = folder / "0001.png"
-    return first.is_file() and PNG_PREFIX in first.open("rb").read(_SEARCHED_BYTES)
+    return first.is_file() and PNG_PREFIX in head_of(first)

@@ -10,6 +10,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from praxino.errors import UserError
+from praxino.media import blocks
 from praxino.media.provenance import KEY, jpeg_with, xmp_packet
 from praxino.media.timing import MILLISECONDS, delays
 
@@ -53,7 +54,7 @@ def encode_avif(frames: np.ndarray, fps: float, quality: int, metadata: str | No
     options: dict[str, Any] = {"quality": quality, "speed": 7, "codec": "aom", "max_threads": _AVIF_THREADS}
     if quality >= 90:
         options["subsampling"] = "4:4:4"
-    return _encoded(frames, fps, "AVIF", **_with_xmp(metadata), **options)
+    return blocks.without_times(_encoded(frames, fps, "AVIF", **_with_xmp(metadata), **options))
 
 
 def encode_jpeg(picture: np.ndarray, quality: int, metadata: str | None) -> bytes:

@@ -15,7 +15,8 @@ Dither = Literal["none", "ordered"]
 _SAMPLE_COLOURS = 16_384
 """More different colours than this are gathered in cells before the palette is fitted."""
 _ROUNDS = 6
-_CHUNK = 8192
+_CHUNK = 256
+"""Points matched at a time: so few that the matrix product stays on this thread."""
 
 
 def packed(pixels: np.ndarray) -> NDArray[np.uint32]:
@@ -46,15 +47,15 @@ def fit_palette(pixels: np.ndarray, size: int, finest: float) -> NDArray[np.uint
     colours, counts = np.unique(packed(pixels), return_counts=True)
     if len(colours) <= size:
         return unpacked(colours)
-    points, weights = _gathered(unpacked(colours).astype(np.float32), counts.astype(np.float32))
+    points, weights = _gathered(unpacked(colours).astype(np.float64), counts.astype(np.float64))
     centres = _median_cut(points, weights, size, finest)
     for _ in range(_ROUNDS):
         owner = _nearest(points, centres)
         total = np.bincount(owner, weights, len(centres))
         sums = [np.bincount(owner, weights * points[:, channel], len(centres)) for channel in range(3)]
         used = total > 0
-        centres[used] = (np.stack(sums, axis=1)[used] / total[used, None]).astype(np.float32)
-    return unpacked(np.unique(packed(np.rint(centres).astype(np.uint8))))
+        centres[used] = np.rint(np.stack(sums, axis=1)[used] / total[used, None])
+    return unpacked(np.unique(packed(centres.astype(np.uint8))))
 
 
 class Matcher:
@@ -67,61 +68,63 @@ class Matcher:
         an 8x8 Bayer matrix: a colour that the palette holds stays flat, and what does not move does not flicker.
         """
         self.palette, self.dither = palette, dither
-        self._known = np.zeros(1 << 24, np.bool_)
-        self._near = np.zeros(1 << 24, np.uint8)
-        self._far = np.zeros(1 << 24, np.uint8)
-        self._share = np.zeros(1 << 24, np.float16)
+        self._found = np.zeros(1 << 24, np.uint32)
 
     def indices(self, frame: np.ndarray) -> NDArray[np.uint8]:
         """A frame, (H, W, 3) uint8, as indices into the palette, (H, W) uint8."""
         colours = packed(frame)
-        self._learn(np.unique(colours[~self._known[colours]]))
-        near = self._near[colours]
+        found = self._found[colours]
+        unknown = np.unique(colours[found == 0])
+        if len(unknown):
+            self._found[unknown] = self._find(unknown)
+            found = self._found[colours]
+        near = (found & 255).astype(np.uint8)
         if self.dither == "none":
             return near
         height, width = near.shape
         pattern = np.tile(BAYER, (height // 8 + 1, width // 8 + 1))[:height, :width]
-        return np.where(pattern < self._share[colours], self._far[colours], near)
+        return np.where(pattern < (found >> 16 & 255), found >> 8 & 255, near).astype(np.uint8)
 
-    def _learn(self, colours: NDArray[np.uint32]) -> None:
-        wanted, table = unpacked(colours).astype(np.float32), self.palette.astype(np.float32)
+    def _find(self, colours: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        """For each colour: 1, 64ths of the far colour, the far colour's index, the near colour's; a byte each."""
+        wanted, table = unpacked(colours).astype(np.float64), self.palette.astype(np.float64)
         near = _nearest(wanted, table)
-        self._known[colours] = True
-        self._near[colours] = near
-        if self.dither == "none":
-            return
         missed = wanted - table[near]
         far = _nearest(wanted + missed, table)
         step = table[far] - table[near]
         share = (missed * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1)
         seen = (missed**2).sum(axis=1) >= _UNSEEN**2
-        self._far[colours] = far
-        self._share[colours] = np.clip(share, 0, 0.5) * seen
+        parts = np.rint(np.clip(share, 0, 0.5) * 64).astype(np.int64) * seen
+        return np.asarray(1 << 24 | parts << 16 | far << 8 | near, np.uint32)
 
 
 _UNSEEN = 3.0
 """Errors below this distance in RGB are not dithered: nobody sees them, and the pattern would cost bytes."""
 
 
-def _bayer(order: int) -> NDArray[np.float32]:
-    matrix = np.zeros((1, 1))
+def _bayer(order: int) -> NDArray[np.uint8]:
+    matrix = np.zeros((1, 1), np.uint8)
     for _ in range(order):
         matrix = np.block([[4 * matrix, 4 * matrix + 2], [4 * matrix + 3, 4 * matrix + 1]])
-    return ((matrix + 0.5) / matrix.size).astype(np.float32)
+    return matrix
 
 
 BAYER = _bayer(3)
-"""(8, 8), thresholds strictly between 0 and 1."""
+"""(8, 8), 0 to 63."""
 
 
 def _nearest(points: np.ndarray, centres: np.ndarray) -> NDArray[np.intp]:
-    """Index of the nearest centre for each point, (N, 3) and (K, 3) float32."""
-    lengths = (centres**2).sum(axis=1) / 2
+    """Index of the nearest centre for each point, (N, 3) and (K, 3), whole numbers.
+
+    Sums of their products are exact in float32, in whichever order they are added: all machines find the same centre.
+    """
+    table = centres.astype(np.float32)
+    lengths = (table**2).sum(axis=1) / 2
     parts = [
-        np.argmin(lengths - points[start : start + _CHUNK] @ centres.T, axis=1)
+        np.argmin(lengths - points[start : start + _CHUNK].astype(np.float32) @ table.T, axis=1)
         for start in range(0, len(points), _CHUNK)
     ]
-    return np.concatenate([np.zeros(0, np.intp), *parts])
+    return np.concatenate(parts)
 
 
 def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -131,10 +134,10 @@ def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
     owner = np.unique(packed((points // 8).astype(np.uint8)), return_inverse=True)[1]
     total = np.bincount(owner, weights)
     sums = [np.bincount(owner, weights * points[:, channel]) for channel in range(3)]
-    return (np.stack(sums, axis=1) / total[:, None]).astype(np.float32), total.astype(np.float32)
+    return np.rint(np.stack(sums, axis=1) / total[:, None]), total
 
 
-def _median_cut(points: np.ndarray, weights: np.ndarray, size: int, finest: float) -> NDArray[np.float32]:
+def _median_cut(points: np.ndarray, weights: np.ndarray, size: int, finest: float) -> NDArray[np.float64]:
     """Means of boxes made by cutting, again and again, the box with the most spread, at its mean."""
     boxes = [_Box(points, weights, finest)]
     while len(boxes) < size:
@@ -142,7 +145,7 @@ def _median_cut(points: np.ndarray, weights: np.ndarray, size: int, finest: floa
         if boxes[widest].spread <= 0:
             break
         boxes[widest : widest + 1] = boxes[widest].cut()
-    return np.array([box.mean for box in boxes], np.float32)
+    return np.rint([box.mean for box in boxes])
 
 
 class _Box:
@@ -150,11 +153,12 @@ class _Box:
 
     def __init__(self, points: np.ndarray, weights: np.ndarray, finest: float) -> None:
         self.points, self.weights, self.finest = points, weights, finest
-        self.mean = np.average(points, axis=0, weights=weights)
-        variance = ((points - self.mean) ** 2 * weights[:, None]).sum(axis=0)
+        total = weights.sum()
+        self.mean = weights @ points / total
+        variance = weights @ points**2 / total - self.mean**2
         self.axis = int(np.argmax(variance))
-        coarse = len(points) > 1 and variance.sum() > finest**2 * weights.sum()
-        self.spread = float(variance.sum()) if coarse else 0.0
+        coarse = len(points) > 1 and variance.sum() > finest**2
+        self.spread = float(variance.sum() * total) if coarse else 0.0
 
     def cut(self) -> tuple[_Box, _Box]:
         """Two boxes, parted at the mean of the axis that spreads most."""

@@ -109,7 +109,7 @@ def _of_folder(folder: Path) -> str:
         )
     try:
         head_of(file)
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode()
     except UnicodeDecodeError as problem:
         raise UserError(f"{file} is damaged: it is not UTF-8 text.") from problem
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from praxino.errors import UserError
+from praxino.media import blocks
 from praxino.media.files import head_of
-from praxino.media.looks import described
 from praxino.media.picture import MAX_PIXELS
 from praxino.media.provenance import KEY
 from praxino.media.read import check_length
@@ -19,6 +21,7 @@ from praxino.media.timing import exact_fps
 from praxino.recipe import Codec, Format
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
     from av.video.frame import VideoFrame
 
 THREADS = 4
@@ -26,6 +29,7 @@ THREADS = 4
 _ENCODERS: dict[Codec, str] = {"h264": "libx264", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 _SVT_ERRORS_ONLY = "1"
 """SVT-AV1 writes to standard error by itself; the environment is the one way to ask it not to."""
+_EBML = b"\x1a\x45\xdf\xa3"
 _BT709, _LIMITED = 1, 1
 _UNSPECIFIED = 2
 _HD_HEIGHT = 720
@@ -47,8 +51,8 @@ def write_video(
         format: "mp4" or "webm".
         codec: one that the format holds.
         fps: frames per second.
-        quality: 1 to 100; the constant rate factor is 46 - quality / 3 (H.264, 13 to 46) or 63 - 0.45 * quality
-            (AV1, VP9, 18 to 63).
+        quality: 1 to 100; the constant rate factor is 46 - quality / 3 (H.264, 13 to 46) or 63 - quality / 2
+            (AV1, VP9, 13 to 62).
         metadata: text to keep in the tag `praxino`.
     """
     import av
@@ -76,7 +80,7 @@ def write_video(
 def _options(codec: Codec, quality: int) -> dict[str, str]:
     if codec == "h264":
         return {"crf": str(round(46 - quality / 3)), "preset": "medium", "flags": "+bitexact"}
-    crf = str(round(63 - 0.45 * quality))
+    crf = str(round(63 - quality / 2))
     if codec == "av1":
         return {"crf": crf, "preset": "6", "flags": "+bitexact", "svtav1-params": f"lp={THREADS}"}
     return {"crf": crf, "b": "0", "row-mt": "1", "cpu-used": "3", "deadline": "good", "flags": "+bitexact"}
@@ -110,29 +114,40 @@ def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.
     Raises:
         UserError: there is no video in it, it is damaged or cut short, or has more frames or pixels than allowed.
     """
-    import av
-
     frames: list[NDArray[np.uint8]] = []
-    try:
-        with path.open("rb") as file, av.open(file, "r") as container:
-            if not container.streams.video:
-                raise UserError(f"{path} holds no pictures, only {described(head_of(path))}; give a video.")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            shape = (stream.height, stream.width, 3)
-            check_length(path, stream.frames, shape, max_frames, max_bytes)
-            if shape[0] * shape[1] > MAX_PIXELS:
-                raise UserError(f"{path} has {shape[1]}x{shape[0]} pixels; scale it down first.")
-            rate = stream.average_rate or stream.guessed_rate
-            promised = stream.frames
-            for frame in container.decode(stream):
-                check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
-                frames.append(_upright(frame))
-    except (OSError, ValueError, EOFError) as problem:
-        raise _damaged(path, problem) from problem
+    with _opened(path) as container:
+        if not container.streams.video:
+            raise UserError(f"{path} holds no pictures, or is cut short; give a video.")
+        stream = container.streams.video[0]
+        if stream.codec_context is None:
+            raise UserError(f"{path} is damaged, or of a codec that is not read here; convert it to H.264 first.")
+        stream.thread_type = "AUTO"
+        shape = (stream.height, stream.width, 3)
+        check_length(path, stream.frames, shape, max_frames, max_bytes)
+        if shape[0] * shape[1] > MAX_PIXELS:
+            raise UserError(f"{path} has {shape[1]}x{shape[0]} pixels; scale it down first.")
+        rate, promised = stream.average_rate or stream.guessed_rate, stream.frames
+        for frame in container.decode(stream):
+            check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
+            frames.append(_upright(frame))
     if not frames or not rate or len(frames) < promised:
         raise _damaged(path, f"{len(frames)} of {promised or 'its'} frames are there")
     return np.stack(frames), float(rate)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[InputContainer]:
+    """An open video; what goes wrong inside the `with` is told as one UserError. Names in it are never followed."""
+    import av
+
+    head = head_of(path)
+    try:
+        if head.startswith(_EBML) and (missing := blocks.matroska_bytes(head) - path.stat().st_size) > 0:
+            raise blocks.Truncated(f"{missing} bytes are missing")
+        with path.open("rb") as file, av.open(file, "r") as container:
+            yield container
+    except (OSError, ValueError, EOFError) as problem:
+        raise _damaged(path, problem) from problem
 
 
 def _damaged(path: Path, problem: object) -> UserError:
@@ -149,10 +164,5 @@ def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
 
 def read_tags(path: Path) -> dict[str, str]:
     """The tags of a video file. Raises UserError when it is damaged."""
-    import av
-
-    try:
-        with path.open("rb") as file, av.open(file, "r") as container:
-            return dict(container.metadata)
-    except (OSError, ValueError) as problem:
-        raise _damaged(path, problem) from problem
+    with _opened(path) as container:
+        return dict(container.metadata)

@@ -51,7 +51,7 @@ def test_refused(tmp_path, name, format, says):
 
 
 def test_jpeg_holds_one_frame(tmp_path):
-    with pytest.raises(UserError, match="holds one; write a .gif"):
+    with pytest.raises(UserError, match=r"holds one; write a \.gif"):
         check_output(tmp_path / "a.jpg", encoding("jpeg"), 5)
     check_output(tmp_path / "a.jpg", encoding("jpeg", sheet=True), 5)
     check_output(tmp_path / "a.jpg", encoding("jpeg"), 1)

@@ -10,7 +10,14 @@ def numbered(count, height=6, width=10, frames=2):
 
 @pytest.mark.parametrize(
     ("count", "width", "height", "shape"),
-    [(1, 8, 8, (1, 1)), (4, 8, 8, (2, 2)), (9, 8, 8, (3, 3)), (2, 8, 8, (1, 2)), (2, 16, 4, (1, 2)), (2, 4, 16, (2, 1))],
+    [
+        (1, 8, 8, (1, 1)),
+        (4, 8, 8, (2, 2)),
+        (9, 8, 8, (3, 3)),
+        (2, 8, 8, (1, 2)),
+        (2, 16, 4, (1, 2)),
+        (2, 4, 16, (2, 1)),
+    ],
 )
 def test_grid_is_near_square(count, width, height, shape):
     assert grid_shape(count, width, height) == shape
