@@ -72,6 +72,40 @@ def test_orientation_is_applied(orientation, tmp_path):
     assert picture[corners[orientation]].min() > 240
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.avif", "a.tiff"])
+def test_orientation_in_other_formats(name, tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    array = np.zeros((16, 32, 3), np.uint8)
+    array[:8, :16] = 255
+    Image.fromarray(array).save(tmp_path / name, exif=exif)
+    picture = media.read_picture(tmp_path / name)[0]
+    assert picture.shape == (32, 16, 3)
+    assert picture[0, -1].min() > 240 > 15 > picture[-1].max()
+
+
+@pytest.mark.parametrize(
+    "exif", [b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff", b"x" * 99]
+)
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+def test_damaged_exif_is_passed_over(exif, tmp_path):
+    assert media.read_picture(still(tmp_path / "a.jpg", exif=exif)).shape == (1, 40, 40, 3)
+
+
+def test_a_phone_held_upright(tmp_path):
+    frames = np.zeros((3, 32, 64, 3), np.uint8)
+    frames[:, :12, :12] = 255
+    path = save(tmp_path / "a.mp4", frames, "h264")
+    data = bytearray(path.read_bytes())
+    matrix = data.index(b"tkhd") + 44
+    clockwise = (0, 1 << 16, 0, -1 << 16, 0, 0, 32 << 16, 0, 1 << 30)
+    struct.pack_into(">9i", data, matrix, *clockwise)
+    path.write_bytes(data)
+    turned = media.read_clip(path)[0]
+    assert turned.shape == (3, 64, 32, 3)
+    assert turned[0, 0, -1].min() > 200 > 50 > turned[0, 0, 0].max()
+
+
 def test_16_bit_grey_and_cmyk(tmp_path):
     Image.fromarray(np.full((4, 4), 40_000, np.uint16)).save(tmp_path / "deep.png")
     assert (media.read_picture(tmp_path / "deep.png") == 40_000 >> 8).all()

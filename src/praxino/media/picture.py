@@ -6,13 +6,14 @@ Knows no video and no recipe.
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageFile
 
 from praxino.errors import UserError
 from praxino.media import blocks
@@ -85,7 +86,9 @@ def _check_size(path: Path, image: Image.Image) -> None:
 
 def rgb(image: Image.Image) -> NDArray[np.uint8]:
     """The picture as (H, W, 3) uint8: upright, over white where it is transparent, 16 bits as 8."""
-    upright = ImageOps.exif_transpose(image)
+    image.load()
+    turn = _TURNS.get(_orientation(image.info.get("exif") or b""))
+    upright = image if turn is None else image.transpose(turn)
     if upright.mode.startswith("I;16"):
         grey = (np.asarray(upright) >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
@@ -95,3 +98,33 @@ def rgb(image: Image.Image) -> NDArray[np.uint8]:
         upright = upright.convert("RGBA")
         upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright)
     return np.asarray(upright.convert("RGB"))
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_ORIENTATION_TAG = 0x0112
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation, 1 to 8, in Exif bytes; 1 when there is none, or when they are damaged.
+
+    Read here because Pillow warns of each oddity in them, and nothing but the orientation is wanted.
+    """
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
+    if order is None or len(tiff) < 10:
+        return 1
+    (start,) = struct.unpack_from(f"{order}I", tiff, 4)
+    entries = tiff[start + 2 : start + 2 + 12 * 200]
+    for at in range(0, len(entries) - 11, 12):
+        tag, _kind, _count, value = struct.unpack_from(f"{order}HHIH", entries, at)
+        if tag == _ORIENTATION_TAG:
+            return value
+    return 1
