@@ -14,9 +14,12 @@ endif
 export PROMPT_TEXT
 unexport PROMPT
 
-# On Linux, PyPI's torch brings gigabytes of CUDA; without an NVIDIA driver, its CPU build is preferred.
-TORCH_INDEX := $(shell [ "$$(uname)" != Linux ] || command -v nvidia-smi >/dev/null || \
-	echo --extra-index-url https://download.pytorch.org/whl/cpu)
+# On Linux, PyPI's torch brings gigabytes of CUDA; without an NVIDIA driver, the CPU builds' own index is asked as well,
+# if it can be reached.
+CPU_TORCH := https://download.pytorch.org/whl/cpu
+PROBE := import urllib.request; urllib.request.urlopen("$(CPU_TORCH)/torch/", timeout=10)
+TORCH_INDEX = $(shell [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null && \
+	$(BIN)/python -c '$(PROBE)' 2>/dev/null && echo --extra-index-url $(CPU_TORCH))
 
 .PHONY: help gif test test-all check bench docs clean
 
