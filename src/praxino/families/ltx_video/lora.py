@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,11 @@ def _lay(transformer: Any, path: Path, adapter: str) -> None:
     _check_fit(transformer, weights, path)
     prefixed = {f"transformer.{name}": tensor for name, tensor in weights.items()}
     network_alphas = {f"transformer.{name}": alpha for name, alpha in alphas.items()} or None
-    transformer.load_lora_adapter(prefixed, prefix="transformer", adapter_name=adapter, network_alphas=network_alphas)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # several LoRAs are meant
+        transformer.load_lora_adapter(
+            prefixed, prefix="transformer", adapter_name=adapter, network_alphas=network_alphas
+        )
     if adapter not in getattr(transformer, "peft_config", {}):
         raise ModelError(f"the LoRA {path} was not taken by the transformer.")
 
