@@ -44,13 +44,17 @@ def _run(recipe: Recipe, path: Path, running: Running, report: _Report) -> list[
     with interruptible() as interrupt, report.watching(interrupt) as on_step:
         saving = False
         try:
+            from praxino.engine.checkpoint import clear
             from praxino.engine.output import save_clips
             from praxino.engine.run import run
 
             clips = run(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
             interrupt.check()
             interrupt.stepping, saving = False, True
-            return save_clips(clips, recipe, path, metadata=running.metadata)
+            written = save_clips(clips, recipe, path, metadata=running.metadata)
+            if running.checkpoint is not None:
+                clear(running.checkpoint)
+            return written
         except (Cancelled, KeyboardInterrupt):
             raise Cancelled(_cancelled_message(recipe, running, saving)) from None
 

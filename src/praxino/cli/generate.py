@@ -29,20 +29,28 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
     request = request_of(params)
 
     from praxino.cli.drawing import draw
+    from praxino.engine.checkpoint import resolve_or_resume
     from praxino.engine.machine import Machine
     from praxino.engine.output import default_path, sample_paths
-    from praxino.engine.resolve import resolve
+    from praxino.engine.resolve import Resolution, resolve
     from praxino.media import check_output
 
     named = Path(output) if output is not None else None
     machine = Machine(running.device) if running.device else None
-    resolution = resolve(request, output=named, machine=machine)
-    recipe = resolution.recipe
-    num_files = 1 if recipe.encoding.grid else recipe.n
-    path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)
-    for file in sample_paths(path, recipe.n, recipe.encoding.grid):
-        check_output(file, recipe.encoding, recipe.num_frames)
-    draw(recipe, path, running, resolution.notes)
+
+    def checked() -> tuple[Resolution, Path]:
+        resolution = resolve(request, output=named, machine=machine)
+        recipe = resolution.recipe
+        num_files = 1 if recipe.encoding.grid else recipe.n
+        path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)
+        for file in sample_paths(path, recipe.n, recipe.encoding.grid):
+            check_output(file, recipe.encoding, recipe.num_frames)
+        return resolution, path
+
+    resolution, path = checked()
+    if running.checkpoint is not None:
+        resolution = resolve_or_resume(request, running.checkpoint, resolution)
+    draw(resolution.recipe, path, running, resolution.notes)
 
 
 output_option = GroupedOption(

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,15 +29,14 @@ _COST_SHARE = 0.02
 """Saving takes at most this share of the time."""
 
 
-def resolve_or_resume(request: Request, folder: Path, resolve: Callable[[], Resolution]) -> Resolution:
-    """The resolution that was begun in `folder` for this very request (with the seed drawn then), or a new one.
+def resolve_or_resume(request: Request, folder: Path, resolution: Resolution) -> Resolution:
+    """The resolution that was begun in `folder` for this very request (with the seed drawn then), else the new one.
 
     Raises:
         UserError: the folder holds the state of another request, or cannot be written.
     """
     file = folder / "run.json"
     if not file.exists():
-        resolution = resolve()
         _begin(folder, request, resolution)
         return resolution
     begun = _read_json(file)
@@ -47,8 +45,7 @@ def resolve_or_resume(request: Request, folder: Path, resolve: Callable[[], Reso
             f"{folder} holds the state of another run ({str(begun.get('request', {}).get('prompt', ''))[:60]!r}); "
             "give another folder, or delete it."
         )
-    resolution = resolve()
-    recipe = Recipe.from_json(begun["recipe"])
+    recipe = Recipe.from_json(begun.get("recipe"))
     if recipe.identity() != _with_seed_of(resolution.recipe, recipe).identity():
         raise UserError(
             f"{folder} holds the state of this request, but the model or a picture has changed since; "
@@ -66,10 +63,17 @@ def clear(folder: Path) -> None:
 
 
 class RunCheckpoint:
-    """The state of one run, saved by time."""
+    """The state of one run, saved by time.
+
+    Raises:
+        UserError: the folder holds the state of another run.
+    """
 
     def __init__(self, folder: Path, recipe: Recipe, interval_seconds: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        begun = folder / "run.json"
+        if begun.exists() and Recipe.from_json(_read_json(begun).get("recipe")).identity() != recipe.identity():
+            raise UserError(f"{folder} holds the state of another run; give another folder, or delete it.")
         self._folder = folder
         self._identity = recipe.identity()
         self._interval = interval_seconds

@@ -72,11 +72,11 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_pixels(toy, tmp_path, monkey
 def test_the_same_request_goes_on_with_the_same_drawn_seed(toy, tmp_path):
     folder = tmp_path / "state"
     request = Request("a dog")
-    first = resolve_or_resume(request, folder, lambda: resolution(toy))
-    again = resolve_or_resume(request, folder, lambda: resolution(toy))
+    first = resolve_or_resume(request, folder, resolution(toy))
+    again = resolve_or_resume(request, folder, resolution(toy))
     assert again.recipe == first.recipe
     with pytest.raises(UserError, match="another run"):
-        resolve_or_resume(Request("a cat"), folder, lambda: resolution(toy))
+        resolve_or_resume(Request("a cat"), folder, resolution(toy))
     clear(folder)
     assert not folder.exists()
 
@@ -84,17 +84,17 @@ def test_the_same_request_goes_on_with_the_same_drawn_seed(toy, tmp_path):
 def test_a_changed_model_is_not_gone_on_with(toy, tmp_path):
     folder = tmp_path / "state"
     request = Request("a dog")
-    resolve_or_resume(request, folder, lambda: resolution(toy))
+    resolve_or_resume(request, folder, resolution(toy))
     (toy.entry.path / "toy.json").write_text("changed")
     with pytest.raises(UserError, match="changed since"):
-        resolve_or_resume(request, folder, lambda: resolution(toy))
+        resolve_or_resume(request, folder, resolution(toy))
 
 
 def test_a_checkpoint_that_cannot_be_written(toy, tmp_path):
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(UserError, match="cannot be written"):
-        resolve_or_resume(Request("a dog"), file / "state", lambda: resolution(toy))
+        resolve_or_resume(Request("a dog"), file / "state", resolution(toy))
 
 
 def test_files_carry_their_own_samples_recipe(toy, tmp_path):
@@ -121,7 +121,7 @@ def test_default_names_are_readable_and_never_taken(tmp_path):
 def test_a_damaged_state_is_told(toy, tmp_path):
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(UserError, match="delete its folder"):
-        resolve_or_resume(Request("a dog"), tmp_path, lambda: resolution(toy))
+        resolve_or_resume(Request("a dog"), tmp_path, resolution(toy))
     (tmp_path / "run.json").write_text(json.dumps({"request": {}}))
     with pytest.raises(UserError, match="another run"):
-        resolve_or_resume(Request("a dog"), tmp_path, lambda: resolution(toy))
+        resolve_or_resume(Request("a dog"), tmp_path, resolution(toy))
