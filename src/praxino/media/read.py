@@ -94,8 +94,9 @@ def animation(
     """Every frame of an open picture, and how many milliseconds each lasts. Raises UserError when they are too many."""
     frames: list[NDArray[np.uint8]] = []
     durations: list[int] = []
-    for number in range(getattr(image, "n_frames", 1)):
-        check_length(path, number + 1, (image.height, image.width, 3), max_frames, MAX_CLIP_BYTES)
+    count = getattr(image, "n_frames", 1)
+    check_length(path, count, (image.height, image.width, 3), max_frames, MAX_CLIP_BYTES)
+    for number in range(count):
         image.seek(number)
         frames.append(rgb(image))
         duration = round(image.info.get("duration") or 0)

@@ -18,7 +18,7 @@ from praxino.media.picture import MAX_PIXELS
 from praxino.media.provenance import KEY
 from praxino.media.read import check_length
 from praxino.media.timing import exact_fps
-from praxino.recipe import Codec, Format
+from praxino.recipe import Codec, Encoding
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -36,9 +36,7 @@ _HD_HEIGHT = 720
 """A video that does not say so has HD's colours from this height on, and standard TV's below."""
 
 
-def write_video(
-    frames: np.ndarray, path: Path, format: Format, codec: Codec, fps: float, quality: int, metadata: str | None
-) -> None:
+def write_video(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None) -> None:
     """Write a clip as a video without sound.
 
     Colours are BT.709 and 4:2:0, which every player shows. H.264 cannot halve the colours of an odd width or height:
@@ -48,11 +46,9 @@ def write_video(
     Args:
         frames: (F, H, W, 3) uint8.
         path: where to write; its extension does not matter.
-        format: "mp4" or "webm".
-        codec: one that the format holds.
+        encoding: format "mp4" or "webm", a codec that it holds, and a quality. The constant rate factor is
+            46 - quality / 3 (H.264, 13 to 46) or 63 - quality / 2 (AV1, VP9, 13 to 62).
         fps: frames per second.
-        quality: 1 to 100; the constant rate factor is 46 - quality / 3 (H.264, 13 to 46) or 63 - quality / 2
-            (AV1, VP9, 13 to 62).
         metadata: text to keep in the tag `praxino`.
     """
     import av
@@ -60,14 +56,16 @@ def write_video(
     os.environ.setdefault("SVT_LOG", _SVT_ERRORS_ONLY)
     height, width = frames.shape[1:3]
     flags = {"fflags": "+bitexact"}
-    if format == "mp4":
+    if encoding.format == "mp4":
         flags["movflags"] = "+faststart+use_metadata_tags"
-    with av.open(str(path), "w", format=format, options=flags) as container:
+    with av.open(str(path), "w", format=encoding.format, options=flags) as container:
         if metadata is not None:
             container.metadata[KEY] = metadata
-        stream: Any = container.add_stream(_ENCODERS[codec], rate=exact_fps(fps), options=_options(codec, quality))
+        options = _options(encoding.codec, encoding.quality)
+        stream: Any = container.add_stream(_ENCODERS[encoding.codec], rate=exact_fps(fps), options=options)
         stream.width, stream.height = width, height
-        stream.pix_fmt = "yuv444p" if codec == "h264" and (width % 2 or height % 2) else "yuv420p"
+        odd = encoding.codec == "h264" and (width % 2 or height % 2)
+        stream.pix_fmt = "yuv444p" if odd else "yuv420p"
         context = stream.codec_context
         context.thread_count = THREADS
         context.color_primaries = context.color_trc = context.colorspace = _BT709

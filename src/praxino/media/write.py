@@ -60,7 +60,7 @@ def _write(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metad
     if encoding.format in ("mp4", "webm"):
         from praxino.media.video import write_video
 
-        write_video(frames, path, encoding.format, encoding.codec, fps, encoding.quality, metadata)
+        write_video(frames, path, encoding, fps, metadata)
     else:
         path.write_bytes(_picture_bytes(frames, encoding, fps, metadata))
     with path.open("rb+") as file:
