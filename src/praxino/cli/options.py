@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,9 @@ class Scalar(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Raises UserError when the text is not of the kind."""
-        named = {int: "a whole number", float: "a number", str: "text"}[self.kind]
+        if self.kind is str:
+            return readable(value, self.name)
+        named = {int: "a whole number", float: "a number"}[self.kind]
         try:
             return self.kind(value)
         except ValueError:
@@ -76,6 +79,16 @@ class CommaList(Scalar):
         return tuple(scalar(part.strip(), param, ctx) for part in value.split(","))
 
 
+def readable(text: str, name: str) -> str:
+    """An argument as text, also where the locale is not UTF-8 and Python kept its bytes. Raises UserError."""
+    try:
+        return os.fsencode(text).decode("utf-8") if any("\ud800" <= c <= "\udfff" for c in text) else text
+    except UnicodeError:
+        raise UserError(
+            f"{name} is not valid UTF-8 text: {text[:60]!a}; type it anew, or set a UTF-8 locale."
+        ) from None
+
+
 def request_options() -> list[click.Parameter]:
     """The prompt and one flag for every other field of Request, in its order."""
     prompt = click.Argument(["prompt"], nargs=-1, metavar="PROMPT", callback=_one_prompt)
@@ -84,7 +97,7 @@ def request_options() -> list[click.Parameter]:
 
 def _one_prompt(ctx: click.Context, param: click.Parameter, words: tuple[str, ...]) -> str | None:
     if len(words) < 2:
-        return words[0] if words else None
+        return readable(words[0], "the prompt") if words else None
     meant = difflib.get_close_matches(words[0], COMMANDS, n=1)
     fix = (
         f"did you mean praxino {' '.join([meant[0], *words[1:]])}?"

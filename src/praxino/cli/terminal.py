@@ -43,10 +43,10 @@ def examine(stream: TextIO, environ: Mapping[str, str] = os.environ) -> Terminal
 
 
 def forgive_encoding(*streams: Any) -> None:
-    """Let characters that a stream cannot encode become "?" instead of an exception."""
+    """Let no character raise: UTF-8 streams give file names back byte for byte, others print "?"."""
     for stream in streams:
-        if isinstance(stream, io.TextIOWrapper) and not _speaks_unicode(stream):
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="surrogateescape" if _speaks_unicode(stream) else "replace")
 
 
 def _truecolor(term: str, environ: Mapping[str, str]) -> bool:

@@ -1,4 +1,5 @@
 import json
+import sys
 
 import click
 import pytest
@@ -83,3 +84,13 @@ def test_a_bad_value_is_refused(args, message):
     with pytest.raises(UserError) as caught:
         parse(*args)
     assert message in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="arguments are UTF-16 there")
+@pytest.mark.parametrize("flags", [[], ["--negative"]])
+def test_text_from_a_terminal_of_another_encoding(flags):
+    words = "猫".encode().decode("ascii", "surrogateescape")
+    request = parse(*flags, words)
+    assert request == Request(**{"negative_prompt" if flags else "prompt": "猫"})
+    with pytest.raises(UserError, match="is not valid UTF-8 text"):
+        parse(*flags, "\udcff")

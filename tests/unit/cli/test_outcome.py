@@ -67,3 +67,11 @@ def test_streams_that_cannot_spell_do_not_fail():
     stream.write("猫 rocket")
     stream.flush()
     assert stream.buffer.getvalue() == b"? rocket"
+
+
+def test_a_files_name_is_printed_byte_for_byte():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    forgive_encoding(stream)
+    stream.write(b"\xff.gif".decode("utf-8", "surrogateescape"))
+    stream.flush()
+    assert stream.buffer.getvalue() == b"\xff.gif"
