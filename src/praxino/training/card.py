@@ -3,7 +3,7 @@
 Must not know how to measure or train; it is handed an `Evaluation` and writes README.md and sample_sheet.png.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ tags: [text-to-video, image-to-video, ltx-video, praxino]
 # pocket: animated stickers from words, in 25 MB
 
 A text-to-video and image-to-video diffusion model of the LTX-Video architecture, small enough to ship inside a
-Python package and to draw a clip in about a second on two CPU cores. It draws emoji-like stickers that move:
+Python package and to draw a clip in seconds on two CPU cores. It draws emoji-like stickers that move:
 {things} things x {motions} motions x {grounds} grounds, 64 x 64 pixels, 9 frames, 10 frames a second.
 
 ![samples]({sheet})
@@ -44,16 +44,17 @@ The folder is a plain diffusers pipeline; `LTXPipeline` and `LTXConditionPipelin
 from diffusers import LTXPipeline
 
 pipeline = LTXPipeline.from_pretrained(folder)
-sigmas = {sigmas}
-pipeline.scheduler.set_timesteps  # flow matching, shift 1
+pipeline.scheduler.set_shift({shift})
 frames = pipeline(
     prompt="a rocket flying up on a blue background",
     width=64, height=64, num_frames=9, frame_rate=10,
-    guidance_scale=1.0, timesteps=[1000 * s for s in sigmas], max_sequence_length=20,
+    guidance_scale=1.0, num_inference_steps={steps}, max_sequence_length=20,
 ).frames[0]
 ```
 
-Guidance is distilled into the weights: run it with guidance scale 1, a single pass a step.
+Guidance is distilled into the weights: run it with guidance scale 1, a single pass a step. The noise levels it is made
+for are {sigmas}; `LTXConditionPipeline` takes them as
+`timesteps=[1000 * s for s in sigmas]`, and works best with `image_cond_noise_scale=0`.
 The caption it knows best is `a {{thing}} {{motion}} on a {{ground}} background`; with a picture given,
 `{{motion}}` alone or `a {{thing}} {{motion}}`. `vocabulary.json` maps everyday words to those it knows.
 
@@ -65,8 +66,8 @@ The caption it knows best is `a {{thing}} {{motion}} on a {{ground}} background`
 DATA = """
 ## Training data
 
-Clips composed on the fly from the sprites of the Noto Color Emoji font ({total} combinations, {held} of them held out of
-training), with jitter of size, place and colour. No photograph, video or caption of anybody's was used.
+Clips composed on the fly from the sprites of the Noto Color Emoji font ({total} combinations, {held} of them held out
+of training), with jitter of size, place and colour. No photograph, video or caption of anybody's was used.
 For image-to-video, {others} other emoji of the same font on grounds of any colour were set in motion as well.
 
 Emoji artwork: Noto Emoji, copyright Google LLC, Apache License 2.0 (https://github.com/googlefonts/noto-emoji).
@@ -106,20 +107,28 @@ def write_card(out: Path, evaluation: Evaluation, making: Making) -> None:
     names = {"thing_names": THINGS, "motion_names": MOTIONS, "ground_names": GROUNDS}
     parts = [
         HEADER.format(things=len(THINGS), motions=len(MOTIONS), grounds=len(GROUNDS), sheet=SHEET),
-        USE.format(sigmas=list(making.sigmas), **{key: ", ".join(value) for key, value in names.items()}),
+        USE.format(**_schedule(making.sigmas), **{key: ", ".join(value) for key, value in names.items()}),
         _figures(evaluation),
         DATA.format(total=total, held=making.held_out, others=f"{making.other_sprites:,}"),
         _making(making, folder_bytes(out)),
         LIMITS,
     ]
-    (out / "README.md").write_text("".join(parts))
+    (out / "README.md").write_text("".join(parts), encoding="utf-8")
+
+
+def _schedule(sigmas: Sequence[float]) -> dict[str, object]:
+    """The noise levels, and the shift by which stock schedulers come to the same from even ones."""
+    steps = len(sigmas)
+    even = [1 - i / steps for i in range(steps)]
+    shifts = [s * (1 - e) / (e * (1 - s)) for s, e in zip(sigmas[1:], even[1:], strict=True)]
+    return {"sigmas": list(sigmas), "steps": steps, "shift": round(float(np.median(shifts or [1.0])), 2)}
 
 
 def _figures(evaluation: Evaluation) -> str:
     rows = [
         "\n## Measured\n",
-        "A judge that knows only the font looks at the frames and names thing (among all), motion (among all, and standing",
-        "still) and ground. It is right on 99 % of true clips and at chance on shuffled ones.\n",
+        "A judge that knows only the font looks at the frames and names thing (among all), motion (among all, and",
+        "standing still) and ground. It is right on 99 % of true clips and at chance on shuffled ones.\n",
         "| Combinations | clips | all three right | thing | motion | ground |",
         "|---|---|---|---|---|---|",
         _score_row("trained", evaluation.trained),

@@ -18,6 +18,8 @@ from praxino.training.score import Score, judge_motion, score
 from praxino.training.text import tokenize
 from praxino.training.vae import psnr_db, to_video
 
+NOTHING = Given()
+
 
 @dataclass(frozen=True)
 class ImageResult:
@@ -80,7 +82,7 @@ def animate(model: Trained, clips: Sequence[Clip], *, with_last: bool) -> ImageR
     return ImageResult(float(np.mean(right)), picture_db(drawn[:, 0], frames[:, 0]), last)
 
 
-def _sample(model: Trained, captions: Sequence[str], plan: SamplePlan, given: Given = Given()) -> NDArray[np.uint8]:
+def _sample(model: Trained, captions: Sequence[str], plan: SamplePlan, given: Given = NOTHING) -> NDArray[np.uint8]:
     text, null = tokenize(model.tokenizer, captions), tokenize(model.tokenizer, [""])
     return sample(model.denoiser, model.vae, text, null, model.grid, plan, given)
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ from praxino.training.vae import to_video
 
 SIZE_LIMIT_BYTES = 25_000_000
 PREVIEW_CLIPS = 200
+GRID = LatentGrid()
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,12 @@ def write_folder(model: Trained, out: Path) -> None:
         transformer=_half(model.denoiser.transformer),
     )
     pipeline.save_pretrained(out)
-    (out / "praxino.json").write_text(json.dumps(manifest(model), indent=1) + "\n")
-    (out / "vocabulary.json").write_text(json.dumps(vocabulary(), indent=1, ensure_ascii=False) + "\n")
+    _write_json(out / "praxino.json", manifest(model))
+    _write_json(out / "vocabulary.json", vocabulary())
+
+
+def _write_json(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _half(module: nn.Module) -> nn.Module:
@@ -57,7 +63,7 @@ def _half(module: nn.Module) -> nn.Module:
     return copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format).half()
 
 
-def read_folder(folder: Path, grid: LatentGrid = LatentGrid(), device: torch.device | str = "cpu") -> Trained:
+def read_folder(folder: Path, grid: LatentGrid = GRID, device: torch.device | str = "cpu") -> Trained:
     """Load what `write_folder` wrote, as float32: what is scored is what ships."""
     pipeline = LTXPipeline.from_pretrained(folder)
     denoiser = Denoiser(pipeline.transformer, pipeline.text_encoder).float().eval().to(device)
@@ -65,7 +71,7 @@ def read_folder(folder: Path, grid: LatentGrid = LatentGrid(), device: torch.dev
     return Trained(pipeline.vae.float().eval().to(device), denoiser, pipeline.tokenizer, grid, sigmas)
 
 
-def manifest(model: Trained) -> dict[str, object]:
+def manifest(model: Trained) -> dict[str, Any]:
     """What praxino.json holds: how this model is to be run."""
     grid = model.grid
     width, height = grid.width * grid.pixels, grid.height * grid.pixels
@@ -91,13 +97,13 @@ def manifest(model: Trained) -> dict[str, object]:
 
 @torch.no_grad()
 def preview_map(model: Trained) -> tuple[list[list[float]], list[float]]:
-    """Least-squares map from a normalised latent cell to its mean colour in 0..1: 3 x K factors and 3 biases."""
+    """Least-squares map from a normalised latent cell to its mean colour in -1..1: 3 x K factors and 3 biases."""
     grid = model.grid
     row = ClipRow(seed=31, other_share=0.5, num_frames=grid.num_frames, size_px=grid.width * grid.pixels)
     frames = np.stack([row.clip(index).frames for index in range(PREVIEW_CLIPS)])
     video = to_video(frames).to(model.vae.device)
     tokens = torch.cat([encode_tokens(model.vae, part) for part in video.split(32)])
-    colours = cell_colours((video + 1) / 2, grid)
+    colours = cell_colours(video, grid)
     ones = torch.ones_like(tokens[..., :1])
     design = torch.cat([tokens, ones], -1).flatten(0, 1).cpu().double().numpy()
     solution = np.linalg.lstsq(design, colours.flatten(0, 1).cpu().double().numpy(), rcond=None)[0]
@@ -107,7 +113,7 @@ def preview_map(model: Trained) -> tuple[list[list[float]], list[float]]:
 
 
 def cell_colours(video: Tensor, grid: LatentGrid) -> Tensor:
-    """Mean colour of each latent cell of (B, 3, F, H, W): (B, T, 3). The first latent frame is one frame, not four."""
+    """Mean colour of each latent cell of (B, 3, F, H, W): (B, T, 3). The first latent frame spans one frame."""
     cells = torch.nn.functional.avg_pool3d(video, (1, grid.pixels, grid.pixels))
     first, rest = cells[:, :, :1], cells[:, :, 1:]
     rest = torch.nn.functional.avg_pool3d(rest, (grid.stride, 1, 1))

@@ -143,7 +143,7 @@ class Teacher:
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's material. `text` and `given` as the network takes them; `weight` (B, T) zero where nothing is asked."""
+    """One step's material: clean latents (B, T, K), captions as the network takes them, and what is given."""
 
     x0: Tensor
     text: TokenBatch

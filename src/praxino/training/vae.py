@@ -3,16 +3,18 @@
 Must not know text or the transformer. Videos are (B, 3, F, H, W) in -1..1; latents (B, K, 1 + (F-1)/2, H/16, W/16).
 
 An autoencoder of this size learns almost nothing from random weights in minutes. `start_from_principal_components`
-writes the PCA of video patches into the convolutions of the unmodified AutoencoderKLLTXVideo (25 dB at once): patches of
-8x8 pixels are rotated to their principal components, and one stage halves time, height and width by the PCA of 2x2x2
-blocks of them. A nonlinearity is passed through as SiLU(x) - SiLU(-x) = x, or as SiLU(x) = x/2 + O(x^2) where x is small;
-channels of a large constant make the RMS normalisation before it a fixed scale; and residual branches start at zero.
+writes the PCA of video patches into the convolutions of the unmodified AutoencoderKLLTXVideo (25 dB at once): patches
+of 8x8 pixels are rotated to their principal components, and one stage halves time, height and width by the PCA of
+2x2x2 blocks of them. A nonlinearity is passed through as SiLU(x) - SiLU(-x) = x, or as SiLU(x) = x/2 + O(x^2) where x
+is small; channels of a large constant make the RMS normalisation before it a fixed scale; and residual branches start
+at zero.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,15 +29,15 @@ from praxino.training.optimizers import Muon, adamw
 PATCH = 8
 CONSTANT = 60.0
 """What the constant channels hold; the larger, the more exact the start and the stiffer the fine-tuning."""
-DECODER_CONSTANTS = 4
-PAIRS = 12
-"""The strongest patch components are carried as x and -x, since they are not small."""
 LOG_VARIANCE = -10.0
 
 
 @dataclass(frozen=True)
 class AutoencoderSize:
-    """Widths of the autoencoder. The encoder's channels above `latent_channels` hold constants."""
+    """Widths of the autoencoder. The encoder's channels above `latent_channels` hold constants.
+
+    The start needs latent_channels < encoder_width <= 192, decoder_wide >= latent_channels and decoder_narrow >= 8.
+    """
 
     latent_channels: int = 144
     encoder_width: int = 152
@@ -115,15 +117,16 @@ def causal_blocks(x: Tensor) -> Tensor:
 @torch.no_grad()
 def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor) -> None:
     """Write the PCA of `video` into the weights of `vae` (see the module's docstring)."""
+    config: Any = vae.config
     patches = patchify(video).permute(0, 2, 3, 4, 1)
-    low = Components.of(patches.flatten(0, 3), vae.config.block_out_channels[0])
+    low = Components.of(patches.flatten(0, 3), config.block_out_channels[0])
     blocks = causal_blocks(low.project(patches).permute(0, 4, 1, 2, 3))
-    high = Components.of(blocks.flatten(0, 3), vae.config.latent_channels)
-    _write_encoder(vae, low, high)
-    _write_decoder(vae, low, high)
+    high = Components.of(blocks.flatten(0, 3), config.latent_channels)
+    _write_encoder(vae.encoder, low, high)
+    _write_decoder(vae.decoder, low, high, config.decoder_block_out_channels[0] // config.upsample_factor[0])
 
 
-def _cleared(convolution: nn.Module) -> nn.Conv3d:
+def _cleared(convolution: Any) -> Any:
     """The wrapped convolution with its weights almost zero: spare channels must not stay alike for ever."""
     inner = convolution.conv
     inner.weight.mul_(0.02)
@@ -131,8 +134,8 @@ def _cleared(convolution: nn.Module) -> nn.Conv3d:
     return inner
 
 
-def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components) -> None:
-    encoder, latents, width = vae.encoder, vae.config.latent_channels, vae.config.block_out_channels[0]
+def _write_encoder(encoder: Any, low: Components, high: Components) -> None:
+    latents, width = len(high.deviation), len(low.deviation)
     conv = _cleared(encoder.conv_in)
     scaled = low.axes / low.scale
     conv.weight[:, :, 2, 1, 1] += scaled.T
@@ -153,33 +156,35 @@ def _write_encoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components
     _silence_residuals(encoder)
 
 
-def _write_decoder(vae: AutoencoderKLLTXVideo, low: Components, high: Components) -> None:
-    decoder, latents, width = vae.decoder, vae.config.latent_channels, vae.config.block_out_channels[0]
-    narrow = vae.config.decoder_block_out_channels[0] // vae.config.upsample_factor[0]
-    kept = narrow - DECODER_CONSTANTS - PAIRS
+def _write_decoder(decoder: Any, low: Components, high: Components, narrow: int) -> None:
+    latents, width = len(high.deviation), len(low.deviation)
+    # The strongest patch components are carried as x and -x, since they are not small.
+    constants, pairs = max(1, narrow // 20), 3 * narrow // 20
+    kept = narrow - constants - pairs
     conv = _cleared(decoder.conv_in)
     for channel in range(latents):
         conv.weight[channel, channel, 1, 1, 1] = 1
     conv = _cleared(decoder.up_blocks[0].upsamplers[0].conv)
     rows = (high.scale * high.axes).reshape(2, 2, 2, width, latents)[..., :kept, :].permute(3, 0, 1, 2, 4)
     bias = high.mean.reshape(2, 2, 2, width)[..., :kept].permute(3, 0, 1, 2)
-    plain, pairs = slice(0, kept * 8), slice(kept * 8, (kept + PAIRS) * 8)
+    plain, mirrored = slice(0, kept * 8), slice(kept * 8, (kept + pairs) * 8)
     conv.weight[plain, :latents, 1, 1, 1] += rows.reshape(-1, latents)
     conv.bias[plain] = bias.reshape(-1)
-    conv.weight[pairs, :latents, 1, 1, 1] -= rows[:PAIRS].reshape(-1, latents)
-    conv.bias[pairs] = -bias[:PAIRS].reshape(-1)
-    conv.weight[pairs.stop :] = 0
-    conv.bias[pairs.stop :] = CONSTANT
+    conv.weight[mirrored, :latents, 1, 1, 1] -= rows[:pairs].reshape(-1, latents)
+    conv.bias[mirrored] = -bias[:pairs].reshape(-1)
+    conv.weight[mirrored.stop :] = 0
+    conv.bias[mirrored.stop :] = CONSTANT
     conv = _cleared(decoder.conv_out)
-    axes = CONSTANT * math.sqrt(DECODER_CONSTANTS / narrow) * low.scale * low.axes
-    conv.weight[:, :PAIRS, 1, 1, 1] += axes[:, :PAIRS]
-    conv.weight[:, PAIRS:kept, 1, 1, 1] += 2 * axes[:, PAIRS:kept]
-    conv.weight[:, kept : kept + PAIRS, 1, 1, 1] -= axes[:, :PAIRS]
+    axes = CONSTANT * math.sqrt(constants / narrow) * low.scale * low.axes
+    conv.weight[:, :pairs, 1, 1, 1] += axes[:, :pairs]
+    conv.weight[:, pairs:kept, 1, 1, 1] += 2 * axes[:, pairs:kept]
+    conv.weight[:, kept : kept + pairs, 1, 1, 1] -= axes[:, :pairs]
     conv.bias.copy_(low.mean)
     _silence_residuals(decoder)
 
 
 def _silence_residuals(part: nn.Module) -> None:
+    module: Any
     for name, module in part.named_modules():
         if name.endswith("conv2"):
             module.conv.weight.zero_()
