@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from praxino.errors import ModelError
-
-PAD = "<pad>"
+from praxino.families.ltx_video.spiece import PAD, read_spiece
 
 
 @dataclass(frozen=True)
@@ -25,13 +24,10 @@ class Embedded:
 
 
 class Tokenizer:
-    """A T5 tokenizer, from its `tokenizer.json` alone where there is one (transformers' classes cost start-up time)."""
+    """A T5 tokenizer, read without transformers' classes: they cost start-up time."""
 
     def __init__(self, folder: Path) -> None:
-        from tokenizers import Tokenizer as Fast
-
-        file = folder / "tokenizer.json"
-        self._fast: Any = Fast.from_file(str(file)) if file.is_file() else _converted(folder)
+        self._fast = _read(folder)
         pad_id = self._fast.token_to_id(PAD)
         if pad_id is None:
             raise ModelError(f"the tokenizer in {folder} has no {PAD} token, so it is not T5's.")
@@ -53,19 +49,19 @@ def embed(text_encoder: Any, tokenizer: Tokenizer, text: str, max_tokens: int, d
     return Embedded(states.to(dtype), mask)
 
 
-def _converted(folder: Path) -> Any:
-    """The fast tokenizer that transformers makes of a SentencePiece file.
+def _read(folder: Path) -> Any:
+    """The fast tokenizer in a folder, from `tokenizer.json`, else from `spiece.model`.
 
     Raises:
-        ModelError: there is none, or the package that reads it is missing.
+        ModelError: there is neither, or it is damaged.
     """
-    if not (folder / "spiece.model").is_file():
-        raise ModelError(f"{folder} has neither tokenizer.json nor spiece.model; fetch T5's tokenizer into it.")
-    from transformers import AutoTokenizer
+    from tokenizers import Tokenizer as Fast
 
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
-    except (ImportError, ValueError, OSError) as problem:
-        raise ModelError(
-            f"cannot read {folder / 'spiece.model'}: {problem}\nInstall sentencepiece, or put tokenizer.json beside it."
-        ) from problem
+    if (file := folder / "tokenizer.json").is_file():
+        try:
+            return Fast.from_file(str(file))
+        except Exception as problem:  # tokenizers raises nothing narrower
+            raise ModelError(f"{file} is not a readable tokenizer: {problem}") from problem
+    if (file := folder / "spiece.model").is_file():
+        return read_spiece(file)
+    raise ModelError(f"{folder} has neither tokenizer.json nor spiece.model; fetch T5's tokenizer into it.")
