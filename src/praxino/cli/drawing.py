@@ -52,6 +52,7 @@ def _run(recipe: Recipe, path: Path, running: Running, report: _Report) -> list[
             interrupt.check()
             interrupt.stepping, saving = False, True
             written = save_clips(clips, recipe, path, metadata=running.metadata)
+            interrupt.stepping = True
             if running.checkpoint is not None:
                 clear(running.checkpoint)
             return written

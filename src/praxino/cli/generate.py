@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from praxino.cli.options import GroupedCommand, GroupedOption, Running, request_of, request_options, running_options
 from praxino.errors import UserError
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    from praxino.engine.resolve import Resolution
 
 PICTURES = ("image", "first", "last", "keyframes", "video")
 """Fields that say what to draw even without a prompt."""
@@ -30,27 +34,27 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
 
     from praxino.cli.drawing import draw
     from praxino.engine.checkpoint import resolve_or_resume
-    from praxino.engine.machine import Machine
-    from praxino.engine.output import default_path, sample_paths
-    from praxino.engine.resolve import Resolution, resolve
-    from praxino.media import check_output
 
-    named = Path(output) if output is not None else None
-    machine = Machine(running.device) if running.device else None
-
-    def checked() -> tuple[Resolution, Path]:
-        resolution = resolve(request, output=named, machine=machine)
-        recipe = resolution.recipe
-        num_files = 1 if recipe.encoding.grid else recipe.n
-        path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)
-        for file in sample_paths(path, recipe.n, recipe.encoding.grid):
-            check_output(file, recipe.encoding, recipe.num_frames)
-        return resolution, path
-
-    resolution, path = checked()
+    resolution, path = _resolve(request, Path(output) if output is not None else None, running)
     if running.checkpoint is not None:
         resolution = resolve_or_resume(request, running.checkpoint, resolution)
     draw(resolution.recipe, path, running, resolution.notes)
+
+
+def _resolve(request: Request, named: Path | None, running: Running) -> tuple[Resolution, Path]:
+    """Decide everything, the output's name included. Raises UserError; nothing is written when it does."""
+    from praxino.engine.machine import Machine
+    from praxino.engine.output import default_path, sample_paths
+    from praxino.engine.resolve import resolve
+    from praxino.media import check_output
+
+    resolution = resolve(request, output=named, machine=Machine(running.device) if running.device else None)
+    recipe = resolution.recipe
+    num_files = 1 if recipe.encoding.grid else recipe.n
+    path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)
+    for file in sample_paths(path, recipe.n, recipe.encoding.grid):
+        check_output(file, recipe.encoding, recipe.num_frames)
+    return resolution, path
 
 
 output_option = GroupedOption(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from pathlib import Path
 
@@ -68,18 +69,21 @@ def _phase(phase: GuidancePhase) -> str:
 
 
 def _condition(condition: Condition) -> str:
-    size = picture_size(condition.media.data)
-    what = f"{size} from" if size else "read again from"
+    shape = embedded_shape(condition.media.data)
+    what = f"{shape} from" if shape else "read again from"
     held = "" if condition.strength == 1 else f", strength {condition.strength:g}"
     return f"{what} {condition.media.source} at frame {condition.frame}{held}"
 
 
-def picture_size(data: str) -> str:
-    """WIDTHxHEIGHT of an embedded PNG, from its header; "" when nothing is embedded."""
+def embedded_shape(data: str) -> str:
+    """WIDTHxHEIGHT of an embedded picture, and how many frames if it is a clip; "" when nothing is embedded."""
     if not data:
         return ""
-    header = base64.b64decode(data.partition("base64,")[2][:44])
-    return f"{int.from_bytes(header[16:20])}x{int.from_bytes(header[20:24])}"
+    from PIL import Image
+
+    with Image.open(io.BytesIO(base64.b64decode(data.partition("base64,")[2]))) as picture:
+        frames = getattr(picture, "n_frames", 1)
+        return f"{picture.width}x{picture.height}" + (f", {frames} frames," if frames > 1 else "")
 
 
 def _encoding(encoding: Encoding, clip: bool) -> str:

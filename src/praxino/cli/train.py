@@ -32,12 +32,14 @@ def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None
     if not resume and folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; add --resume to go on from what is there, or give another folder.")
 
-    from praxino.training.pocket import train
-
     try:
+        from praxino.training.pocket import train
+
         written = train(minutes, folder, seed=seed, resume=resume, device=device, on_event=_tell)
     except KeyboardInterrupt:
         raise Cancelled(f"cancelled; the same command with --resume goes on from the last save in {folder}") from None
+    except ModuleNotFoundError as problem:
+        raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
     click.echo(f'wrote {written}; try it: praxino "a rocket flying up" -m {written}', err=True)
 
 

@@ -1,10 +1,12 @@
 import dataclasses
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from praxino.cli import outcome
-from praxino.recipe import Condition, Encoding, GuidancePhase, Media, Recipe
+from praxino.media import embed
+from praxino.recipe import Condition, Encoding, GuidancePhase, Recipe
 
 RECIPE = Recipe(
     family="ltx-video",
@@ -35,7 +37,6 @@ RECIPE = Recipe(
     options={},
     encoding=Encoding("gif", 0, "good", 90, "none", False, False),
 )
-PNG_HEADER = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAAAwCAIAAAA="
 
 
 class Said(NamedTuple):
@@ -63,7 +64,7 @@ def recipe():
 @pytest.fixture
 def pictured():
     """A recipe with a picture, guidance in two phases and four samples in a grid."""
-    media = Media("logo.png", "0" * 64, PNG_HEADER)
+    media = embed(np.zeros((1, 48, 64, 3), np.uint8), "logo.png")
     phases = (GuidancePhase(1.0, 3.0, 1.0, (19,), 0.7), GuidancePhase(0.5, 1.0))
     encoding = Encoding("webp", 2, "good", 80, "none", True, False)
     return dataclasses.replace(

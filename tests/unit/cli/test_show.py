@@ -1,9 +1,11 @@
 import json
 
+import numpy as np
 import pytest
 
-from praxino.cli.show import picture_size, rows
+from praxino.cli.show import embedded_shape, rows
 from praxino.engine import output
+from praxino.media import embed
 from praxino.recipe import Recipe
 
 
@@ -45,5 +47,8 @@ def test_what_is_off_is_left_out(recipe):
     assert not {"negative prompt", "CFG-zero*", "picture", "LoRA"} & set(names)
 
 
-def test_a_picture_that_is_not_embedded():
-    assert picture_size("") == ""
+def test_embedded_pictures_and_clips():
+    clip = np.random.default_rng(0).integers(0, 255, (5, 32, 48, 3), np.uint8)
+    assert embedded_shape("") == ""
+    assert embedded_shape(embed(clip[:1], "x.png").data) == "48x32"
+    assert embedded_shape(embed(clip, "x.gif").data) == "48x32, 5 frames,"

@@ -49,3 +49,14 @@ def test_a_full_folder_is_not_trained_over(praxino, trainer, tmp_path):
     assert praxino(*args).code == 2
     assert trainer == []
     assert praxino(*args, "--resume").code == 0
+
+
+def test_a_package_that_only_training_needs(praxino, monkeypatch, tmp_path):
+    def missing(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'emoji'", name="emoji")
+
+    module = types.ModuleType("praxino.training.pocket")
+    module.train = missing
+    monkeypatch.setitem(sys.modules, "praxino.training.pocket", module)
+    said = praxino("train", "pocket", "--minutes", "1", "--out", str(tmp_path))
+    assert said == (2, "", "praxino: training needs the package emoji; run: pip install emoji\n")
