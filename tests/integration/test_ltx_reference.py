@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from functools import cache
 from pathlib import Path
@@ -206,3 +207,25 @@ def test_rotary_embeddings_are_the_originals() -> None:
 def test_a_seed_draws_the_originals_noise() -> None:
     tokens = SeededNoise(4242).draw((1, 80, 16))
     close(positions.unpack(tokens, SHAPE), arrays("a_cfg")["initial_latents_bcfhw"], "noise")
+
+
+@torch.no_grad()
+def test_guidance_changes_with_its_phases() -> None:
+    """Each phase on its own, and the same phases one after another, predict the same; so does CFG-star."""
+    start, x = start_of("b_stg_av"), tensor(arrays("b_stg_av")["initial_tokens"])
+    phases = (
+        GuidancePhase(start=1.0, scale=1.0),
+        GuidancePhase(start=0.9, scale=6.0, stg_scale=4.0, stg_blocks=(1, 3), rescale=0.5),
+        GuidancePhase(start=0.5, scale=1.0, stg_scale=1.0, stg_blocks=(2,)),
+    )
+    whole = loop.Plan((1.0, 0.9, 0.6, 0.5), phases, True, "attention-values", "euler", 0.0)
+    seen = []
+    for t, index in ((1.0, 0), (0.9, 1), (0.6, 1), (0.5, 2)):
+        alone = dataclasses.replace(whole, phases=(dataclasses.replace(phases[index], start=1.0),))
+        v = loop.guided_velocity(transformer(), x, start, whole, t)
+        assert torch.equal(v, loop.guided_velocity(transformer(), x, start, alone, t))
+        without = dataclasses.replace(alone, cfg_star=False)
+        same = torch.equal(v, loop.guided_velocity(transformer(), x, start, without, t))
+        assert same is (phases[index].scale == 1)
+        seen.append(v)
+    assert len({float(v.sum()) for v in seen}) == 4

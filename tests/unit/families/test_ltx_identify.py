@@ -22,7 +22,8 @@ def write(path, data):
     path.write_text(json.dumps(data))
 
 
-def folder(path, vae=VAE_090, scheduler=SHIFTED, layers=28, heads=32, head_dim=64, card=None):
+def folder(path, vae=VAE_090, scheduler=SHIFTED, shape=(28, 32, 64), card=None):
+    layers, heads, head_dim = shape
     write(path / "model_index.json", {
         "_class_name": "LTXPipeline",
         "transformer": ["diffusers", "LTXVideoTransformer3DModel"],
@@ -37,7 +38,8 @@ def folder(path, vae=VAE_090, scheduler=SHIFTED, layers=28, heads=32, head_dim=6
     return path
 
 
-def single_file(path, config, layers=28, width=2048, conv_out=512, timestep=True, extra=()):
+def single_file(path, config, shape=(28, 2048), conv_out=512, timestep=True, extra=()):
+    layers, width = shape
     shapes = {
         "model.diffusion_model.patchify_proj.weight": [width, 128],
         "model.diffusion_model.adaln_single.linear.weight": [6 * width, width],
@@ -65,7 +67,7 @@ def test_a_diffusers_folder_with_a_timestep_conditioned_vae(tmp_path):
 
 def test_diffusers_folders_of_the_later_vae(tmp_path):
     assert identify(folder(tmp_path / "a", VAE_095, {})) == PUBLISHED["ltx-video-0.9.6-dev"]
-    large = identify(folder(tmp_path / "b", VAE_095, {}, layers=48, head_dim=128))
+    large = identify(folder(tmp_path / "b", VAE_095, {}, shape=(48, 32, 128)))
     assert large == PUBLISHED["ltx-video-0.9.8-13b-dev"]
 
 
@@ -76,7 +78,7 @@ def test_a_card_tells_what_configs_cannot(tmp_path):
 
 def test_an_unpublished_folder_gets_a_variant_of_its_own(tmp_path):
     small = {"latent_channels": 64, "patch_size": 4, "patch_size_t": 1, "spatio_temporal_scaling": [True, False]}
-    found = identify(folder(tmp_path, small, {}, layers=4, heads=4))
+    found = identify(folder(tmp_path, small, {}, shape=(4, 4, 64)))
     assert found.name == "ltx-video-custom"
     assert (found.options["spatial_ratio"], found.options["temporal_ratio"]) == (8, 2)
     assert (found.grid.size_multiple, found.grid.frame_step, found.num_frames) == (32, 2, 121)
@@ -92,7 +94,7 @@ def test_a_card_describes_a_model_of_its_own(tmp_path):
     }  # fmt: skip
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "vocabulary.json").write_text("{}")
-    found = identify(folder(tmp_path / "m", small, {}, layers=4, heads=4, card=card))
+    found = identify(folder(tmp_path / "m", small, {}, shape=(4, 4, 64), card=card))
     assert (found.name, found.vocabulary, found.sigmas) == ("pocket", "vocabulary.json", (1.0, 0.5))
     assert found.grid.sizes == ((64, 64),)
     assert found.options["causal_rope"] is True
@@ -130,7 +132,7 @@ def test_single_files_by_header_and_metadata(tmp_path):
     told = {**LINEAR_QUADRATIC, "allowed_inference_steps": [1.0, 0.5]}
     distilled = identify(single_file(tmp_path / "d.safetensors", told, **later))
     assert distilled == PUBLISHED["ltx-video-0.9.8-2b-distilled"]
-    large = identify(single_file(tmp_path / "e.safetensors", told, layers=48, width=4096, **later))
+    large = identify(single_file(tmp_path / "e.safetensors", told, shape=(48, 4096), **later))
     assert large == PUBLISHED["ltx-video-0.9.8-13b-distilled"]
 
 

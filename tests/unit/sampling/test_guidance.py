@@ -10,9 +10,9 @@ def predictions(count=3):
     return [torch.randn(2, 6, 4, generator=generator, dtype=torch.float64) for _ in range(count)]
 
 
-def by_hand(v_t, v_u, v_p, w, s, r, star):
+def by_hand(v_t, v_u, v_p, scales, star):
     """FIELD order, sample by sample, in numpy."""
-    out = []
+    (w, s, r), out = scales, []
     for t, u, p in zip(v_t.numpy(), v_u.numpy(), v_p.numpy(), strict=True):
         if star:
             u = u * (t * u).sum() / ((u**2).sum() + 1e-8)
@@ -30,7 +30,7 @@ def by_hand(v_t, v_u, v_p, w, s, r, star):
 def test_combine_is_the_formula_in_the_authors_order(w, s, r, star):
     v_t, v_u, v_p = predictions()
     combined = guidance.combine(v_t, v_u if w > 1 else None, v_p if s > 0 else None, (w, s, r), star)
-    np.testing.assert_allclose(combined.numpy(), by_hand(v_t, v_u, v_p, w, s, r, star), atol=1e-12)
+    np.testing.assert_allclose(combined.numpy(), by_hand(v_t, v_u, v_p, (w, s, r), star), atol=1e-12)
 
 
 def test_text_alone_is_left_alone():
