@@ -64,7 +64,7 @@ def encode_jpeg(picture: np.ndarray, quality: int, metadata: str | None) -> byte
         UserError: a side is longer than JPEG can hold.
     """
     _check_sides(picture, MAX_JPEG_SIDE, "JPEG")
-    data = _encoded(picture, 1, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2, optimize=True)
+    data = _encoded(picture, 1, "JPEG", quality=quality, subsampling=0 if quality >= 90 else 2)
     return data if metadata is None else jpeg_with(data, metadata)
 
 
