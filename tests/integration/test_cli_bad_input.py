@@ -56,6 +56,7 @@ CASES = {
     "grid of one": (["--grid"], "-n 4"),
     "quality beyond 100": (["--quality", "101", "-o", "x.webp"], "--quality"),
     "codec of a GIF": (["--codec", "av1"], "--codec"),
+    "device that is not": (["--device", "gpu"], "there is no device 'gpu'"),
     "replay of what is not": (["replay", "nowhere.gif"], "nowhere.gif"),
     "replay of what has no recipe": (["replay", "picture.png"], "picture.png"),
     "replay of text": (["replay", "text.png"], "text.png"),

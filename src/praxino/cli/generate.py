@@ -43,12 +43,12 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
 
 def _resolve(request: Request, named: Path | None, running: Running) -> tuple[Resolution, Path]:
     """Decide everything, the output's name included. Raises UserError; nothing is written when it does."""
-    from praxino.engine.machine import Machine
+    from praxino.engine.machine import this_machine
     from praxino.engine.output import default_path, sample_paths
     from praxino.engine.resolve import resolve
     from praxino.media import check_output
 
-    resolution = resolve(request, output=named, machine=Machine(running.device) if running.device else None)
+    resolution = resolve(request, output=named, machine=this_machine(running.device))
     recipe = resolution.recipe
     num_files = 1 if recipe.encoding.grid else recipe.n
     path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from praxino import settings
+from praxino.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -25,9 +26,27 @@ class Machine:
         return "float32" if self.device == "cpu" else preferred
 
 
-def this_machine() -> Machine:
-    """PRAXINO_DEVICE when it is set, else the best device that is found."""
-    return Machine(settings.value("PRAXINO_DEVICE") or _best_device())
+def this_machine(device: str | None = None) -> Machine:
+    """This machine with the device that was named, else PRAXINO_DEVICE, else the best device that is found.
+
+    Raises:
+        UserError: there is no such device, or the installed torch cannot use it.
+    """
+    named = device or settings.value("PRAXINO_DEVICE")
+    if named:
+        _check_device(named)
+    return Machine(named or _best_device())
+
+
+def _check_device(name: str) -> None:
+    if not re.fullmatch(r"cpu|mps|(cuda|xpu)(:\d{1,2})?", name):
+        raise UserError(f"there is no device {name[:60]!r}; allowed are cpu, cuda, cuda:1, mps and xpu.")
+    if name == "mps" and platform.system() != "Darwin":
+        raise UserError("the device mps is found on macOS alone; use cpu, or leave the device out.")
+    if name.startswith("cuda") and not _torch_has_cuda():
+        raise UserError(
+            f"the device is {name}, but the installed torch was built without CUDA; install a CUDA build, or use cpu."
+        )
 
 
 def _best_device() -> str:
@@ -41,9 +60,12 @@ def _best_device() -> str:
 
 
 def _torch_has_cuda() -> bool:
-    """Whether the installed torch was built for CUDA, read from its version file: importing it takes seconds."""
+    """Whether the installed torch was built for CUDA, or for ROCm, which goes by that name.
+
+    Read from its version file: importing it takes seconds.
+    """
     spec = importlib.util.find_spec("torch")
     if spec is None or spec.origin is None:
         return False
     version = Path(spec.origin).with_name("version.py").read_text(encoding="utf-8")
-    return re.search(r"^cuda\b[^=]*= *['\"]", version, re.MULTILINE) is not None
+    return re.search(r"^(cuda|hip)\b[^=]*= *['\"]", version, re.MULTILINE) is not None

@@ -54,7 +54,7 @@ def run(
     path = entry.require_path()
     _check_revision(recipe, path)
     pictures = [media.load(condition.media) for condition in recipe.conditions]
-    parts = _load(recipe, entry, path, device or this_machine().device, on_step)
+    parts = _load(recipe, entry, path, this_machine(device).device, on_step)
     saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
     clips = []
     for sample in range(recipe.n):
