@@ -20,7 +20,7 @@ from praxino import errors, settings
 from praxino.cli import outcome
 from praxino.cli.app import app
 from praxino.cli.options import GROUPS, describe, metavar
-from praxino.families import families
+from praxino.families import Variant, families
 from praxino.request import EXCLUSIVE, Option, flag, options
 
 SOURCE = Path(praxino.__file__).parent
@@ -144,23 +144,31 @@ def models_page() -> str:
     """Every variant of every family."""
     parts = ["# Models", "The checkpoints that Praxino knows, with the settings they are drawn with by default."]
     for name, family in sorted(families().items()):
-        header = ["Name", "What", "Tasks", "Size", "Frames", "Steps", "Guidance", "Licence"]
-        parts += [f"## {family.title} (`{name}`)", table(header, [_model_row(v) for v in family.variants.values()])]
+        variants = list(family.variants.values())
+        header = ["Name", "Size", "Frames", "Steps", "Guidance", "Download"]
+        parts += [f"## {family.title} (`{name}`)", table(header, [_model_row(variant) for variant in variants])]
+        parts.append(table(["Tasks", "Of"], _grouped(variants, lambda variant: ", ".join(variant.tasks))))
+        parts.append(table(["Licence", "Of"], _grouped(variants, lambda variant: variant.licence)))
     return page(parts)
 
 
-def _model_row(variant: Any) -> list[str]:
-    guidance = max(phase.scale for phase in variant.guidance_phases)
+def _model_row(variant: Variant) -> list[str]:
     return [
         f"`{variant.name}`",
-        variant.title,
-        ", ".join(variant.tasks),
         f"{variant.width}x{variant.height}",
         f"{variant.num_frames} at {variant.fps:g} fps",
         str(variant.steps),
-        f"{guidance:g}",
-        variant.licence,
+        f"{max(phase.scale for phase in variant.guidance_phases):g}",
+        f"{variant.download_gb:g} GB",
     ]
+
+
+def _grouped(variants: list[Variant], fact: Callable[[Variant], str]) -> list[list[str]]:
+    """Each value of a fact, with the variants that it is true of."""
+    groups: dict[str, list[str]] = {}
+    for variant in variants:
+        groups.setdefault(fact(variant), []).append(variant.name)
+    return [[value, "all" if len(groups) == 1 else ", ".join(names)] for value, names in groups.items()]
 
 
 def page(parts: list[str]) -> str:
