@@ -1,6 +1,6 @@
 """Owns the model card and its sheet of samples: measured figures in words.
 
-Must not know how to measure or train; it is handed an `Evaluation` and writes README.md and sample_sheet.png.
+Must not know how to measure or train; it is handed an `Evaluation` and writes README.md and sample_sheet.webp.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,8 @@ from praxino.training.motions import GROUNDS, MOTIONS
 from praxino.training.score import Score
 from praxino.training.sprites import THINGS
 
-SHEET = "sample_sheet.png"
+SHEET = "sample_sheet.webp"
+SHEET_BYTES = 45_000
 
 HEADER = """---
 license: apache-2.0
@@ -189,9 +190,12 @@ def _making(making: Making, size: int) -> str:
 
 
 def write_sheet(out: Path, clips: NDArray[np.uint8], columns: int = 2) -> None:
-    """Write sample_sheet.png to `out`: a row of frames for each of `clips` (N, F, S, S, 3)."""
+    """Write the sheet to `out`: a row of frames for each of `clips` (N, F, S, S, 3), as finely as SHEET_BYTES allow."""
     strips = [np.concatenate(list(frames), 1) for frames in clips]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % columns)
     rows = [np.concatenate(strips[i : i + columns], 1) for i in range(0, len(strips), columns)]
-    picture = Image.fromarray(np.concatenate(rows, 0)).quantize(128, dither=Image.Dither.NONE)
-    picture.save(out / SHEET, optimize=True)
+    picture = Image.fromarray(np.concatenate(rows, 0))
+    for quality in range(95, 0, -10):
+        picture.save(out / SHEET, quality=quality, method=6)
+        if (out / SHEET).stat().st_size <= SHEET_BYTES:
+            return

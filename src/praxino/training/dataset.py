@@ -5,7 +5,12 @@ Must not know networks or losses. A clip is a function of (seed, index) alone; n
 """
 
 import itertools
-from collections.abc import Callable
+import math
+import multiprocessing
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -95,6 +100,10 @@ class ClipRow:
         order = np.random.default_rng((self.seed, 1 << 32, lap)).permutation(len(self._trained))
         return self.named(self._trained[order[place]], rng)
 
+    def clips(self, places: range) -> list[Clip]:
+        """Draw the clips at `places`."""
+        return [self.clip(index) for index in places]
+
     def named(self, combination: Combination, rng: np.random.Generator) -> Clip:
         """Draw a combination with a little jitter of size, place and colour."""
         colour = np.clip(np.array(GROUNDS[combination.ground]) + rng.integers(-5, 6, 3), 0, 255)
@@ -159,17 +168,58 @@ class LatentPool:
 
 
 def encode_pool(
-    row: ClipRow, count: int, encode: Callable[[NDArray[np.uint8]], NDArray[np.float16]], batch: int = 64
+    row: ClipRow,
+    count: int,
+    encode: Callable[[NDArray[np.uint8]], NDArray[np.float16]],
+    *,
+    batch: int = 64,
+    processes: int = 2,
+    seconds: float = math.inf,
 ) -> LatentPool:
-    """Encode the first `count` clips of `row`; `encode` takes (B, F, S, S, 3) uint8 and gives (B, T, K) tokens."""
+    """Encode the first `count` clips of `row`, or as many batches of them as begin within `seconds`, but one at least.
+
+    `encode` takes (B, F, S, S, 3) uint8 and gives (B, T, K) tokens. Other processes draw the clips meanwhile;
+    with `processes` 0, this one does. The clips are the same either way.
+    """
+    began = time.monotonic()
     tokens, last, labels = [], [], []
-    for first in range(0, count, batch):
-        clips = [row.clip(index) for index in range(first, min(first + batch, count))]
+    spans = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
+    for clips in _drawn_ahead(row, spans, processes) if processes else map(row.clips, spans):
         frames = np.stack([clip.frames for clip in clips])
         tokens.append(encode(frames))
         last.append(encode(frames[:, -1:]))
         labels += [_label(clip) for clip in clips]
+        if time.monotonic() - began > seconds:
+            break
     return LatentPool(np.concatenate(tokens), np.concatenate(last), np.array(labels, np.int16))
+
+
+def _drawn_ahead(row: ClipRow, spans: list[range], processes: int) -> Iterator[list[Clip]]:
+    """The clips of each of `spans` in order, drawn by worker processes that stay a little ahead."""
+    settings = (row.seed, row.other_share, row.num_frames, row.size_px)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=_set_row, initargs=settings) as workers:
+        waiting: deque[Future[list[Clip]]] = deque()
+        for span in spans:
+            waiting.append(workers.submit(_clips, span))
+            # Drawing is ahead by a few batches and no more: all clips together may not fit in memory.
+            if len(waiting) > 2 * processes:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+_row: ClipRow
+"""A worker's own row; set once, since its sprites take a second to draw."""
+
+
+def _set_row(seed: int, other_share: float, num_frames: int, size_px: int) -> None:
+    global _row
+    _row = ClipRow(seed=seed, other_share=other_share, num_frames=num_frames, size_px=size_px)
+
+
+def _clips(places: range) -> list[Clip]:
+    return _row.clips(places)
 
 
 def _label(clip: Clip) -> tuple[int, int, int]:

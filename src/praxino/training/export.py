@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLLTXVideo, FlowMatchEulerDiscreteScheduler, LTXPipeline
-from torch import Tensor, nn
-from transformers import T5TokenizerFast
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
+from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from torch import Tensor
+from transformers import T5Tokenizer
 
 from praxino.training.captions import vocabulary
 from praxino.training.dataset import ClipRow
@@ -35,7 +37,7 @@ class Trained:
 
     vae: AutoencoderKLLTXVideo
     denoiser: Denoiser
-    tokenizer: T5TokenizerFast
+    tokenizer: T5Tokenizer
     grid: LatentGrid
     sigmas: Sequence[float]
 
@@ -55,10 +57,12 @@ def write_folder(model: Trained, out: Path) -> None:
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    """One field a line."""
+    fields = [f"{json.dumps(name)}: {json.dumps(field, ensure_ascii=False)}" for name, field in value.items()]
+    path.write_text("{\n" + ",\n".join(fields) + "\n}\n", encoding="utf-8")
 
 
-def _half(module: nn.Module) -> nn.Module:
+def _half(module: Any) -> Any:
     # Kernels kept channels-last in training would not be contiguous in the file.
     return copy.deepcopy(module).cpu().to(memory_format=torch.contiguous_format).half()
 

@@ -7,11 +7,11 @@ A given first frame is tokens at t = 0; a given last frame is h w further tokens
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from diffusers import LTXVideoTransformer3DModel
+from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import T5EncoderModel
@@ -108,6 +108,7 @@ def build_transformer(latent_channels: int, caption_width: int, size: Transforme
         num_layers=size.layers,
         caption_channels=caption_width,
     )
+    block: Any
     with torch.no_grad():
         model.proj_out.weight.zero_()
         model.proj_out.bias.zero_()

@@ -136,7 +136,9 @@ class Loop:
         progress.step += 1
         decay = min(settings.ema_decay, (progress.step + 1) / (progress.step + 10))
         with torch.no_grad():
-            torch._foreach_lerp_(list(self.ema.values()), list(self.parameters.values()), 1 - decay)
+            averages: list[Tensor] = list(self.ema.values())
+            current: list[Tensor] = list(self.parameters.values())
+            torch._foreach_lerp_(averages, current, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         value = loss.item()
         smooth = progress.smooth_loss
         progress.smooth_loss = value if smooth is None else 0.98 * smooth + 0.02 * value

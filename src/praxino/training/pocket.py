@@ -5,19 +5,22 @@ work folder beside the model, so that a run taken up again skips what is done an
 """
 
 import json
+import math
 import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLLTXVideo
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from numpy.typing import NDArray
 from torch import nn
 
 from praxino.errors import UserError
-from praxino.training.captions import draw_caption, image_caption, taught_words
+from praxino.training.caption_source import CaptionSource
+from praxino.training.captions import taught_words
 from praxino.training.card import Making, write_card, write_sheet
 from praxino.training.dataset import ClipRow, Combination, LatentPool, encode_pool, split
 from praxino.training.evaluate import choose_sigmas, draw, evaluate
@@ -36,7 +39,7 @@ from praxino.training.motions import GROUNDS, MOTIONS
 from praxino.training.optimizers import Muon, adamw, split_parameters
 from praxino.training.sample import encode_tokens, shifted_sigmas
 from praxino.training.sprites import THINGS, other_sprites
-from praxino.training.text import TextSize, TokenBatch, build_text_encoder, build_tokenizer, tokenize
+from praxino.training.text import TextSize, build_text_encoder, build_tokenizer
 from praxino.training.vae import (
     AutoencoderSize,
     AutoencoderTraining,
@@ -49,15 +52,16 @@ from praxino.training.vae import (
 
 @dataclass(frozen=True)
 class PocketSettings:
-    """Sizes and shares of the recipe. The shares of the minutes leave the rest to encoding and measuring."""
+    """Sizes and shares of the recipe. The shares of the minutes leave the rest to measuring."""
 
-    autoencoder: AutoencoderSize = AutoencoderSize()
-    transformer: TransformerSize = TransformerSize()
-    text: TextSize = TextSize()
-    grid: LatentGrid = LatentGrid()
-    autoencoder_training: AutoencoderTraining = AutoencoderTraining()
-    flow: FlowTraining = FlowTraining()
+    autoencoder: AutoencoderSize = field(default_factory=AutoencoderSize)
+    transformer: TransformerSize = field(default_factory=TransformerSize)
+    text: TextSize = field(default_factory=TextSize)
+    grid: LatentGrid = field(default_factory=LatentGrid)
+    autoencoder_training: AutoencoderTraining = field(default_factory=AutoencoderTraining)
+    flow: FlowTraining = field(default_factory=FlowTraining)
     autoencoder_share: float = 0.22
+    pool_share: float = 0.08
     teacher_share: float = 0.50
     student_share: float = 0.15
     max_steps: int | None = None
@@ -119,6 +123,7 @@ def train(
 ) -> Path:
     """Make the bundled model in about `minutes`, and return its folder `out`, scored and with its card.
 
+    A script calls it under `if __name__ == "__main__":`, since the processes that draw clips import that script again.
     Raises UserError where the sprite font is missing, or `out` holds a model and `resume` is not set.
     """
     if minutes <= 0:
@@ -136,7 +141,7 @@ def run(shop: Workshop, minutes: float, out: Path) -> Path:
     """Go through the stages; `train` with settings of one's own."""
     settings = shop.settings
     vae = train_autoencoder(shop, minutes * settings.autoencoder_share * 60)
-    pool = encode_clips(shop, vae)
+    pool = encode_clips(shop, vae, minutes * settings.pool_share * 60)
     teacher = train_flow(shop, pool, "teacher", minutes * settings.teacher_share * 60)
     student = train_flow(shop, pool, "student", minutes * settings.student_share * 60, teacher)
     finish(shop, vae, student, out)
@@ -146,8 +151,10 @@ def run(shop: Workshop, minutes: float, out: Path) -> Path:
 def train_autoencoder(shop: Workshop, seconds: float) -> AutoencoderKLLTXVideo:
     """Stage one: the autoencoder, on the trained combinations and on every other emoji."""
     done, settings = shop.folder / "autoencoder" / "done", shop.settings
-    if (done / "config.json").is_file():
-        return AutoencoderKLLTXVideo.from_pretrained(done).to(shop.device)
+    vae: Any
+    if done.is_dir():
+        vae = AutoencoderKLLTXVideo.from_pretrained(done)
+        return vae.to(shop.device)
     torch.manual_seed(shop.seed)
     vae = build(settings.autoencoder)
     row = ClipRow(seed=shop.seed + 5, other_share=0.35)
@@ -162,18 +169,21 @@ def train_autoencoder(shop: Workshop, seconds: float) -> AutoencoderKLLTXVideo:
         resume=shop.resume,
         on_event=shop.heard("autoencoder"),
     )
-    vae.save_pretrained(done)
+    partial = done.with_name("done.part")
+    vae.save_pretrained(partial)
+    partial.rename(done)
     return vae
 
 
-def encode_clips(shop: Workshop, vae: AutoencoderKLLTXVideo) -> LatentPool:
+def encode_clips(shop: Workshop, vae: AutoencoderKLLTXVideo, seconds: float = math.inf) -> LatentPool:
     """Stage two: a pool of normalised latents; their mean and deviation go into the autoencoder."""
     folder, settings = shop.folder / "pool", shop.settings
     if not LatentPool.is_in(folder):
         row = ClipRow(seed=shop.seed + 7, other_share=settings.pool_other_share)
-        shop.on_event(f"encoding {settings.pool_clips} clips")
-        encode_pool(row, settings.pool_clips, lambda frames: _encode(vae, frames)).save(folder)
+        shop.on_event(f"encoding up to {settings.pool_clips:,} clips")
+        encode_pool(row, settings.pool_clips, lambda frames: _encode(vae, frames), seconds=seconds).save(folder)
     pool = LatentPool.load(folder)
+    shop.on_event(f"{len(pool.labels):,} clips encoded")
     mean, deviation = pool.moments()
     # Halfway, in logarithm, to unit deviation: channels that carry more stay larger, and are learnt first.
     deviation = np.sqrt(deviation * deviation.mean())
@@ -238,28 +248,6 @@ def flow_optimizers(
         Muon(matrices, settings.muon_lr * factor, dtype=precision),
         adamw(others, settings.adamw_lr * factor),
     ]
-
-
-class CaptionSource:
-    """Captions as tokens for rows of labels (thing, motion, ground); with an image, its motion and perhaps its thing."""
-
-    def __init__(self) -> None:
-        self._tokenizer = build_tokenizer(taught_words())
-        self.null = tokenize(self._tokenizer, [""])
-
-    def __call__(self, labels: NDArray[np.int16], has_image: bool, rng: np.random.Generator) -> TokenBatch:
-        return tokenize(self._tokenizer, [self.words(*row, has_image, rng) for row in labels.tolist()])
-
-    def words(self, thing: int, motion: int, ground: int, has_image: bool, rng: np.random.Generator) -> str:
-        """One caption; a thing without a name (-1) is described by its motion alone."""
-        movement = list(MOTIONS)[motion]
-        if thing < 0:
-            return image_caption(movement)
-        name, colour = list(THINGS)[thing], list(GROUNDS)[ground]
-        chance = rng.random()
-        if has_image and chance < 0.8:
-            return image_caption(movement, name if chance < 0.6 else None)
-        return draw_caption(name, movement, colour, rng)
 
 
 def finish(shop: Workshop, vae: AutoencoderKLLTXVideo, student: Denoiser, out: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLLTXVideo
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -43,7 +43,7 @@ def shifted_sigmas(steps: int, shift: float) -> list[float]:
 
 def encode_tokens(vae: AutoencoderKLLTXVideo, video: Tensor, *, normalised: bool = True) -> Tensor:
     """(B, 3, F, H, W) in -1..1 -> latent tokens (B, T, K), as the transformer sees them where `normalised`."""
-    latents = vae.encode(video).latent_dist.mode().float()
+    latents = vae.encode(video, return_dict=False)[0].mode().float()
     if normalised:
         latents = (latents - _channels(vae.latents_mean)) / _channels(vae.latents_std)
     return latents.flatten(2).mT
@@ -79,7 +79,7 @@ def sample(
         pictures = [None if p is None else to_video(p[part]).to(vae.device) for p in (given.first, given.last)]
         latents = [None if p is None else encode_tokens(vae, p) for p in pictures]
         chance = torch.Generator().manual_seed(plan.seed * 100_003 + first)
-        noise = torch.randn(len(some.ids), grid.frames * grid.cells, vae.config.latent_channels, generator=chance)
+        noise = torch.randn(len(some.ids), grid.frames * grid.cells, len(vae.latents_mean), generator=chance)
         tokens = _integrate(denoiser, noise.to(vae.device), (some.to(vae.device), null), grid, plan, latents)
         frames.append(decode_tokens(vae, tokens, grid))
     return np.concatenate(frames)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKLLTXVideo
+from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -201,7 +201,7 @@ def psnr_db(vae: AutoencoderKLLTXVideo, video: Tensor) -> float:
     errors = []
     with torch.no_grad(), fast_precision(video.device):
         for chunk in video.split(16):
-            out = vae.decode(vae.encode(chunk).latent_dist.mode(), return_dict=False)[0].float().clamp(-1, 1)
+            out = vae.decode(vae.encode(chunk, return_dict=False)[0].mode(), return_dict=False)[0].float().clamp(-1, 1)
             errors.append(((out - chunk) / 2).square().mean((1, 2, 3, 4)))
     return -10 * math.log10(torch.cat(errors).mean().item())
 
@@ -243,7 +243,7 @@ def autoencoder_loss(
         video = to_video(frames).to(device).contiguous(memory_format=torch.channels_last_3d)
         chance = generator(training.seed, step)
         with fast_precision(device):
-            z = vae.encode(video).latent_dist.mode()
+            z = vae.encode(video, return_dict=False)[0].mode()
             spread = z.detach().float().std((0, 2, 3, 4), keepdim=True)
             amount = training.latent_noise * torch.rand(len(z), 1, 1, 1, 1, generator=chance).square()
             noise = torch.randn(z.shape, generator=chance) * amount
