@@ -77,11 +77,12 @@ class Denoiser(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, text: TokenBatch, states: Tensor, coordinates: Tensor) -> Tensor:
         """Return v (B, T, K). `t` is (B,) or (B, T) in 0..1; `coordinates` (3, T); `states` what `read` gave."""
+        # Captions end before MAX_TOKENS: what follows is masked padding, and one length means one compiled graph.
         return self.transformer(
             hidden_states=x,
-            encoder_hidden_states=states,
+            encoder_hidden_states=states[:, :MAX_TOKENS],
             timestep=t * TIMESTEPS,
-            encoder_attention_mask=text.mask,
+            encoder_attention_mask=text.mask[:, :MAX_TOKENS],
             video_coords=coordinates.expand(len(x), -1, -1),
             return_dict=False,
         )[0]
