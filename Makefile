@@ -14,12 +14,8 @@ endif
 export PROMPT_TEXT
 unexport PROMPT
 
-# On Linux, PyPI's torch brings gigabytes of CUDA; without an NVIDIA driver, the CPU builds' own index is asked as well,
-# if it can be reached.
-CPU_TORCH := https://download.pytorch.org/whl/cpu
-PROBE := import urllib.request; urllib.request.urlopen("$(CPU_TORCH)/torch/", timeout=10)
-TORCH_INDEX = $(shell [ "$$(uname)" = Linux ] && ! command -v nvidia-smi >/dev/null && \
-	$(BIN)/python -c '$(PROBE)' 2>/dev/null && echo --extra-index-url $(CPU_TORCH))
+# On Linux, the usual torch brings gigabytes of CUDA. Give TORCH_INDEX=URL to take a smaller build from another index.
+TORCH_INDEX ?=
 
 .PHONY: help gif test test-all check bench docs clean
 
@@ -71,7 +67,7 @@ $(BIN)/python:
 
 # torch first and alone, so that no other requirement can choose its build.
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) $(TORCH_INDEX) torch
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) torch
 	$(PIP) --editable .
 	@touch $@
 

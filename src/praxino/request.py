@@ -131,6 +131,8 @@ class Request:
                 f"the prompt has {len(self.prompt):,} characters; "
                 f"at most {MAX_PROMPT_CHARACTERS:,} are allowed. Shorten it."
             )
+        if any("\ud800" <= character <= "\udfff" for character in self.prompt):
+            raise UserError("the prompt holds half of a surrogate pair, which is no character; write it as UTF-8 text.")
         for one, other in EXCLUSIVE:
             if _given(self, one) and _given(self, other):
                 raise UserError(f"{flag(one)} and {flag(other)} exclude each other; give one of them.")
@@ -223,6 +225,10 @@ def shape(name: str) -> tuple[type, bool, bool]:
     return kind, False, optional
 
 
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value == int(value) else f"{value:g}"
+
+
 def _given(request: Request, name: str) -> bool:
     return getattr(request, name) not in (None, (), False)
 
@@ -253,4 +259,4 @@ def _check_item(value: Any, kind: type, name: str, declared: Option) -> None:
         return
     if not math.isfinite(value) or not declared.min <= value <= declared.max:
         unit = f" {declared.unit}" if declared.unit else ""
-        raise UserError(f"{flag(name)} is {value}; allowed is {declared.min:g} to {declared.max:,.10g}{unit}.")
+        raise UserError(f"{flag(name)} is {value}; allowed is {_number(declared.min)} to {_number(declared.max)}{unit}.")
