@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from praxino.families import LoopState, Sampling, Variant
 from praxino.families.ltx_video import identify, plan
 from praxino.families.ltx_video.lora import check_lora
-from praxino.families.ltx_video.settings import from_options
 from praxino.families.ltx_video.variants import PUBLISHED
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -77,12 +76,9 @@ class LtxVideo:
 
     def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
         """The middle latent frame as a small picture."""
-        from praxino.families.ltx_video import positions
-        from praxino.families.ltx_video.preview import preview
+        from praxino.families.ltx_video.run import preview
 
-        shape = positions.latent_shape(from_options(recipe.options), recipe.width, recipe.height, recipe.num_frames)
-        tokens = state.tensors.get("denoised", state.tensors["latents"])
-        return preview(positions.unpack(tokens, shape), parts.variant.options.get("preview"))
+        return preview(recipe, parts, state)
 
     def miniature(self, folder: Path) -> None:
         """Write the same pipeline with tiny random weights."""

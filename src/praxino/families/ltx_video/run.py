@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from praxino.families import LoopState
-from praxino.families.ltx_video import conditioning, latents, loop, pictures, positions, text
+from praxino.families.ltx_video import conditioning, latents, linear, loop, pictures, positions, text
 from praxino.families.ltx_video.settings import Settings, from_options
 from praxino.recipe import Recipe
 from praxino.sampling.noise import NoiseSource, SeededNoise
@@ -82,3 +82,19 @@ def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     noise.restore(state.tensors["generator"])
     clean = positions.unpack(state.tensors["latents"].to(parts.device), shape)
     return latents.decode(parts.vae, clean, settings, noise)
+
+
+DECODED_CELLS = 64
+"""Previews of latent frames up to this size are decoded: that takes milliseconds, and a cell a pixel shows nothing."""
+
+
+@torch.no_grad()
+def preview(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+    """See `Family.preview`: the middle latent frame of the clip as it would be with no noise left."""
+    settings = from_options(recipe.options)
+    shape = positions.latent_shape(settings, recipe.width, recipe.height, recipe.num_frames)
+    clean = positions.unpack(state.tensors.get("denoised", state.tensors["latents"]), shape)
+    middle = clean[:, :, shape[0] // 2 :][:, :, :1]
+    if shape[1] * shape[2] <= DECODED_CELLS:
+        return latents.decode(parts.vae, middle.to(parts.device), settings, SeededNoise(0))[0]
+    return linear.preview(middle, parts.variant.options.get("preview"))

@@ -1,4 +1,4 @@
-"""A cheap picture of what is coming, from the latents alone."""
+"""A cheap picture of what is coming: a linear map of the latents, without a network."""
 
 from __future__ import annotations
 
