@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from praxino.errors import ModelError
-from praxino.families import Variant
-from praxino.families.ltx_video.settings import from_options, to_options
+from praxino.families import Grid, Variant
+from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.families.ltx_video.variants import grid
 from praxino.plain import from_plain
 from praxino.recipe import GuidancePhase
 
 CARD = "praxino.json"
 VOCABULARY = "vocabulary.json"
+OWN_SETTINGS = ("causal_rope", "max_text_tokens", "image_noise", "image_preparation")
+"""Fields of a card that are settings of the same names."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ class Card:
     max_text_tokens: int | None = None
     size_multiple: int | None = None
     sizes: tuple[tuple[int, int], ...] | None = None
+    max_frames: int | None = None
+    """The longest clip it was trained on."""
     image_noise: float | None = None
+    image_preparation: Literal["plain", "sticker"] | None = None
     preview: tuple[tuple[tuple[float, ...], ...], tuple[float, ...]] | None = None
     """Factors (3 x channels) and bias (3) from normalised latents to RGB in [-1, 1]."""
 
@@ -71,20 +76,25 @@ def lay_over(base: Variant, card: Card, folder: Path, published: bool) -> Varian
     settings = from_options(base.options)
     if not published:
         settings = dataclasses.replace(settings, image_preparation="plain", image_noise=0.0)
-    settings = dataclasses.replace(settings, **_given(card, "causal_rope", "max_text_tokens", "image_noise"))
+    settings = dataclasses.replace(settings, **_given(card, *OWN_SETTINGS))
     more = {name: base.options[name] for name in ("skip_final_steps", "text_source") if name in base.options}
     if card.preview is not None:
         more["preview"] = card.preview
     return dataclasses.replace(
         base,
         name=card.variant,
-        grid=grid(settings, card.size_multiple or base.grid.size_multiple, card.sizes or base.grid.sizes),
+        grid=_grid(settings, card, base),
         options=to_options(settings, **more),
         vocabulary=VOCABULARY if (folder / VOCABULARY).is_file() else "",
         **_given(card, "title", "source", "licence", "width", "height", "num_frames", "fps", "steps"),
         **_given(card, "schedule", "sigmas", "scheduler", "max_text_tokens"),
         **_guidance(card),
     )
+
+
+def _grid(settings: Settings, card: Card, base: Variant) -> Grid:
+    found = grid(settings, card.size_multiple or base.grid.size_multiple, card.sizes or base.grid.sizes)
+    return found if card.max_frames is None else dataclasses.replace(found, max_frames=card.max_frames)
 
 
 def _guidance(card: Card) -> dict[str, Any]:

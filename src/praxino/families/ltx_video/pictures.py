@@ -14,12 +14,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from praxino.families.ltx_video.sticker import with_room
+
 CRF = 29
 BLUR_SIGMA = 1.0
 
 
 def prepare(frames: np.ndarray, width: int, height: int, preparation: str) -> Tensor:
     """Frames (F, H, W, 3) uint8 as (1, 3, F, height, width) float32 in [-1, 1], cropped to the aspect in the middle."""
+    if preparation == "sticker":
+        frames = with_room(frames, width, height)
     cropped = crop_to_aspect(frames, width, height)
     pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(0, 3, 1, 2).float() / 255
     if preparation == "lightricks":

@@ -23,8 +23,9 @@ class Settings:
     causal_rope: bool = True
     """Whether time positions account for the first latent standing for a single frame."""
     max_text_tokens: int = 256
-    image_preparation: Literal["lightricks", "plain"] = "lightricks"
-    """lightricks: crop, blur 3x3, H.264 at crf 29, bilinear; plain: crop and an antialiased resize."""
+    image_preparation: Literal["lightricks", "plain", "sticker"] = "lightricks"
+    """lightricks: crop, blur 3x3, H.264 at crf 29, bilinear; plain: crop and an antialiased resize; sticker: plain,
+    but a thing that fills its picture gets room around it first."""
     image_noise: float = 0.15
     """Noise added to firmly held tokens before each step, times t squared."""
     decode_timestep: float = 0.05
