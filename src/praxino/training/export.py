@@ -83,6 +83,8 @@ def manifest(model: Trained) -> dict[str, Any]:
     return {
         "family": "ltx-video",
         "variant": "pocket",
+        "title": "Animated emoji stickers, small enough to ship",
+        "licence": "Apache-2.0",
         "width": width,
         "height": height,
         "num_frames": grid.num_frames,
@@ -95,6 +97,8 @@ def manifest(model: Trained) -> dict[str, Any]:
         "max_text_tokens": MAX_TOKENS,
         "size_multiple": 32,
         "sizes": [[width, height]],
+        "max_frames": grid.num_frames,
+        "image_preparation": "sticker",
         "preview": [factors, bias],
     }
 
