@@ -7,7 +7,6 @@ work folder beside the model, so that a run taken up again skips what is done an
 import json
 import math
 import os
-import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -124,17 +123,28 @@ def train(
     """Make the bundled model in about `minutes`, and return its folder `out`, scored and with its card.
 
     A script calls it under `if __name__ == "__main__":`, since the processes that draw clips import that script again.
-    Raises UserError where the sprite font is missing, or `out` holds a model and `resume` is not set.
+    Raises UserError where the sprite font or the device is missing, or `out` holds a model or an unfinished run and
+    `resume` is not set.
     """
     if minutes <= 0:
         raise UserError(f"minutes is {minutes}; it must be above 0")
     if (out / "model_index.json").is_file() and not resume:
         raise UserError(f"{out} already holds a model; choose another folder, or resume")
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     work = out.with_name(out.name + ".work")
     if work.exists() and not resume:
-        shutil.rmtree(work)
-    return run(Workshop(PocketSettings(), work, seed, resume, chosen, on_event), minutes, out)
+        raise UserError(f"{work} holds an unfinished run; resume it, or remove that folder to begin anew")
+    return run(Workshop(PocketSettings(), work, seed, resume, find_device(device), on_event), minutes, out)
+
+
+def find_device(name: str | None) -> torch.device:
+    """The device of that name, or the best there is; UserError where this machine lacks it."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as problem:
+        reason = str(problem).splitlines()[0]
+        raise UserError(f"device {name!r} cannot be used here ({reason}); cpu always can") from problem
+    return device
 
 
 def run(shop: Workshop, minutes: float, out: Path) -> Path:
