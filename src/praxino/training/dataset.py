@@ -23,6 +23,8 @@ from praxino.training.sprites import THINGS, Sprite, named_sprites, other_sprite
 
 HELD_OUT_FRACTION = 0.09
 SPLIT_SEED = 20
+CHANNELS_AT_ONCE = 16
+CLIPS_AT_ONCE = 512
 
 
 @dataclass(frozen=True, order=True)
@@ -153,12 +155,22 @@ class LatentPool:
 
     def moments(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Mean and deviation of each latent channel over all clips: (K,) both."""
-        flat = self.tokens.reshape(-1, self.tokens.shape[-1]).astype(np.float32)
-        return flat.mean(0), flat.std(0)
+        flat = self.tokens.reshape(-1, self.tokens.shape[-1])
+        means, deviations = [], []
+        # A few channels at a time: a large pool in float32 may not fit in memory.
+        for first in range(0, flat.shape[1], CHANNELS_AT_ONCE):
+            part = flat[:, first : first + CHANNELS_AT_ONCE].astype(np.float32)
+            means.append(part.mean(0))
+            deviations.append(part.std(0))
+        return np.concatenate(means), np.concatenate(deviations)
 
     def normalised(self, mean: NDArray[np.float32], deviation: NDArray[np.float32]) -> "LatentPool":
         """The same pool with each channel shifted and scaled."""
-        tokens, last = (((part - mean) / deviation).astype(np.float16) for part in (self.tokens, self.last))
+        tokens, last = np.empty_like(self.tokens), np.empty_like(self.last)
+        for old, new in ((self.tokens, tokens), (self.last, last)):
+            for first in range(0, len(old), CLIPS_AT_ONCE):
+                part = slice(first, first + CLIPS_AT_ONCE)
+                new[part] = (old[part] - mean) / deviation
         return LatentPool(tokens, last, self.labels)
 
     @staticmethod
