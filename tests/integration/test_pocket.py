@@ -43,6 +43,8 @@ def test_its_vocabulary_is_whole(folder):
             assert vocabulary.understand(f"a cinematic {name}").known == (name,)
 
 
+# diffusers hands torch tensors to numpy in the condition pipeline's own way.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 def test_it_is_a_plain_diffusers_folder(folder):
     from diffusers import LTXConditionPipeline, LTXPipeline
 
@@ -50,7 +52,7 @@ def test_it_is_a_plain_diffusers_folder(folder):
         pipe = pipeline.from_pretrained(folder)
         pipe.set_progress_bar_config(disable=True)
         drawn = pipe(
-            PROMPTS[0], width=64, height=64, num_frames=9, frame_rate=10, num_inference_steps=2, guidance_scale=1.0,
+            prompt=PROMPTS[0], width=64, height=64, num_frames=9, frame_rate=10, num_inference_steps=2, guidance_scale=1.0,
             max_sequence_length=20, output_type="np",
         )  # fmt: skip
         assert drawn.frames[0].shape == (9, 64, 64, 3)
