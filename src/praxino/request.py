@@ -259,4 +259,6 @@ def _check_item(value: Any, kind: type, name: str, declared: Option) -> None:
         return
     if not math.isfinite(value) or not declared.min <= value <= declared.max:
         unit = f" {declared.unit}" if declared.unit else ""
-        raise UserError(f"{flag(name)} is {value}; allowed is {_number(declared.min)} to {_number(declared.max)}{unit}.")
+        raise UserError(
+            f"{flag(name)} is {value}; allowed is {_number(declared.min)} to {_number(declared.max)}{unit}."
+        )

@@ -52,8 +52,8 @@ def test_it_is_a_plain_diffusers_folder(folder):
         pipe = pipeline.from_pretrained(folder)
         pipe.set_progress_bar_config(disable=True)
         drawn = pipe(
-            prompt=PROMPTS[0], width=64, height=64, num_frames=9, frame_rate=10, num_inference_steps=2, guidance_scale=1.0,
-            max_sequence_length=20, output_type="np",
+            prompt=PROMPTS[0], width=64, height=64, num_frames=9, frame_rate=10, num_inference_steps=2,
+            guidance_scale=1.0, max_sequence_length=20, output_type="np",
         )  # fmt: skip
         assert drawn.frames[0].shape == (9, 64, 64, 3)
 

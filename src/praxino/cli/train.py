@@ -18,7 +18,9 @@ def command() -> None:
 
 @command.command("pocket")
 @click.option("--minutes", type=Scalar("--minutes", float), required=True, metavar="N", help="how long to train")
-@click.option("--out", required=True, metavar="FOLDER", help="where the model goes; its training state is in FOLDER.work")
+@click.option(
+    "--out", required=True, metavar="FOLDER", help="where the model goes; its training state is in FOLDER.work"
+)
 @click.option(
     "--seed", type=Scalar("--seed", int), default=0, metavar="N", help="of weights, data and noise [default 0]"
 )
@@ -37,7 +39,9 @@ def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None
 
         written = train(minutes, folder, seed=seed, resume=resume, device=device, on_event=_tell)
     except KeyboardInterrupt:
-        raise Cancelled(f"cancelled; the same command with --resume goes on from the last save in {folder}.work") from None
+        raise Cancelled(
+            f"cancelled; the same command with --resume goes on from the last save in {folder}.work"
+        ) from None
     except ModuleNotFoundError as problem:
         raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
     click.echo(f'wrote {written}; try it: praxino "a rocket flying up" -m {written}', err=True)
