@@ -56,9 +56,8 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
         if (width, height) not in grid.sizes:
             nearest = sorted(grid.sizes, key=lambda size: abs(size[0] - width) + abs(size[1] - height))[:3]
             allowed = " and ".join(f"{w}x{h}" for w, h in nearest)
-            raise UserError(
-                f"{variant.name} does not draw {width}x{height}; the nearest sizes that it draws are {allowed}."
-            )
+            which = "the nearest sizes that it draws are" if len(nearest) > 1 else "it draws"
+            raise UserError(f"{variant.name} does not draw {width}x{height}; {which} {allowed}.")
         return width, height
     _check_side("width", width, grid)
     _check_side("height", height, grid)
