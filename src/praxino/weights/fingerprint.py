@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 WHOLE_BYTES = 64 * 2**20
@@ -21,9 +22,9 @@ def fingerprint(path: Path) -> str:
     digest = hashlib.sha256()
     for file in _files(path):
         name = file.name if path.is_file() else file.relative_to(path).as_posix()
-        digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-        for piece in _pieces(file):
-            digest.update(piece)
+        known = file.stat()
+        digest.update(f"{name}\0{known.st_size}\0".encode())
+        digest.update(_file_digest(file, known.st_size, known.st_mtime_ns))
     return digest.hexdigest()[:32]
 
 
@@ -43,8 +44,16 @@ def _files(path: Path) -> list[Path]:
     )
 
 
-def _pieces(file: Path) -> Iterator[bytes]:
-    size = file.stat().st_size
+@lru_cache(maxsize=1024)
+def _file_digest(file: Path, size: int, modified_ns: int) -> bytes:
+    """Read once a process as long as size and time of change stay the same."""
+    digest = hashlib.sha256()
+    for piece in _pieces(file, size):
+        digest.update(piece)
+    return digest.digest()
+
+
+def _pieces(file: Path, size: int) -> Iterator[bytes]:
     with file.open("rb") as stream:
         if size <= WHOLE_BYTES:
             yield stream.read()
