@@ -145,7 +145,7 @@ def models_page() -> str:
     parts = ["# Models", "The checkpoints that Praxino knows, with the settings they are drawn with by default."]
     for name, family in sorted(families().items()):
         variants = list(family.variants.values())
-        header = ["Name", "Size", "Frames", "Steps", "Guidance", "Download"]
+        header = ["Name", "Size", "Frames", "Steps", "Guidance"]
         parts += [f"## {family.title} (`{name}`)", table(header, [_model_row(variant) for variant in variants])]
         parts.append(table(["Tasks", "Of"], _grouped(variants, lambda variant: ", ".join(variant.tasks))))
         parts.append(table(["Licence", "Of"], _grouped(variants, lambda variant: variant.licence)))
@@ -159,7 +159,6 @@ def _model_row(variant: Variant) -> list[str]:
         f"{variant.num_frames} at {variant.fps:g} fps",
         str(variant.steps),
         f"{max(phase.scale for phase in variant.guidance_phases):g}",
-        f"{variant.download_gb:g} GB",
     ]
 
 

@@ -33,7 +33,7 @@ def list_models(as_json: bool) -> None:
         return
     table = [["NAME", "FAMILY", "HERE", "TASKS"]]
     for entry in found:
-        here = "yes" if entry.path is not None else f"no ({entry.variant.download_gb:g} GB)"
+        here = "yes" if entry.path is not None else "no"
         table.append([entry.name, entry.family.name, here, ", ".join(entry.variant.tasks)])
     click.echo(columns(table))
 

@@ -65,7 +65,6 @@ class Variant:
     """The exact noise levels, for distilled checkpoints (schedule "explicit")."""
     dtype: str = "bfloat16"
     max_text_tokens: int = 256
-    download_gb: float = 0.0
     vocabulary: str = ""
     """Name of the vocabulary file in the folder, when the variant only knows certain words."""
     options: Mapping[str, Any] = field(default_factory=dict)

@@ -31,7 +31,7 @@ class Entry:
         if self.path is None:
             raise UserError(
                 f"the model {self.name!r} is not on this machine. Download {self.variant.source} "
-                f"({self.variant.download_gb:g} GB) and give its folder: -m FOLDER, "
+                "and give its folder: -m FOLDER, "
                 f"or put it at {home() / 'models' / self.name}"
             )
         return self.path

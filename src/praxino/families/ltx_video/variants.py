@@ -21,12 +21,11 @@ MAX_FRAMES = 1441
 """A minute at 24 frames a second, the longest that the authors speak of."""
 TEXT_SOURCE = "PixArt-alpha/PixArt-XL-2-1024-MS"
 """Hub repository whose text_encoder/ and tokenizer/ the single files are used with."""
-TEXT_GB = 19.1
 DISTILLED_SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725)
 
 RESEARCH = "LTX-Video 2B v0.9 licence (ltx-video-2b-v0.9.license.txt); read it before commercial use"
-OPEN_RAIL = "OpenRAIL-M (ltx-video-2b-v0.9.5.license.txt); commercial use allowed, with use restrictions"
-OPEN_WEIGHTS = "LTXV Open Weights licence; free below 10 M USD yearly revenue, with use restrictions"
+OPEN_RAIL = "OpenRAIL-M (ltx-video-2b-v0.9.5.license.txt); it restricts uses: read it first"
+OPEN_WEIGHTS = "LTXV Open Weights licence; read it before commercial use"
 
 NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
 GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.7),)
@@ -86,7 +85,6 @@ _13B_DEV: dict[str, Any] = {
     "skip_final_steps": 3,
     "guidance_phases": phases_13b(),
     "cfg_star": True,
-    "download_gb": 28.6 + TEXT_GB,
 }
 _SETTINGS_EARLY = Settings(causal_rope=False)
 _SETTINGS_2B = Settings()
@@ -97,24 +95,22 @@ PUBLISHED: dict[str, Variant] = {
     for variant in (
         _published(
             "ltx-video-0.9", "LTX-Video 2B 0.9", "ltx-video-2b-v0.9.safetensors", _SETTINGS_EARLY,
-            licence=RESEARCH, schedule="sd3", download_gb=9.4 + TEXT_GB, **_EARLY,
+            licence=RESEARCH, schedule="sd3", **_EARLY,
         ),
         _published(
             "ltx-video-0.9.1", "LTX-Video 2B 0.9.1", "ltx-video-2b-v0.9.1.safetensors", _SETTINGS_EARLY,
-            licence=RESEARCH, schedule="sd3", download_gb=5.7 + TEXT_GB, **_EARLY,
+            licence=RESEARCH, schedule="sd3", **_EARLY,
         ),
         _published(
-            "ltx-video-0.9.5", "LTX-Video 2B 0.9.5", "ltx-video-2b-v0.9.5.safetensors", _SETTINGS_2B,
-            download_gb=6.3 + TEXT_GB, **_EARLY,
+            "ltx-video-0.9.5", "LTX-Video 2B 0.9.5", "ltx-video-2b-v0.9.5.safetensors", _SETTINGS_2B, **_EARLY,
         ),
         _published(
             "ltx-video-0.9.6-dev", "LTX-Video 2B 0.9.6", "ltxv-2b-0.9.6-dev-04-25.safetensors", _SETTINGS_2B,
-            download_gb=6.3 + TEXT_GB,
         ),
         _published(
             "ltx-video-0.9.6-distilled", "LTX-Video 2B 0.9.6 distilled: 8 steps",
             "ltxv-2b-0.9.6-distilled-04-25.safetensors", _SETTINGS_2B,
-            steps=8, guidance_phases=NO_GUIDANCE, scheduler="euler-ancestral", download_gb=6.3 + TEXT_GB,
+            steps=8, guidance_phases=NO_GUIDANCE, scheduler="euler-ancestral",
         ),
         _published(
             "ltx-video-0.9.7-13b-dev", "LTX-Video 13B 0.9.7", "ltxv-13b-0.9.7-dev.safetensors", _SETTINGS_13B,
@@ -123,12 +119,12 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "ltx-video-0.9.7-13b-distilled", "LTX-Video 13B 0.9.7 distilled: 7 steps",
             "ltxv-13b-0.9.7-distilled.safetensors", _SETTINGS_13B,
-            licence=OPEN_WEIGHTS, download_gb=28.6 + TEXT_GB, **_DISTILLED,
+            licence=OPEN_WEIGHTS, **_DISTILLED,
         ),
         _published(
             "ltx-video-0.9.8-2b-distilled", "LTX-Video 2B 0.9.8 distilled: 7 steps",
             "ltxv-2b-0.9.8-distilled.safetensors", _SETTINGS_2B,
-            licence=OPEN_WEIGHTS, download_gb=6.3 + TEXT_GB, **_DISTILLED,
+            licence=OPEN_WEIGHTS, **_DISTILLED,
         ),
         _published(
             "ltx-video-0.9.8-13b-dev", "LTX-Video 13B 0.9.8", "ltxv-13b-0.9.8-dev.safetensors", _SETTINGS_13B,
@@ -137,7 +133,7 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "ltx-video-0.9.8-13b-distilled", "LTX-Video 13B 0.9.8 distilled: 7 steps",
             "ltxv-13b-0.9.8-distilled.safetensors", _SETTINGS_13B,
-            licence=OPEN_WEIGHTS, download_gb=28.6 + TEXT_GB, **_DISTILLED,
+            licence=OPEN_WEIGHTS, **_DISTILLED,
         ),
     )
 }  # fmt: skip
