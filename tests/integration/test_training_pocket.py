@@ -24,9 +24,11 @@ TINY = PocketSettings(
     transformer=TransformerSize(heads=2, head_width=16, layers=1),
     text=TextSize(width=32, head_width=16, hidden=32, layers=1, heads=2),
     autoencoder_training=AutoencoderTraining(batch=2),
+    decoder_training=AutoencoderTraining(batch=2),
     flow=FlowTraining(batch=4),
     max_steps=3,
     pca_clips=40,
+    drawn_clips=60,
     pool_clips=48,
     shifts=(1.0, 2.0),
     scored_clips=3,
@@ -72,7 +74,7 @@ def test_the_command_keeps_to_its_minutes_and_refuses_to_begin_twice(font, tmp_p
     assert done.exit_code == 0, done.output
     assert f"wrote {out}" in done.output
     progress = json.loads((tmp_path / "model.work" / "teacher" / "progress.json").read_text())
-    assert 3 <= progress["active_seconds"] < 8
+    assert 2.8 <= progress["active_seconds"] < 8
     with pytest.raises(UserError, match="not empty"):
         CliRunner().invoke(command.command, ["pocket", "--minutes", "0.1", "--out", str(out)], catch_exceptions=False)
 

@@ -1,7 +1,7 @@
 """Owns what the model is shown: which clip stands at which place of an endless, seeded row, and what is held out.
 
-Must not know networks or losses. A clip is a function of (seed, index) alone; nothing is stored but latents
-(`LatentPool`), as plain .npy files.
+Must not know networks or losses. A clip is a function of (seed, index) alone; what is used many times is stored as
+plain .npy files: drawn clips (`drawn_clips`) and latents (`LatentPool`).
 """
 
 import itertools
@@ -129,6 +129,34 @@ class ClipRow:
         return render_clip(sprite.pixels, motion, colour, placement, num_frames=self.num_frames, size_px=self.size_px)
 
 
+def drawn_clips(row: ClipRow, count: int, folder: Path, *, processes: int = 2) -> NDArray[np.uint8]:
+    """The first `count` clips of `row`, (count, F, S, S, 3), drawn once into `folder` and mapped from there."""
+    path = folder / "clips.npy"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / "clips.part.npy"
+        shape = (count, row.num_frames, row.size_px, row.size_px, 3)
+        store = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
+        done = 0
+        for clips in drawn_in_order(row, count, 64, processes):
+            store[done : done + len(clips)] = np.stack([clip.frames for clip in clips])
+            done += len(clips)
+        store.flush()
+        partial.rename(path)
+    return np.load(path, mmap_mode="r")
+
+
+def lap(places: NDArray[np.int64], step: int, size: int, seed: int) -> NDArray[np.int64]:
+    """The `step`-th handful of `size` from endless reshuffled laps over `places`."""
+    laps, start = divmod(step * size, len(places))
+    order = np.random.default_rng((seed, laps)).permutation(len(places))
+    taken = order[start : start + size]
+    if len(taken) < size:
+        following = np.random.default_rng((seed, laps + 1)).permutation(len(places))
+        taken = np.concatenate([taken, np.resize(following, size - len(taken))])
+    return places[taken]
+
+
 @dataclass(frozen=True)
 class LatentPool:
     """Clips encoded once: `tokens` (N, T, K) float16 of whole clips, `last` (N, T', K) of each last frame alone.
@@ -195,8 +223,7 @@ def encode_pool(
     """
     began = time.monotonic()
     tokens, last, labels = [], [], []
-    spans = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
-    for clips in _drawn_ahead(row, spans, processes) if processes else map(row.clips, spans):
+    for clips in drawn_in_order(row, count, batch, processes):
         frames = np.stack([clip.frames for clip in clips])
         tokens.append(encode(frames))
         last.append(encode(frames[:, -1:]))
@@ -204,6 +231,12 @@ def encode_pool(
         if time.monotonic() - began > seconds:
             break
     return LatentPool(np.concatenate(tokens), np.concatenate(last), np.array(labels, np.int16))
+
+
+def drawn_in_order(row: ClipRow, count: int, batch: int, processes: int) -> Iterator[list[Clip]]:
+    """The first `count` clips of `row` in batches, drawn by other processes, or by this one with `processes` 0."""
+    spans = [range(first, min(first + batch, count)) for first in range(0, count, batch)]
+    yield from _drawn_ahead(row, spans, processes) if processes else map(row.clips, spans)
 
 
 def _drawn_ahead(row: ClipRow, spans: list[range], processes: int) -> Iterator[list[Clip]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import T5EncoderModel
 
-from praxino.training.dataset import LatentPool
+from praxino.training.dataset import LatentPool, lap
 from praxino.training.loop import fast_precision, generator
 from praxino.training.text import MAX_TOKENS, TokenBatch
 
@@ -220,10 +220,10 @@ class FlowObjective:
     def _places(self, step: int, has_image: bool) -> NDArray[np.int64]:
         size = self.training.batch
         if not has_image or not len(self._others):
-            return _lap(self._named, step, size, self.training.seed)
+            return lap(self._named, step, size, self.training.seed)
         half = size // 2
-        named = _lap(self._named, step, size - half, self.training.seed + 1)
-        return np.concatenate([named, _lap(self._others, step, half, self.training.seed + 2)])
+        named = lap(self._named, step, size - half, self.training.seed + 1)
+        return np.concatenate([named, lap(self._others, step, half, self.training.seed + 2)])
 
     def _tensor(self, tokens: NDArray[np.float16]) -> Tensor:
         return torch.from_numpy(tokens.astype(np.float32)).to(self.device)
@@ -268,14 +268,3 @@ class FlowObjective:
         named, nameless = v[:, -batch.x0.shape[1] :].float().chunk(2)
         scale = torch.where(batch.is_null, 0.0, teacher.scale)[:, None, None]
         return nameless + scale * (named - nameless)
-
-
-def _lap(places: NDArray[np.int64], step: int, size: int, seed: int) -> NDArray[np.int64]:
-    """The `step`-th handful of `size` from endless reshuffled laps over `places`."""
-    laps, start = divmod(step * size, len(places))
-    order = np.random.default_rng((seed, laps)).permutation(len(places))
-    taken = order[start : start + size]
-    if len(taken) < size:
-        following = np.random.default_rng((seed, laps + 1)).permutation(len(places))
-        taken = np.concatenate([taken, np.resize(following, size - len(taken))])
-    return places[taken]

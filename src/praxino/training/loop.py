@@ -6,6 +6,7 @@ must come from `step` (see `generator`), so that a resumed run repeats an unbrok
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ def bf16_is_fast(device: torch.device) -> bool:
     flags = Path("/proc/cpuinfo")
     has_flag = flags.is_file() and "avx512_bf16" in flags.read_text()
     return has_flag and capability.startswith("AVX512")
+
+
+def can_compile(device: torch.device) -> bool:
+    """Tell whether torch.compile can work here: for a processor it needs a C++ compiler."""
+    return device.type == "cuda" or (device.type == "cpu" and shutil.which("g++") is not None)
 
 
 @contextlib.contextmanager

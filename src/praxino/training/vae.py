@@ -22,7 +22,7 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVid
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from praxino.training.dataset import ClipRow
+from praxino.training.dataset import lap
 from praxino.training.loop import Loop, LoopSettings, OnEvent, bf16_is_fast, fast_precision, generator
 from praxino.training.optimizers import Muon, adamw
 
@@ -229,21 +229,25 @@ class AutoencoderTraining:
     seed: int = 0
 
 
+DECODER_TRAINING = AutoencoderTraining(batch=12, residual_lr=3e-3, kernel_lr=5e-4, adamw_lr=5e-4)
+"""For the decoder alone, whose latents hold still: it bears larger steps."""
+
+
 def autoencoder_loss(
-    vae: AutoencoderKLLTXVideo, row: ClipRow, training: AutoencoderTraining, device: torch.device
+    vae: AutoencoderKLLTXVideo, clips: NDArray[np.uint8], training: AutoencoderTraining, device: torch.device
 ) -> Callable[[int], Tensor]:
     """Return `loss(step)`: reconstruct clips, and every `still_every` steps single frames, from noisy latents."""
+    places = np.arange(len(clips))
 
     def loss(step: int) -> Tensor:
-        first = step * training.batch
-        frames = np.stack([row.clip(index).frames for index in range(first, first + training.batch)])
+        frames = np.stack([clips[place] for place in lap(places, step, training.batch, training.seed)])
         if step % training.still_every == training.still_every - 1:
             picks = np.random.default_rng((training.seed, step)).integers(frames.shape[1], size=(4,))
             frames = frames[:, picks].reshape(-1, 1, *frames.shape[2:])
         video = to_video(frames).to(device).contiguous(memory_format=torch.channels_last_3d)
         chance = generator(training.seed, step)
         with fast_precision(device):
-            z = vae.encode(video, return_dict=False)[0].mode()
+            z = _encoded(vae, video)
             spread = z.detach().float().std((0, 2, 3, 4), keepdim=True)
             amount = training.latent_noise * torch.rand(len(z), 1, 1, 1, 1, generator=chance).square()
             noise = torch.randn(z.shape, generator=chance) * amount
@@ -253,8 +257,15 @@ def autoencoder_loss(
     return loss
 
 
+def _encoded(vae: AutoencoderKLLTXVideo, video: Tensor) -> Tensor:
+    """Mean latents, with a graph only where the encoder learns."""
+    with torch.set_grad_enabled(any(p.requires_grad for p in vae.encoder.parameters())):
+        return vae.encode(video, return_dict=False)[0].mode()
+
+
 def fine_tune(
     vae: AutoencoderKLLTXVideo,
+    clips: NDArray[np.uint8],
     training: AutoencoderTraining,
     settings: LoopSettings,
     *,
@@ -262,9 +273,9 @@ def fine_tune(
     resume: bool,
     on_event: OnEvent,
 ) -> None:
-    """Train every weight of `vae` on an endless row of clips."""
+    """Train every weight of `vae` that requires a gradient on `clips` (N, F, S, S, 3)."""
     device = vae.device
-    named = list(vae.named_parameters())
+    named = [(name, p) for name, p in vae.named_parameters() if p.requires_grad]
     kernels = [(name, p) for name, p in named if p.dim() == 5]
     precision = torch.bfloat16 if bf16_is_fast(device) else torch.float32
     optimizers = [
@@ -272,6 +283,5 @@ def fine_tune(
         adamw([p for name, p in kernels if ".resnets." not in name], training.kernel_lr),
         adamw([p for _, p in named if p.dim() != 5], training.adamw_lr),
     ]
-    row = ClipRow(seed=training.seed + 101, other_share=0.4)
-    loss = autoencoder_loss(vae, row, training, device)
+    loss = autoencoder_loss(vae, clips, training, device)
     Loop(vae, optimizers, loss, settings, folder=folder, on_event=on_event).run(resume=resume)

@@ -132,29 +132,24 @@ def test_a_single_frame_is_a_clip_too(video):
     assert psnr_db(vae, video[:, :, :1]) > 15
 
 
-class Blobs:
-    def __init__(self, clips):
-        self.clips = clips
-
-    def clip(self, index):
-        return type("Clip", (), {"frames": self.clips[index % len(self.clips)]})
-
-
 def test_the_loss_is_decided_by_the_step_and_gives_single_frames_too(blob_clips, video, monkeypatch):
     vae, shapes = started(TINY, video), []
     encode = vae.encode
     monkeypatch.setattr(vae, "encode", lambda x, **more: (shapes.append(x.shape[2]), encode(x, **more))[1])
-    loss = autoencoder_loss(vae, Blobs(blob_clips), AutoencoderTraining(batch=2, still_every=2), vae.device)
+    loss = autoencoder_loss(vae, blob_clips, AutoencoderTraining(batch=2, still_every=2), vae.device)
     assert loss(0).item() == loss(0).item() != loss(2).item()
     loss(1)
     assert shapes == [9, 9, 9, 1]
 
 
-def test_fine_tuning_improves_the_start(blob_clips, video, tmp_path, monkeypatch):
-    monkeypatch.setattr(subject, "ClipRow", lambda **settings: Blobs(blob_clips))
+@pytest.mark.parametrize("encoder_learns", [True, False])
+def test_fine_tuning_improves_the_start(blob_clips, video, tmp_path, encoder_learns):
     vae = started(TINY, video)
+    vae.encoder.requires_grad_(encoder_learns)
+    latents = vae.encode(video)[0].mode()
     before = psnr_db(vae, video)
     settings = LoopSettings(0, max_steps=25, warmup_steps=5, ema_decay=0.8)
     training = AutoencoderTraining(batch=4, latent_noise=0.0, residual_lr=3e-3, kernel_lr=3e-4)
-    fine_tune(vae, training, settings, folder=tmp_path, resume=False, on_event=lambda message: None)
+    fine_tune(vae, blob_clips, training, settings, folder=tmp_path, resume=False, on_event=lambda message: None)
     assert psnr_db(vae, video) > before + 0.1
+    assert torch.equal(vae.encode(video)[0].mode(), latents) != encoder_learns
