@@ -39,13 +39,17 @@ class Media:
 
 @dataclass(frozen=True)
 class Condition:
-    """A picture, or a run of frames, that the clip has to show from frame `frame` on."""
+    """A picture or a clip that a run is given, and what for."""
 
     frame: int
-    """Index of the first pixel frame that it stands for, 0 to num_frames - 1."""
+    """Of role "frame": index of the first pixel frame that it stands for, 0 to num_frames - 1. Otherwise 0."""
     strength: float
-    """1 keeps it as it is, 0 ignores it."""
+    """frame: 1 keeps it as it is, 0 ignores it. image, video: the share of the noise levels that is run.
+    control: the scale of its residuals. reference: its weight. mask: always 1."""
     media: Media
+    role: str = "frame"
+    """frame: the clip has to show it; image, video: it is changed; mask: white is drawn anew; reference: its look;
+    control:KIND: a map of that kind (canny, depth, ...); annotate:KIND: that map is first made of it."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,18 @@ class Lora:
     path: str
     scale: float
     sha256: str
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Another checkpoint that takes part in the run."""
+
+    role: str
+    """controlnet:KIND, annotator:KIND, ip-adapter, image-encoder, embedding:TOKEN, spatial-base, ..."""
+    path: str
+    """The name, folder or file that it is found under."""
+    sha256: str = ""
+    """Fingerprint of its files."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +142,14 @@ class Recipe:
     schedule: str
     """Where the sigmas came from: sd3, linear-quadratic, uniform, explicit."""
     sigmas: tuple[float, ...]
-    """The noise levels of the steps, falling, in (0, 1]; a final 0 is understood."""
+    """The noise levels of the steps, falling, in (0, 1]; a final 0 is understood. Empty: the scheduler's own."""
     dtype: str
     conditions: tuple[Condition, ...]
     loras: tuple[Lora, ...]
     options: Mapping[str, Any]
     """What only this family decides, plain JSON."""
     encoding: Encoding
+    companions: tuple[Companion, ...] = ()
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:

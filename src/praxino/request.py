@@ -22,7 +22,11 @@ MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
 MAX_PROMPT_CHARACTERS = 20_000
 
-TASKS = ("text-to-video", "image-to-video", "video-to-video", "text-to-image", "image-to-image")
+TASKS = (
+    "text-to-video", "image-to-video", "video-to-video",
+    "text-to-image", "image-to-image", "inpainting", "outpainting", "instruction-editing",
+)  # fmt: skip
+"""What a run can be. A picture or a clip that steers a run (control, reference) does not change its task."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,37 @@ class Request:
     )
     negative_prompt: str | None = option(None, "what not to draw", "what", flags=("--negative",), metavar="TEXT")
 
-    image: str | None = option(None, "picture to set in motion (the first frame)", "pictures", metavar="FILE")
+    image: str | None = option(None, "picture to set in motion, or to change", "pictures", metavar="FILE")
+    mask: str | None = option(None, "what of --image to draw anew: white is drawn", "pictures", metavar="FILE")
+    expand: str | None = option(
+        None, "draw more around --image, as in left=256,right=256", "pictures", metavar="SIDE=PIXELS,...", unit="px"
+    )
+    control: tuple[str, ...] = option(
+        (), "picture or clip whose edges, depth or pose to follow; canny-map=FILE takes it as it is", "pictures",
+        metavar="KIND=FILE[:SCALE]",
+    )  # fmt: skip
+    reference: tuple[str, ...] = option(
+        (), "picture whose look to take; may be given again", "pictures", metavar="FILE[:WEIGHT]"
+    )
+    reference_use: str | None = option(
+        None, "what to take from --reference", "pictures", choices=("all", "style", "layout")
+    )
     first: str | None = option(None, "first frame", "pictures", metavar="FILE")
     last: str | None = option(None, "last frame", "pictures", metavar="FILE")
     keyframes: tuple[str, ...] = option(
         (), "a frame to pass through; may be given again", "pictures",
         flags=("--keyframe",), metavar="FILE@FRAME[:STRENGTH]",
     )  # fmt: skip
-    video: str | None = option(None, "clip to extend", "pictures", metavar="FILE")
+    video: str | None = option(None, "clip to extend, or to change", "pictures", metavar="FILE")
     extend: Literal["forward", "backward"] | None = option(
         None, "which way to extend --video", "pictures", choices=("forward", "backward")
     )
     strength: float | None = option(
-        None, "how firmly --image, --first, --last and --video hold; 1 keeps them as they are", "pictures", min=0, max=1
+        None,
+        "set in motion: how firmly pictures hold (1 keeps them); changed: how much is drawn anew (1 is all)",
+        "pictures",
+        min=0,
+        max=1,
     )
 
     size: str | None = option(None, "WIDTHxHEIGHT in pixels, or an aspect such as 16:9", "shape", metavar="SIZE")
@@ -76,7 +98,13 @@ class Request:
     fps: float | None = option(None, "frames per second", "shape", min=0.1, max=240)
 
     steps: int | None = option(None, "denoising steps", "sampling", min=1, max=1000)
-    guidance: float | None = option(None, "classifier-free guidance scale; 1 is off", "sampling", min=0, max=100)
+    guidance: float | None = option(
+        None, "guidance scale, classifier-free or as distilled into the model; 1 is off", "sampling", min=0, max=100
+    )
+    true_guidance: float | None = option(
+        None, "classifier-free guidance scale of a model whose guidance is distilled; 1 is off", "sampling",
+        min=1, max=100,
+    )  # fmt: skip
     rescale: float | None = option(
         None,
         "pull the guided prediction's deviation to the text's: 1 leaves it, 0 matches it",
@@ -93,7 +121,13 @@ class Request:
         None, "what STG leaves out of a block", "sampling",
         choices=("attention-values", "attention-skip", "transformer-block"),
     )  # fmt: skip
-    scheduler: str | None = option(None, "sampler", "sampling", choices=("euler", "dpm++-2m", "euler-ancestral"))
+    scheduler: str | None = option(
+        None, "sampler", "sampling",
+        choices=(
+            "euler", "euler-ancestral", "heun", "dpm++-2m", "dpm++-2m-karras", "dpm++-sde", "unipc", "ddim", "ddpm",
+            "pndm", "lcm",
+        ),
+    )  # fmt: skip
     schedule: str | None = option(
         None, "how the sigmas are spaced", "sampling", choices=("sd3", "linear-quadratic", "uniform")
     )
@@ -107,6 +141,21 @@ class Request:
     n: int = option(1, "samples, drawn from seed, seed + 1, ...", "sampling", flags=("-n", "--n"), min=1, max=256)
     lora: tuple[str, ...] = option(
         (), "LoRA weights to lay over the model; may be given again", "what", metavar="FILE[:SCALE]"
+    )
+    lora_blocks: str | None = option(
+        None, "lay LoRAs over these blocks only: names as in the model, with *", "what", metavar="PATTERN,..."
+    )
+    embedding: tuple[str, ...] = option(
+        (), "textual inversion; the prompt names its TOKEN; may be given again", "what", metavar="FILE[:TOKEN]"
+    )
+    spatial_base: str | None = option(
+        None, "an SDXL checkpoint to lay the model's temporal layers over", "what", metavar="NAME|FILE"
+    )
+    controlnet: tuple[str, ...] = option(
+        (), "the ControlNet for each --control, if not the model's own", "what", metavar="NAME|FOLDER"
+    )
+    ip_adapter: str | None = option(
+        None, "the IP-Adapter that reads --reference, if not the model's own", "what", metavar="NAME|FILE"
     )
     dtype: str | None = option(
         None, "number format of the networks", "sampling", choices=("float32", "bfloat16", "float16")
@@ -166,6 +215,7 @@ EXCLUSIVE = (
     ("grid", "sheet"),
     ("image", "video"),
     ("first", "video"),
+    ("mask", "expand"),
 )
 """Pairs of fields that cannot be given together."""
 

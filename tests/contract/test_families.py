@@ -14,12 +14,22 @@ import pytest
 import torch
 
 from praxino.errors import ModelError, UserError
-from praxino.families import Family, LoopState, Variant, families
+from praxino.families import Family, LoopState, Shape, Variant, families
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import Condition, Encoding, Media, Recipe
 from praxino.request import Request
 
-FRAMES = {"text-to-video": (), "image-to-video": (0,), "video-to-video": (0,)}
+GIVEN = {
+    "text-to-video": (),
+    "text-to-image": (),
+    "image-to-video": ("frame",),
+    "video-to-video": ("frame",),
+    "image-to-image": ("image",),
+    "instruction-editing": ("image",),
+    "inpainting": ("image", "mask"),
+    "outpainting": ("image", "mask"),
+}
+"""The roles of what each task is given."""
 PUBLISHED = [(family, variant) for family in families().values() for variant in family.variants.values()]
 PAIRS = [
     (name, task)
@@ -51,26 +61,41 @@ def loaded(miniatures):
     return parts
 
 
+def roles(task: str, variant: Variant) -> tuple[str, ...]:
+    return ("video",) if task == "video-to-video" and "extend" not in variant.steering else GIVEN[task]
+
+
 def pictures(task: str, variant: Variant) -> list[np.ndarray]:
-    """A still for image-to-video, as many frames as the stride allows for video-to-video."""
+    """A still, a mask that covers its right half, or a clip of the variant's length, or of as many frames as go on."""
     rng = np.random.default_rng(1)
-    count = variant.grid.frame_step + 1 if task == "video-to-video" else 1
-    return [rng.integers(0, 256, (count, 48, 80, 3), dtype=np.uint8) for _ in FRAMES[task]]
+    given = []
+    for role in roles(task, variant):
+        count = {"video": variant.num_frames, "frame": variant.grid.frame_step + 1}[role] if "video-to" in task else 1
+        frames = rng.integers(0, 256, (count, 48, 80, 3), dtype=np.uint8)
+        if role == "mask":
+            frames[:] = 0
+            frames[:, :, 40:] = 255
+        given.append(frames)
+    return given
 
 
 def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Recipe:
     size = variant.width, variant.height, variant.num_frames
-    sampling = family.plan(Request(prompt="a red cat running", **wish), variant, *size)
+    sampling = family.plan(Request(prompt="a red cat running", **wish), variant, Shape(*size, variant.fps), task)
     media = Media(source="given", sha256="", data="")
     return Recipe(
         family=family.name, variant=variant.name, model="miniature", revision="", task=task,
         prompt="a red cat running", caption="a red cat running",
         width=size[0], height=size[1], num_frames=size[2], fps=variant.fps,
         guidance=max(phase.scale for phase in sampling.guidance_phases), seed=3, n=1, dtype="float32",
-        conditions=tuple(Condition(frame, 1.0, media) for frame in FRAMES[task]), loras=(),
+        conditions=tuple(Condition(0, 1.0, media, role) for role in roles(task, variant)), loras=(),
         encoding=Encoding("gif", 0, "good", 90, "none", False, False),
         **{field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)},
     )  # fmt: skip
+
+
+def shape_of(variant: Variant) -> Shape:
+    return Shape(variant.width, variant.height, variant.num_frames, variant.fps)
 
 
 def last(states: Any) -> LoopState:
@@ -97,8 +122,8 @@ def test_a_miniature_is_drawn_from_words_to_frames(loaded, name: str, task: str)
 @pytest.mark.parametrize("name", families())
 def test_previews_are_small_pictures_at_every_step(loaded, name: str) -> None:
     family, variant, parts = loaded(name)
-    recipe = recipe_for(family, variant, "text-to-video")
-    for state in family.denoise(recipe, parts, [], recipe.seed):
+    recipe = recipe_for(family, variant, variant.tasks[0])
+    for state in family.denoise(recipe, parts, pictures(recipe.task, variant), recipe.seed):
         picture = family.preview(recipe, parts, state)
         assert picture.dtype == np.uint8
         assert picture.ndim == 3 and picture.shape[2] == 3
@@ -108,9 +133,9 @@ def test_previews_are_small_pictures_at_every_step(loaded, name: str) -> None:
 @pytest.mark.parametrize("name", families())
 def test_a_recipes_sampling_is_plain_json(loaded, name: str) -> None:
     family, variant, _ = loaded(name)
-    recipe = recipe_for(family, variant, "text-to-video")
+    recipe = recipe_for(family, variant, variant.tasks[0])
     assert from_plain(Recipe, to_plain(recipe)) == recipe
-    assert recipe.steps == len(recipe.sigmas)
+    assert len(recipe.sigmas) in (0, recipe.steps)
 
 
 @pytest.mark.parametrize("name", families())
@@ -154,20 +179,20 @@ def test_published_data_is_sane(family: Family, variant: Variant) -> None:
     for side in (variant.width, variant.height):
         assert side % grid.size_multiple == 0
         assert grid.min_side <= side <= grid.max_side
-    assert variant.num_frames % grid.frame_step == 1
+    assert (variant.num_frames - 1) % grid.frame_step == 0
     assert variant.num_frames <= grid.max_frames
     starts = [phase.start for phase in variant.guidance_phases]
     assert starts[0] >= 1 and starts == sorted(set(starts), reverse=True)
-    sampling = family.plan(Request(prompt="a cat"), variant, variant.width, variant.height, variant.num_frames)
-    assert sampling.steps == len(sampling.sigmas) >= 1
+    sampling = family.plan(Request(prompt="a cat"), variant, shape_of(variant), variant.tasks[0])
+    assert sampling.steps >= 1 and len(sampling.sigmas) in (0, sampling.steps)
     assert all(0 < sigma <= 1 for sigma in sampling.sigmas)
     assert list(sampling.sigmas) == sorted(set(sampling.sigmas), reverse=True)
 
 
 @pytest.mark.parametrize(("family", "variant"), PUBLISHED, ids=lambda value: getattr(value, "name", ""))
 def test_noise_levels_out_of_order_are_refused(family: Family, variant: Variant) -> None:
-    with pytest.raises(UserError, match="fall"):
-        family.plan(Request(prompt="a cat", sigmas=(0.5, 0.9)), variant, variant.width, variant.height, 9)
+    with pytest.raises(UserError, match="sigmas"):
+        family.plan(Request(prompt="a cat", sigmas=(0.5, 0.9)), variant, shape_of(variant), variant.tasks[0])
 
 
 def test_families_are_found_identified_and_planned_without_torch(miniatures) -> None:
@@ -175,12 +200,13 @@ def test_families_are_found_identified_and_planned_without_torch(miniatures) -> 
     code = f"""
 import sys
 from pathlib import Path
-from praxino.families import families
+from praxino.families import Shape, families
 from praxino.request import Request
 for name, folder in {folders!r}.items():
     family = families()[name]
     variant = family.identify(Path(folder))
-    family.plan(Request(prompt="a cat"), variant, variant.width, variant.height, variant.num_frames)
+    shape = Shape(variant.width, variant.height, variant.num_frames, variant.fps)
+    family.plan(Request(prompt="a cat"), variant, shape, variant.tasks[0])
 loaded = {{"torch", "diffusers", "transformers"}} & set(sys.modules)
 assert not loaded, loaded
 """

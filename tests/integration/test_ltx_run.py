@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from praxino.errors import ModelError, UserError
-from praxino.families import LoopState
+from praxino.families import LoopState, Shape
 from praxino.families.ltx_video import FAMILY, conditioning, latents, positions
 from praxino.families.ltx_video.load import Parts
 from praxino.families.ltx_video.settings import from_options
@@ -39,7 +39,9 @@ def parts(folder) -> Parts:
 
 def recipe_for(parts: Parts, conditions=(), loras=(), num_frames=9, **wish) -> Recipe:
     variant = parts.variant
-    sampling = FAMILY.plan(Request(prompt="a red cat", **wish), variant, 64, 64, num_frames)
+    sampling = FAMILY.plan(
+        Request(prompt="a red cat", **wish), variant, Shape(64, 64, num_frames, 24.0), "text-to-video"
+    )
     held = [
         {"frame": frame, "strength": strength, "media": {"source": "", "sha256": "", "data": ""}}
         for frame, strength in conditions
@@ -147,8 +149,8 @@ def lora_tensors(prefix: str, module: str, down="lora_A", up="lora_B", features=
 def drawn_with(parts: Parts, *loras) -> torch.Tensor:
     plain = [{"path": str(path), "scale": scale, "sha256": ""} for path, scale in loras]
     recipe = recipe_for(parts, loras=plain, steps=2)
-    *_, state = FAMILY.denoise(recipe, FAMILY.apply_loras(parts, recipe), [], 8)
-    FAMILY.apply_loras(parts, dataclasses.replace(recipe, loras=()))
+    *_, state = FAMILY.denoise(recipe, FAMILY.equip(parts, recipe), [], 8)
+    FAMILY.equip(parts, dataclasses.replace(recipe, loras=()))
     return state.tensors["latents"]
 
 

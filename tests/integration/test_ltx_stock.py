@@ -10,6 +10,7 @@ import torch
 from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline
 
+from praxino.families import Shape
 from praxino.families.ltx_video import FAMILY, conditioning, latents, loop, positions, run
 from praxino.families.ltx_video.load import Parts
 from praxino.families.ltx_video.settings import from_options, to_options
@@ -40,7 +41,7 @@ def parts(folder) -> Parts:
 def recipe_for(parts: Parts, **settings) -> Recipe:
     variant = parts.variant
     wish = Request(prompt=PROMPT, negative_prompt=NEGATIVE, steps=5, schedule="uniform", guidance=3.0)
-    sampling = FAMILY.plan(wish, variant, 64, 96, 9)
+    sampling = FAMILY.plan(wish, variant, Shape(64, 96, 9, 24.0), "text-to-video")
     options = to_options(dataclasses.replace(from_options(sampling.options), **settings))
     return from_plain(Recipe, {
         "family": "ltx-video", "variant": variant.name, "model": "", "revision": "", "task": "text-to-video",

@@ -1,4 +1,4 @@
-"""The pictures and clips of a Request, read, checked and placed in time. Knows no family and no weights."""
+"""The pictures and clips of a Request, read, checked and placed. Knows no family and no weights."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from praxino import media
+from praxino.engine.tasks import CHANGES
 from praxino.errors import UserError
+from praxino.families import Variant
 from praxino.recipe import Condition
 from praxino.request import Request
+
+DEFAULT_STRENGTH = 0.8
+"""How much of a picture that is changed is drawn anew, unless the variant's options have a "strength"."""
+SIDES: tuple[str, ...] = ("left", "right", "top", "bottom")
 
 
 @dataclass(frozen=True)
 class Source:
-    """A picture or clip as it was read, and where in the new clip it belongs."""
+    """A picture or clip as it was read, and what it is for."""
 
     name: str
     frames: np.ndarray
@@ -25,6 +31,7 @@ class Source:
     frame: int
     """The pixel frame of the new clip that it starts at; from the clip's end when negative."""
     strength: float
+    role: str = "frame"
 
     @property
     def size(self) -> tuple[int, int]:
@@ -32,13 +39,15 @@ class Source:
         return self.frames.shape[2], self.frames.shape[1]
 
 
-def read_sources(request: Request) -> list[Source]:
-    """Read every picture and clip that the request names.
+def read_sources(request: Request, task: str, variant: Variant) -> list[Source]:
+    """Read every picture and clip that the request names; the one that a task is about comes first.
 
     Raises:
-        UserError: a file is not readable as such, or a keyframe is not written as FILE@FRAME[:STRENGTH].
+        UserError: a file is not readable as such, a mask is of another size than its picture, or a keyframe, control,
+            reference or margin is not written as it must be.
     """
-    return list(_sources(request))
+    about = _changed(request, task, variant) if task in CHANGES else _frames(request, variant)
+    return [*about, *_steering(request, variant)]
 
 
 def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tuple[Condition, ...]:
@@ -48,7 +57,11 @@ def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tu
         UserError: a keyframe lies outside of the clip, or two of them on one frame.
     """
     conditions: list[Condition] = []
+    others: list[Condition] = []
     for source in sources:
+        if source.role != "frame":
+            others.append(Condition(0, source.strength, media.embed(source.frames, _told_name(source)), source.role))
+            continue
         first, frames = _overlap(source, num_frames, frame_step)
         frame = source.frame if source.frame >= 0 else num_frames - len(frames)
         if frame >= num_frames:
@@ -58,10 +71,11 @@ def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tu
     for one, other in itertools.pairwise(conditions):
         if one.frame == other.frame:
             raise UserError(f"{one.media.source} and {other.media.source} are both at frame {one.frame}; move one.")
-    return tuple(conditions)
+    return (*conditions, *others)
 
 
-def _sources(request: Request) -> Iterator[Source]:
+def _frames(request: Request, variant: Variant) -> Iterator[Source]:
+    """What the new clip has to show, or the clip that is changed."""
     strength = 1.0 if request.strength is None else request.strength
     if first := request.image or request.first:
         yield Source(first, media.read_picture(first), 0, strength)
@@ -75,9 +89,84 @@ def _sources(request: Request) -> Iterator[Source]:
             raise UserError(
                 f"--video {request.video} has one frame; give a clip of several, or use --image for a picture."
             )
-        yield Source(request.video, frames, -1 if request.extend == "backward" else 0, strength)
-    elif request.extend:
-        raise UserError("--extend needs the clip to extend: --video FILE")
+        if "extend" in variant.steering:
+            yield Source(request.video, frames, -1 if request.extend == "backward" else 0, strength)
+        else:
+            yield Source(request.video, frames, 0, _share(request, variant), "video")
+
+
+def _changed(request: Request, task: str, variant: Variant) -> Iterator[Source]:
+    """The picture that is changed, and the mask of what is drawn anew."""
+    name = request.image or ""
+    picture = media.read_picture(name)
+    share = 1.0 if task in ("instruction-editing", "outpainting") else _share(request, variant)
+    if request.expand:
+        canvas, mask = _expanded(picture, request.expand)
+        yield Source(name, canvas, 0, share, "image")
+        yield Source("margins", mask, 0, 1.0, "mask")
+        return
+    yield Source(name, picture, 0, share, "image")
+    if request.mask:
+        mask = media.read_picture(request.mask)
+        if mask.shape != picture.shape:
+            raise UserError(
+                f"--mask {request.mask} has {mask.shape[2]}x{mask.shape[1]} pixels and --image {name} "
+                f"{picture.shape[2]}x{picture.shape[1]}; they must be alike."
+            )
+        yield Source(request.mask, mask, 0, 1.0, "mask")
+
+
+def _share(request: Request, variant: Variant) -> float:
+    if request.strength is not None:
+        return request.strength
+    return float(variant.options.get("strength", DEFAULT_STRENGTH))
+
+
+def _expanded(picture: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
+    """The picture with its edges drawn out into the margins, and white margins around black."""
+    margins = _margins(text)
+    around = ((0, 0), (margins["top"], margins["bottom"]), (margins["left"], margins["right"]), (0, 0))
+    mask = np.pad(np.zeros_like(picture), around, constant_values=255)
+    return np.pad(picture, around, mode="edge"), mask
+
+
+def _margins(text: str) -> dict[str, int]:
+    margins = dict.fromkeys(SIDES, 0)
+    for part in text.split(","):
+        side, _, pixels = part.partition("=")
+        if side.strip() not in SIDES or not pixels.strip().isdecimal() or not 0 < int(pixels) <= 8192:
+            raise UserError(
+                f"--expand has {part[:80]!r}; write SIDE=PIXELS, as in left=256,right=256: "
+                f"a side is {', '.join(SIDES)}, and pixels are 1 to 8192."
+            )
+        margins[side.strip()] = int(pixels)
+    return margins
+
+
+def _steering(request: Request, variant: Variant) -> Iterator[Source]:
+    for text in request.control:
+        kind, _, rest = text.partition("=")
+        name, scale = scaled(rest, 1.0, f"--control {text}", 0, 2)
+        role = f"control:{kind.removesuffix('-map')}" if kind.endswith("-map") else f"annotate:{kind}"
+        frames = media.read_picture(name) if variant.grid.max_frames == 1 else media.read_clip(name)[0]
+        yield Source(name, frames, 0, scale, role)
+    for text in request.reference:
+        name, weight = scaled(text, 1.0, f"--reference {text}", 0, 2)
+        yield Source(name, media.read_picture(name), 0, weight, "reference")
+
+
+def scaled(text: str, default: float, said: str, least: float, most: float) -> tuple[str, float]:
+    """The name and the number of "NAME[:NUMBER]". Raises UserError when the number is out of bounds."""
+    name, number = text, default
+    head, _, tail = text.rpartition(":")
+    if head:
+        try:
+            name, number = head, float(tail)
+        except ValueError:
+            name = text
+    if not least <= number <= most:
+        raise UserError(f"{said[:200]}: the number is {number:g}; allowed is {least:g} to {most:g}.")
+    return name, number
 
 
 def _keyframe(text: str) -> Source:

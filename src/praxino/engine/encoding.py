@@ -15,14 +15,14 @@ CODECS: dict[str, tuple[str, ...]] = {"mp4": ("h264", "av1"), "webm": ("vp9", "a
 """The codecs of each video format, the default first."""
 
 
-def resolve_encoding(request: Request, output: Path | None) -> Encoding:
+def resolve_encoding(request: Request, output: Path | None, num_frames: int) -> Encoding:
     """Decide format, codec and quality.
 
     Raises:
         UserError: the request's fields contradict each other or the output's extension.
     """
     named = media.format_of(output) if output is not None else None
-    format = request.format or named or ("png" if request.sheet else "gif")
+    format = request.format or named or ("png" if request.sheet or num_frames == 1 else "gif")
     if named is not None and request.format not in (None, named):
         raise UserError(f"--format is {request.format}, but {output} is a {named} file; give one of them.")
     if request.gif and format != "gif":

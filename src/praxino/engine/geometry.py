@@ -7,32 +7,28 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 
 from praxino.errors import UserError
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Shape, Variant
 from praxino.request import Request
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """Width and height in pixels, number of frames, frames per second."""
-
-    width: int
-    height: int
-    num_frames: int
-    fps: float
-
-
-def resolve_geometry(request: Request, variant: Variant, picture_size: tuple[int, int] | None) -> Geometry:
+def resolve_shape(
+    request: Request, variant: Variant, picture_size: tuple[int, int] | None, *, keeps_size: bool = False
+) -> Shape:
     """Decide size and length. Without a size, a picture's aspect is kept at the variant's own area.
+
+    With `keeps_size`, a picture that is to be changed keeps its own size where that is on the grid.
 
     Raises:
         UserError: a value is off the variant's grid.
     """
-    width, height = _size(request.size, variant, picture_size)
+    if request.size is None and keeps_size and picture_size and _is_legal(picture_size, variant.grid):
+        width, height = picture_size
+    else:
+        width, height = _size(request.size, variant, picture_size)
     fps = variant.fps if request.fps is None else request.fps
-    return Geometry(width, height, _num_frames(request, variant, fps), fps)
+    return Shape(width, height, _num_frames(request, variant, fps), fps)
 
 
 def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | None) -> tuple[int, int]:
@@ -62,6 +58,12 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
     _check_side("width", width, grid)
     _check_side("height", height, grid)
     return width, height
+
+
+def _is_legal(size: tuple[int, int], grid: Grid) -> bool:
+    if grid.sizes:
+        return size in grid.sizes
+    return all(grid.min_side <= side <= grid.max_side and side % grid.size_multiple == 0 for side in size)
 
 
 def _check_side(name: str, value: int, grid: Grid) -> None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from praxino import media
-from praxino.engine.conditions import Source, place_sources, read_sources
+from praxino.engine.conditions import place_sources, read_sources, scaled
 from praxino.engine.encoding import resolve_encoding
-from praxino.engine.geometry import Geometry, resolve_geometry
+from praxino.engine.geometry import resolve_shape
 from praxino.engine.machine import Machine, this_machine
+from praxino.engine.tasks import CHANGES, check_steering, task_of
 from praxino.errors import UserError
-from praxino.families import Variant
-from praxino.recipe import Encoding, Lora, Recipe
+from praxino.families import Shape, Variant
+from praxino.recipe import Companion, Encoding, Lora, Recipe
 from praxino.request import Request
 from praxino.vocabulary import Understanding, Vocabulary
 from praxino.weights import catalog
@@ -52,14 +53,17 @@ def resolve(
     """
     entry = find(request.model)
     path, variant = entry.require_path(), entry.variant
-    encoding = resolve_encoding(request, output)
-    sources = read_sources(request)
-    task = _task(sources, variant)
-    geometry = resolve_geometry(request, variant, sources[0].size if sources else None)
-    _check_shape(request, encoding, geometry, output)
-    sampling = entry.family.plan(request, variant, geometry.width, geometry.height, geometry.num_frames)
+    task = task_of(request, variant)
+    check_steering(request, variant)
+    sources = read_sources(request, task, variant)
+    shape = resolve_shape(request, variant, sources[0].size if sources else None, keeps_size=task in CHANGES)
+    encoding = resolve_encoding(request, output, shape.num_frames)
+    _check_shape(request, encoding, shape, output)
+    sampling = entry.family.plan(request, variant, shape, task)
     caption, notes = _caption(request, variant, path, bool(sources))
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
+    decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
+    decided["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
     recipe = Recipe(
         family=entry.family.name,
         variant=variant.name,
@@ -68,42 +72,34 @@ def resolve(
         task=task,
         prompt=request.prompt,
         caption=caption,
-        width=geometry.width,
-        height=geometry.height,
-        num_frames=geometry.num_frames,
-        fps=float(geometry.fps),
+        width=shape.width,
+        height=shape.height,
+        num_frames=shape.num_frames,
+        fps=float(shape.fps),
         guidance=max(phase.scale for phase in sampling.guidance_phases),
         seed=seed,
         n=request.n,
         dtype=request.dtype or (machine or this_machine()).dtype(variant.dtype),
-        conditions=place_sources(sources, geometry.num_frames, variant.grid.frame_step),
+        conditions=place_sources(sources, shape.num_frames, variant.grid.frame_step),
         loras=tuple(_lora(text, entry) for text in request.lora),
         encoding=encoding,
-        **{field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)},
+        **decided,
     )
-    return Resolution(recipe, (*notes, *_shape_notes(request, geometry)))
+    return Resolution(recipe, (*notes, *_shape_notes(request, shape)))
 
 
-def _task(sources: list[Source], variant: Variant) -> str:
-    if not sources:
-        task = "text-to-video"
-    elif any(len(source.frames) > 1 for source in sources):
-        task = "video-to-video"
-    else:
-        task = "image-to-video"
-    if task not in variant.tasks:
-        raise UserError(f"{variant.name} does not do {task}; it does {', '.join(variant.tasks)}.")
-    return task
+def _fingerprinted(companion: Companion) -> Companion:
+    return dataclasses.replace(companion, sha256=fingerprint(catalog.locate(companion.path)))
 
 
-def _check_shape(request: Request, encoding: Encoding, geometry: Geometry, output: Path | None) -> None:
+def _check_shape(request: Request, encoding: Encoding, shape: Shape, output: Path | None) -> None:
     if output is not None:
-        media.check_output(output, encoding, geometry.num_frames)
-    if encoding.format == "gif" and geometry.fps > 50:
+        media.check_output(output, encoding, shape.num_frames)
+    if encoding.format == "gif" and shape.fps > 50:
         raise UserError(
-            f"a GIF shows at most 50 frames a second, got {geometry.fps:g}; lower --fps or write a .webp or .mp4."
+            f"a GIF shows at most 50 frames a second, got {shape.fps:g}; lower --fps or write a .webp or .mp4."
         )
-    if encoding.format == "jpeg" and geometry.num_frames > 1 and not request.sheet:
+    if encoding.format == "jpeg" and shape.num_frames > 1 and not request.sheet:
         raise UserError("a JPEG holds one picture, not a clip; add --sheet, or write .gif, .webp or .mp4.")
 
 
@@ -130,25 +126,17 @@ def _understood(name: str, read: Understanding, has_picture: bool) -> str:
 
 
 def _lora(text: str, entry: catalog.Entry) -> Lora:
-    name, scale = text, 1.0
-    head, _, tail = text.rpartition(":")
-    if head:
-        try:
-            name, scale = head, float(tail)
-        except ValueError:
-            name = text
-    if not -10 <= scale <= 10:
-        raise UserError(f"--lora {text}: the scale is {scale:g}; allowed is -10 to 10.")
+    name, scale = scaled(text, 1.0, f"--lora {text}", -10, 10)
     path = Path(name).expanduser()
     entry.family.check_lora(path)
     return Lora(name, scale, fingerprint(path))
 
 
-def _shape_notes(request: Request, geometry: Geometry) -> list[str]:
+def _shape_notes(request: Request, shape: Shape) -> list[str]:
     notes = []
     if request.seconds is not None:
-        exact = geometry.num_frames / geometry.fps
-        notes.append(f"{geometry.num_frames} frames at {geometry.fps:g} fps: {exact:.3g} seconds")
+        exact = shape.num_frames / shape.fps
+        notes.append(f"{shape.num_frames} frames at {shape.fps:g} fps: {exact:.3g} seconds")
     if request.size is not None and ":" in request.size:
-        notes.append(f"{request.size} is drawn as {geometry.width}x{geometry.height}")
+        notes.append(f"{request.size} is drawn as {shape.width}x{shape.height}")
     return notes

@@ -83,7 +83,7 @@ def _load(recipe: Recipe, entry: catalog.Entry, path: Path, device: str, on_step
     if _loaded is None or _loaded.key != key:
         _loaded = None
         _loaded = _Loaded(key, entry.family.load(path, entry.variant, recipe.dtype, device))
-    parts = entry.family.apply_loras(_loaded.parts, recipe)
+    parts = entry.family.equip(_loaded.parts, recipe)
     on_step(StepEvent("load", 1, 1, time.monotonic() - began, num_samples=recipe.n))
     return parts
 

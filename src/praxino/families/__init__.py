@@ -15,7 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from praxino.recipe import GuidancePhase, Recipe
+from praxino.recipe import Companion, GuidancePhase, Recipe
 from praxino.request import Request
 
 if TYPE_CHECKING:
@@ -69,11 +69,34 @@ class Variant:
     """Name of the vocabulary file in the folder, when the variant only knows certain words."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only this family reads."""
+    steering: tuple[str, ...] = ()
+    """What else can steer it: extend, keyframes, control:KIND, reference, reference:style, reference:layout, lora,
+    embedding, spatial-base, true-guidance."""
+    revision: str = "main"
+    """The Hub revision that these figures are of."""
+    files: tuple[str, ...] = ()
+    """Patterns of the Hub files that it needs, as in "unet/*.safetensors"; empty means all safe ones."""
+    gated: bool = False
+    """Whether the Hub asks for an account and an accepted licence."""
+    restrictions: str = ""
+    """What the licence forbids or asks for, in one line; shown before a download."""
+    parameters: int | None = None
+    """Weights of all networks together, where counted."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Width and height in pixels, number of frames, frames per second."""
+
+    width: int
+    height: int
+    num_frames: int
+    fps: float
 
 
 @dataclass(frozen=True)
 class Sampling:
-    """The family's part of a Recipe: fields of the same names."""
+    """The family's part of a Recipe: fields of the same names. Companions come without their fingerprints."""
 
     steps: int
     guidance_phases: tuple[GuidancePhase, ...]
@@ -84,6 +107,7 @@ class Sampling:
     sigmas: tuple[float, ...]
     negative_prompt: str
     options: Mapping[str, Any]
+    companions: tuple[Companion, ...] = ()
 
 
 @dataclass
@@ -117,7 +141,7 @@ class Family(Protocol):
         """
         ...
 
-    def plan(self, request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample. No torch, no weights.
 
         Raises:
@@ -133,8 +157,11 @@ class Family(Protocol):
         """Load the networks: whatever `run` wants as `parts`. Raises ModelError when the files are damaged."""
         ...
 
-    def apply_loras(self, parts: Any, recipe: Recipe) -> Any:
-        """Lay the recipe's LoRAs over `parts` (replacing any before). Raises ModelError when a key matches nothing."""
+    def equip(self, parts: Any, recipe: Recipe) -> Any:
+        """Put the recipe's LoRAs and companions on `parts`, in place of any before.
+
+        Without any, `parts` is bit for bit as it was loaded. Raises ModelError when a LoRA's key matches nothing.
+        """
         ...
 
     def denoise(
@@ -143,6 +170,7 @@ class Family(Protocol):
         """Yield the state before the first step (step 0) and after every step; go on from `state` when given.
 
         `pictures[i]` is (F, H, W, 3) uint8 RGB: the decoded media of `recipe.conditions[i]`, not yet resized.
+        A family whose pipeline decodes on its own may leave "frames" (F, H, W, 3) uint8 in the last state.
         """
         ...
 

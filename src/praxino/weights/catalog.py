@@ -82,6 +82,20 @@ def find(name: str) -> Entry:
     raise UserError(f"there is no model {name[:200]!r}; {hint}\nSee: praxino models list")
 
 
+def locate(name: str) -> Path:
+    """Where a companion lies: a folder or file, or what is kept under that name beside the models.
+
+    Raises:
+        UserError: it is not on this machine.
+    """
+    for path in (Path(name).expanduser(), home() / "models" / name.replace("/", "--")):
+        if path.exists():
+            return path
+    raise UserError(
+        f"{name[:200]} is not on this machine: no such file or folder.\nFetch it: praxino models pull {name}"
+    )
+
+
 def _identify(path: Path, name: str) -> Entry | None:
     for family in families().values():
         if (variant := family.identify(path)) is not None:

@@ -75,7 +75,7 @@ def test_a_switch_can_be_turned_off():
         (["--guidance", "inf"], "--guidance is inf; allowed is 0 to 100."),
         (["--stg-blocks", "1,x"], "--stg-blocks must be a whole number, got 'x'."),
         (["--stg-blocks", ""], "--stg-blocks must be a whole number, got ''."),
-        (["--scheduler", "dpm"], "--scheduler is 'dpm'; allowed are euler, dpm++-2m, euler-ancestral."),
+        (["--scheduler", "dpm"], "--scheduler is 'dpm'; allowed are euler, euler-ancestral, heun"),
         (["--frames", "9", "--seconds", "2"], "--frames and --seconds exclude each other"),
         (["x" * 300_000], "the prompt has 300,000 characters; at most 20,000 are allowed."),
     ],

@@ -24,6 +24,7 @@ def variant(**fields):
         num_frames=17,
         fps=8,
         steps=4,
+        steering=("extend", "keyframes", "lora"),
         guidance_phases=(GuidancePhase(1.0, 3.0),),
     )
     return Variant(**{**defaults, **fields})
@@ -42,7 +43,7 @@ class ToyFamily:
     def identify(self, path: Path):
         return self.variant if (path / "toy.json").is_file() else None
 
-    def plan(self, request, variant, width, height, num_frames):
+    def plan(self, request, variant, shape, task):
         steps = request.steps or variant.steps
         sigmas = tuple(1 - i / steps for i in range(steps))
         return Sampling(steps, variant.guidance_phases, False, "none", "euler", "uniform", sigmas, "", {})
@@ -54,7 +55,7 @@ class ToyFamily:
         self.loads += 1
         return object()
 
-    def apply_loras(self, parts, recipe):
+    def equip(self, parts, recipe):
         return parts
 
     def denoise(self, recipe, parts, pictures, seed, state=None):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from praxino.engine.geometry import resolve_geometry
+from praxino.engine.geometry import resolve_shape
 from praxino.errors import UserError
 from praxino.families import Grid, Variant
 from praxino.recipe import GuidancePhase
@@ -21,7 +21,7 @@ SQUARES = variant(Grid(32, 64, 96, 4, 9, sizes=((64, 64), (96, 64))))
 
 
 def geometry(request: Request, of: Variant | None = None, picture=None):
-    return resolve_geometry(request, of or variant(), picture)
+    return resolve_shape(request, of or variant(), picture)
 
 
 @pytest.mark.parametrize(

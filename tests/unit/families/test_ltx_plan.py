@@ -3,6 +3,7 @@ import dataclasses
 import pytest
 
 from praxino.errors import UserError
+from praxino.families import Shape
 from praxino.families.ltx_video.plan import plan
 from praxino.families.ltx_video.variants import DISTILLED_SIGMAS, NEGATIVE_PROMPT, PUBLISHED
 from praxino.request import Request
@@ -16,7 +17,7 @@ STOCHASTIC = PUBLISHED["ltx-video-0.9.6-distilled"]
 
 
 def planned(variant, **wish):
-    return plan(Request(prompt="a cat", **wish), variant, 704, 480, 121)
+    return plan(Request(prompt="a cat", **wish), variant, Shape(704, 480, 121, 24.0))
 
 
 def refused(variant, **wish):

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from praxino.families import LoopState, Sampling, Variant
+from praxino.families import LoopState, Sampling, Shape, Variant
 from praxino.families.ltx_video import identify, plan
 from praxino.families.ltx_video.lora import check_lora
 from praxino.families.ltx_video.variants import PUBLISHED
@@ -38,9 +38,9 @@ class LtxVideo:
         """Which variant lies at a path."""
         return identify.identify(path)
 
-    def plan(self, request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
-        """Decide how to sample."""
-        return plan.plan(request, variant, width, height, num_frames)
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample; the same way for every task."""
+        return plan.plan(request, variant, shape)
 
     def check_lora(self, path: Path) -> None:
         """Raise UserError when a file holds no LoRA weights."""
@@ -52,7 +52,7 @@ class LtxVideo:
 
         return load(path, variant, dtype, device)
 
-    def apply_loras(self, parts: Parts, recipe: Recipe) -> Parts:
+    def equip(self, parts: Parts, recipe: Recipe) -> Parts:
         """Lay the recipe's LoRAs over the transformer, in place of any laid before."""
         from praxino.families.ltx_video import lora
 

@@ -175,6 +175,7 @@ def _unpublished(facts: Facts) -> Variant:
         causal_rope=facts.causal_rope,
     )
     return Variant(
+        steering=("extend", "keyframes", "lora"),
         name="ltx-video-custom",
         title="an LTX-Video checkpoint",
         source="",

@@ -9,18 +9,19 @@ from __future__ import annotations
 import dataclasses
 
 from praxino.errors import UserError
-from praxino.families import Sampling, Variant
+from praxino.families import Sampling, Shape, Variant
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
 from praxino.sampling import schedules
 
 
-def plan(request: Request, variant: Variant, width: int, height: int, num_frames: int) -> Sampling:
+def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
     settings = from_options(variant.options)
     ratio = settings.spatial_ratio
-    num_tokens = ((num_frames - 1) // settings.temporal_ratio + 1) * (height // ratio) * (width // ratio)
+    latent_frames = (shape.num_frames - 1) // settings.temporal_ratio + 1
+    num_tokens = latent_frames * (shape.height // ratio) * (shape.width // ratio)
     schedule, sigmas = _noise_levels(request, variant, num_tokens)
     phases = _guidance(request, variant, settings)
     guided = any(phase.scale > 1 for phase in phases)
@@ -29,12 +30,23 @@ def plan(request: Request, variant: Variant, width: int, height: int, num_frames
         guidance_phases=phases,
         cfg_star=_cfg_star(request, variant, guided),
         stg_mode=_stg_mode(request, variant, phases),
-        scheduler=request.scheduler or variant.scheduler,
+        scheduler=_sampler(request, variant),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, guided),
         options=to_options(settings),
     )
+
+
+SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
+"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
+
+
+def _sampler(request: Request, variant: Variant) -> str:
+    name = request.scheduler or variant.scheduler
+    if name not in SAMPLER_NAMES:
+        raise UserError(f"--scheduler is {name}; LTX-Video is sampled with {', '.join(SAMPLER_NAMES)}.")
+    return name
 
 
 def _noise_levels(request: Request, variant: Variant, num_tokens: int) -> tuple[str, schedules.Sigmas]:

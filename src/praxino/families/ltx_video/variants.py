@@ -62,6 +62,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
     }
     skip_final_steps = data.pop("skip_final_steps", 0)
     return Variant(
+        steering=("extend", "keyframes", "lora"),
         name=name,
         title=title,
         source=f"Lightricks/LTX-Video/{file}",

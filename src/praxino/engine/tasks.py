@@ -1,0 +1,90 @@
+"""What kind of run a Request asks for, and whether a model can be steered that way. Reads no file, loads nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from praxino.errors import UserError
+from praxino.families import Variant, families
+from praxino.request import Request
+
+CHANGES = ("image-to-image", "inpainting", "outpainting", "instruction-editing")
+"""Tasks that change a picture, and so keep its size where they can."""
+
+
+def task_of(request: Request, variant: Variant) -> str:
+    """The task that the pictures and clips of a request amount to.
+
+    Raises:
+        UserError: the variant does not do it, or a field is missing its picture.
+    """
+    for name in ("mask", "expand"):
+        if getattr(request, name) and not request.image:
+            raise UserError(f"--{name} is about a picture: add --image FILE.")
+    task = next((task for task in _wanted(request) if task in variant.tasks), None)
+    if task is None:
+        wanted = next(_wanted(request))
+        raise UserError(
+            f"{variant.name} does not do {wanted}; it does {', '.join(variant.tasks)}."
+            + _others(lambda other: wanted in other.tasks)
+        )
+    return task
+
+
+def _wanted(request: Request) -> Iterator[str]:
+    """What could be meant, the likeliest first."""
+    if request.expand:
+        yield "outpainting"
+    elif request.mask:
+        yield "inpainting"
+    elif request.video:
+        yield "video-to-video"
+    elif request.first or request.last or request.keyframes:
+        yield "image-to-video"
+    elif request.image:
+        yield from ("image-to-video", "instruction-editing", "image-to-image")
+    else:
+        yield from ("text-to-video", "text-to-image")
+
+
+def check_steering(request: Request, variant: Variant) -> None:
+    """Refuse what the variant cannot be steered by. Raises UserError with the families that can."""
+    for text in request.control:
+        _check(f"control:{control_kind(text)}", f"--control {text}", variant)
+    if request.reference:
+        _check("reference", "--reference", variant)
+        if request.reference_use in ("style", "layout"):
+            _check(f"reference:{request.reference_use}", f"--reference-use {request.reference_use}", variant)
+    elif request.reference_use or request.ip_adapter:
+        raise UserError("--reference-use and --ip-adapter are about a --reference picture: add one.")
+    if request.controlnet and len(request.controlnet) != len(request.control):
+        raise UserError(
+            f"--controlnet is given {len(request.controlnet)} times and --control {len(request.control)} times; "
+            "give one ControlNet for each, in the same order."
+        )
+    for name in ("embedding", "spatial_base", "true_guidance"):
+        if getattr(request, name):
+            _check(name.replace("_", "-"), "--" + name.replace("_", "-"), variant)
+    if request.extend and not request.video:
+        raise UserError("--extend needs the clip to extend: --video FILE")
+
+
+def control_kind(text: str) -> str:
+    """Canny of "canny=photo.png" and of "canny-map=edges.png". Raises UserError where there is none."""
+    kind, equals, _ = text.partition("=")
+    if not equals or not kind:
+        raise UserError(f"--control is {text[:200]!r}; write KIND=FILE[:SCALE], as in canny=photo.png:0.8")
+    return kind.removesuffix("-map")
+
+
+def _check(steering: str, said: str, variant: Variant) -> None:
+    if steering in variant.steering:
+        return
+    same = [name.partition(":")[2] for name in variant.steering if name.startswith(steering.partition(":")[0] + ":")]
+    hint = f" It knows {', '.join(same)}." if same else _others(lambda other: steering in other.steering)
+    raise UserError(f"{said}: {variant.name} cannot be steered by {steering.replace(':', ' ')}.{hint}")
+
+
+def _others(can: Callable[[Variant], bool]) -> str:
+    able = [name for name, family in families().items() if any(can(variant) for variant in family.variants.values())]
+    return f" Families that can: {', '.join(able)}." if able else ""
