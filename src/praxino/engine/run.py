@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from praxino.engine.machine import this_machine
 from praxino.errors import UserError
 from praxino.events import OnStep, Stage, StepEvent
 from praxino.families import Family, LoopState
-from praxino.recipe import Recipe
+from praxino.recipe import Companion, Recipe
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
@@ -53,6 +54,7 @@ def run(
     entry = catalog.find(recipe.model)
     path = entry.require_path()
     _check_revision(recipe, path)
+    recipe = dataclasses.replace(recipe, companions=tuple(_located(companion) for companion in recipe.companions))
     pictures = [media.load(condition.media) for condition in recipe.conditions]
     parts = _load(recipe, entry, path, this_machine(device).device, on_step)
     saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
@@ -74,6 +76,17 @@ def _check_revision(recipe: Recipe, path: Path) -> None:
             f"which draws other pixels.\nInstall that revision, or run its prompt anew: "
             f"praxino {recipe.prompt[:60]!r} --seed {recipe.seed}"
         )
+
+
+def _located(companion: Companion) -> Companion:
+    """The companion with the path where it lies here."""
+    path = catalog.locate(companion.path)
+    if fingerprint(path) != companion.sha256:
+        raise UserError(
+            f"{companion.path} is no longer what the recipe was made with; it would draw other pixels.\n"
+            "Put the original back, or run the prompt anew."
+        )
+    return dataclasses.replace(companion, path=str(path))
 
 
 def _load(recipe: Recipe, entry: catalog.Entry, path: Path, device: str, on_step: OnStep) -> Any:
