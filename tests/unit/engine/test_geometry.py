@@ -92,3 +92,11 @@ def test_seconds_round_to_the_nearest_legal_length(seconds, fps):
     drawn = geometry(Request(seconds=seconds, fps=fps))
     assert drawn.num_frames % 8 == 1
     assert abs(drawn.num_frames - seconds * fps) <= 4 + 1
+
+
+@pytest.mark.parametrize(("picture", "kept"), [((96, 320), True), ((97, 320), False), ((96, 1024), False)])
+def test_a_picture_that_is_changed_keeps_a_legal_size(picture, kept):
+    still = variant(Grid(size_multiple=16, min_side=64, max_side=512, frame_step=1, max_frames=1))
+    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
+    assert ((shape.width, shape.height) == picture) is kept
+    assert resolve_shape(Request(frames=1, size="64x64"), still, picture, keeps_size=True).width == 64
