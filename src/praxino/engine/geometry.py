@@ -95,8 +95,11 @@ def _nearest_aspect(aspect: float, variant: Variant) -> tuple[int, int]:
 
 
 def _heights(wanted: float, grid: Grid) -> list[int]:
-    below = int(wanted) // grid.size_multiple * grid.size_multiple
-    return [h for h in (below, below + grid.size_multiple) if grid.min_side <= h <= grid.max_side and h > 0]
+    """The legal heights around the wanted one; the nearest bound when it lies beyond it."""
+    step = grid.size_multiple
+    least, most = -(-grid.min_side // step) * step, grid.max_side // step * step
+    below = int(wanted) // step * step
+    return sorted({max(least, min(most, height)) for height in (below, below + step)})
 
 
 def _num_frames(request: Request, variant: Variant, fps: float) -> int:
