@@ -15,7 +15,7 @@ For a server, all of `Store`, thread-safe, blocking (call it from a thread pool)
   `counts`, `workers`, `store_id` (is it reachable?);
 - `events(job_id, after)`: what happened, numbered 1, 2, 3, ... within the job without gaps, for SSE and Last-Event-ID:
   ask again with the last number seen. After an event of kind succeeded, failed or cancelled none follows, unless
-  somebody calls `retry`;
+  somebody calls `retry`, or the janitor finds the files of a result gone (failed);
 - `Submission.annotations`: JSON that the submitter finds again in `Job.annotations`, such as the API's dialect or a
   webhook. To deliver each ending once, left-join a table of deliveries to the events of these three kinds;
 - `Job.result`: files, by name relative to the results folder (`praxino.jobs.files.ResultFolder`);

@@ -23,13 +23,10 @@ FRESH_START_CRASHES = 2
 """After so many crashes, saved states are under suspicion too."""
 
 
-def is_due(connection: Connection, moment: Moment) -> bool:
-    """Whether there is anything to claim or to take back: a look that writes nothing."""
-    waiting = select(jobs.c.id).where(_available(moment)).limit(1)
-    return (
-        connection.execute(waiting).first() is not None
-        or connection.execute(select(jobs.c.id).where(_expired(moment)).limit(1)).first() is not None
-    )
+def is_due(connection: Connection, moment: Moment, worker: str) -> bool:
+    """Whether there is anything for a worker to claim, or anything to take back: a look that writes nothing."""
+    cases = (_available(moment), _held_by(worker), _expired(moment))
+    return any(connection.execute(select(jobs.c.id).where(case).limit(1)).first() is not None for case in cases)
 
 
 def claim(
@@ -37,6 +34,8 @@ def claim(
 ) -> Claim | None:
     """Give the next job to a worker; None when nothing waits."""
     moment = database.moment(connection)
+    if (held := connection.execute(select(jobs).where(_held_by(worker)).with_for_update()).first()) is not None:
+        return _read_claim(connection, held, worker, held.token, held.lease_seconds)
     candidates = list(_candidates(connection, moment))
     while candidates:
         choice = preferred(candidates, loaded)
@@ -79,13 +78,11 @@ def take_back_expired(database: Database, connection: Connection, policy: RetryP
 def take_back_from(database: Database, connection: Connection, worker: str, message: str, policy: RetryPolicy) -> int:
     """End the attempts of a worker that is known to be dead; how many there were."""
     moment = database.moment(connection)
-    connection.execute(
-        update(workers).where(workers.c.incarnation == worker, workers.c.ended_at.is_(None)).values(ended_at=moment.now)
-    )
-    held = (jobs.c.state == JobState.RUNNING) & (jobs.c.worker == worker)
-    rows = connection.execute(select(jobs).where(held).with_for_update()).all()
+    rows = connection.execute(select(jobs).where(_held_by(worker)).with_for_update()).all()
     for row in rows:
         strike(connection, row, moment, Reason.CRASH, message, policy)
+    alive = (workers.c.incarnation == worker) & workers.c.ended_at.is_(None)
+    connection.execute(update(workers).where(alive).values(ended_at=moment.now))
     return len(rows)
 
 
@@ -93,6 +90,10 @@ def _available(moment: Moment) -> ColumnElement[bool]:
     """Queued, and its delay over. A delay longer than any that is given stems from a clock that began anew."""
     waited = or_(jobs.c.available_at <= moment.clock, jobs.c.available_at > moment.clock + MAX_DELAY_SECONDS)
     return (jobs.c.state == JobState.QUEUED) & waited
+
+
+def _held_by(worker: str) -> ColumnElement[bool]:
+    return (jobs.c.state == JobState.RUNNING) & (jobs.c.worker == worker)
 
 
 def _expired(moment: Moment) -> ColumnElement[bool]:
@@ -141,6 +142,10 @@ def _give(connection: Connection, row: Row[Any], worker: str, lease_seconds: flo
         error_message=None,
     )
     connection.execute(insert(attempts).values(job_id=row.id, token=token, worker=worker, started_at=moment.now))
+    return _read_claim(connection, row, worker, token, lease_seconds)
+
+
+def _read_claim(connection: Connection, row: Row[Any], worker: str, token: int, lease_seconds: float) -> Claim:
     recipe = connection.execute(select(bodies.c.recipe).where(bodies.c.job_id == row.id)).scalar_one()
     return Claim(
         job=read_job(connection, row.id),

@@ -107,6 +107,22 @@ def _finish(
     )
 
 
+def lose_result(database: Database, connection: Connection, job_id: str, token: int) -> bool:
+    """Fail a job whose files are gone, unless it has moved on since attempt `token`; whether it was failed."""
+    try:
+        row = lock_job(connection, job_id)
+    except UnknownJob:
+        return False
+    if (row.state, row.token) != (JobState.SUCCEEDED, token):
+        return False
+    failure = {"error_code": Reason.RESULT_MISSING, "error_message": "the files of its result are gone"}
+    told = {"reason": Reason.RESULT_MISSING, "message": failure["error_message"], "attempt": token}
+    change_job(
+        connection, job_id, database.moment(connection), "failed", told, state=JobState.FAILED, result=[], **failure
+    )
+    return True
+
+
 def cancel(database: Database, connection: Connection, row: Row[Any]) -> None:
     """Cancel a locked job: at once while it waits; a running one is told to stop within its step."""
     moment = database.moment(connection)

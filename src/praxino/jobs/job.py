@@ -200,7 +200,7 @@ class Event:
     sequence: int
     """1, 2, 3, ... within the job, without gaps."""
     kind: str
-    """queued, started, progress, retrying, cancelling, returned, succeeded, failed, cancelled or result-missing."""
+    """queued, started, progress, retrying, cancelling, returned, succeeded, failed or cancelled."""
     at: float
     """Seconds since 1970 by the database's clock."""
     data: Mapping[str, Any]

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from praxino.jobs.database import Moment
 from praxino.jobs.job import (
-    Attempt,
-    Event,
     Failure,
     Job,
     JobState,
     Progress,
     ResultFile,
     UnknownJob,
-    WorkerInfo,
-    WorkerStatus,
 )
-from praxino.jobs.tables import attempts, bodies, events, jobs, workers
+from praxino.jobs.tables import attempts, bodies, events, jobs
 from praxino.plain import from_plain
 
 
@@ -88,37 +83,3 @@ def to_job(row: Row[Any]) -> Job:
         last_event=row.last_event,
         idempotency_key=row.idempotency_key,
     )
-
-
-def read_events(connection: Connection, job_id: str, after: int, limit: int) -> list[Event]:
-    """A job's events with a sequence above `after`, the oldest first."""
-    wanted = select(events).where(events.c.job_id == job_id, events.c.sequence > after)
-    found = connection.execute(wanted.order_by(events.c.sequence).limit(limit))
-    return [Event(**row._mapping) for row in found]
-
-
-def read_attempts(connection: Connection, job_id: str) -> list[Attempt]:
-    """A job's attempts, the oldest first."""
-    found = connection.execute(select(attempts).where(attempts.c.job_id == job_id).order_by(attempts.c.token))
-    return [Attempt(**row._mapping) for row in found]
-
-
-def read_workers(connection: Connection, since: float) -> list[WorkerStatus]:
-    """The workers that were seen since then, the newest first."""
-    running = select(jobs.c.worker, jobs.c.id.label("job_id")).where(jobs.c.state == JobState.RUNNING).subquery()
-    wanted = select(workers, running.c.job_id).join(running, running.c.worker == workers.c.incarnation, isouter=True)
-    found = connection.execute(wanted.where(workers.c.seen_at >= since).order_by(workers.c.started_at.desc()))
-    return _to_workers(found)
-
-
-def _to_workers(rows: Iterable[Row[Any]]) -> list[WorkerStatus]:
-    return [
-        WorkerStatus(
-            info=WorkerInfo(row.incarnation, row.device, row.host, row.pid),
-            started_at=row.started_at,
-            seen_at=row.seen_at,
-            ended_at=row.ended_at,
-            job_id=row.job_id,
-        )
-        for row in rows
-    ]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from praxino.jobs import claiming, ending, faults, rows, submission
+from praxino.jobs import claiming, ending, faults, reading, rows, submission
 from praxino.jobs.database import Database
 from praxino.jobs.job import (
     Accepted,
@@ -36,7 +36,6 @@ from praxino.jobs.tables import bodies, facts, jobs, workers
 
 NO_LIMITS = Limits()
 LEASE_SECONDS = 30.0
-MAX_PAGE = 1000
 WORKER_MEMORY_SECONDS = 24 * 3600.0
 """How long workers that are gone stay listed."""
 
@@ -104,6 +103,11 @@ class Store:
         with self._database.reading() as connection:
             return rows.read_job(connection, job_id)
 
+    def get_many(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Those of the jobs that exist, by id."""
+        with self._database.reading() as connection:
+            return reading.read_many(connection, job_ids)
+
     def recipe(self, job_id: str) -> Mapping[str, Any]:
         """A job's recipe, as plain JSON. Raises UnknownJob."""
         with self._database.reading() as connection:
@@ -130,17 +134,8 @@ class Store:
             limit: 1 to 1000.
             newest_first: the order.
         """
-        limit = max(1, min(limit, MAX_PAGE))
-        wanted = rows.select_jobs().order_by(jobs.c.id.desc() if newest_first else jobs.c.id).limit(limit + 1)
-        if owner is not None:
-            wanted = wanted.where(jobs.c.owner == owner)
-        if states:
-            wanted = wanted.where(jobs.c.state.in_(states))
-        if after is not None:
-            wanted = wanted.where(jobs.c.id < after if newest_first else jobs.c.id > after)
         with self._database.reading() as connection:
-            found = [rows.to_job(row) for row in connection.execute(wanted)]
-        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+            return reading.read_page(connection, owner, states, after, limit, newest_first)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a job: at once while it waits; a running one stops within its step. Final jobs stay as they are.
@@ -182,39 +177,28 @@ class Store:
     def events(self, job_id: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """A job's events with a sequence above `after`, the oldest first; [] for an unknown job."""
         with self._database.reading() as connection:
-            return rows.read_events(connection, job_id, after, limit)
+            return reading.read_events(connection, job_id, after, limit)
 
     def attempts(self, job_id: str) -> list[Attempt]:
         """A job's attempts, the oldest first; [] for an unknown job."""
         with self._database.reading() as connection:
-            return rows.read_attempts(connection, job_id)
+            return reading.read_attempts(connection, job_id)
 
     def position(self, job_id: str) -> int | None:
         """How many jobs are ahead of a queued one; None when it is not queued. Raises UnknownJob."""
         with self._database.reading() as connection:
-            job = connection.execute(select(jobs).where(jobs.c.id == job_id)).one_or_none()
-            if job is None:
-                raise rows.unknown(job_id)
-            if job.state != JobState.QUEUED:
-                return None
-            same_rank = (jobs.c.rank == job.rank) & (jobs.c.id < job_id)
-            in_lane = (jobs.c.priority == job.priority) & ((jobs.c.rank < job.rank) | same_rank)
-            ahead = select(func.count()).where(
-                jobs.c.state == JobState.QUEUED, (jobs.c.priority > job.priority) | in_lane
-            )
-            return connection.execute(ahead).scalar_one()
+            return reading.read_position(connection, job_id)
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
         with self._database.reading() as connection:
-            found = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
-        return {state: 0 for state in JobState} | {JobState(state): count for state, count in found}
+            return reading.read_counts(connection)
 
     def workers(self) -> list[WorkerStatus]:
         """The workers that were seen in the last day, the newest first; those without `ended_at` may be alive."""
         with self._database.reading() as connection:
             since = self._database.moment(connection).now - WORKER_MEMORY_SECONDS
-            return rows.read_workers(connection, since)
+            return reading.read_workers(connection, since)
 
     # For workers.
 
@@ -248,14 +232,15 @@ class Store:
     def claim(self, worker: str, loaded: Collection[str] = ()) -> Claim | None:
         """The next job for a worker, by priority, fairness between owners, and order; None when nothing waits.
 
-        Jobs whose workers have given no sign of life are taken back first.
+        Jobs whose workers have given no sign of life are taken back first. A worker holds one job at a time: claiming
+        again, as after an answer that got lost, returns the one that it holds.
 
         Args:
             worker: the incarnation that will run it.
             loaded: names of the models that it has in memory; a job of one of them may be preferred.
         """
         with self._database.reading() as connection:
-            if not claiming.is_due(connection, self._database.moment(connection)):
+            if not claiming.is_due(connection, self._database.moment(connection), worker):
                 return None
         with self._database.writing() as connection:
             claiming.take_back_expired(self._database, connection, self._policy)
@@ -316,3 +301,8 @@ class Store:
             ids = list(connection.execute(old).scalars())
             connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
         return ids
+
+    def lose_result(self, job_id: str, token: int) -> bool:
+        """Fail a job that succeeded in attempt `token`, because its files are gone; whether it still stood so."""
+        with self._database.writing() as connection:
+            return ending.lose_result(self._database, connection, job_id, token)
