@@ -22,6 +22,15 @@ SETTINGS = (
     Setting("PRAXINO_HOME", "", "folder of models, caches and data; the platform's own data folder when empty"),
     Setting("PRAXINO_DEVICE", "", "device to run on, such as cpu, cuda, cuda:1 or mps; the best one found when empty"),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
+    Setting(
+        "PRAXINO_DATABASE",
+        "",
+        "where jobs are kept: sqlite:///FILE or postgresql://HOST/NAME; in PRAXINO_HOME when empty",
+    ),
+    Setting(
+        "PRAXINO_RESULTS", "", "folder of the jobs' files, shared by servers and workers; in PRAXINO_HOME when empty"
+    ),
+    Setting("PRAXINO_KEEP_DAYS", "", "days until a job that has ended is deleted, with its files; never when empty"),
     Setting("PRAXINO_DEBUG", "", "any value: show the traceback of unexpected errors"),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
@@ -55,3 +64,32 @@ def checkpoint_seconds() -> float:
     if not 0 <= seconds < 1e6:
         raise UserError(f"PRAXINO_CHECKPOINT_SECONDS is {text!r}; it must be a number of seconds, 0 or more.")
     return seconds
+
+
+def database_url() -> str:
+    """Where jobs are kept: PRAXINO_DATABASE, or a SQLite file in `home()`."""
+    return value("PRAXINO_DATABASE") or f"sqlite:///{home() / 'jobs.sqlite'}"
+
+
+def results_folder() -> Path:
+    """The folder of the jobs' files: PRAXINO_RESULTS, or one in `home()`. It is not created here."""
+    chosen = value("PRAXINO_RESULTS")
+    return Path(chosen).expanduser() if chosen else home() / "jobs"
+
+
+def keep_seconds() -> float | None:
+    """How long jobs that have ended are kept; None is for ever.
+
+    Raises:
+        UserError: PRAXINO_KEEP_DAYS is not a number of days.
+    """
+    text = value("PRAXINO_KEEP_DAYS")
+    if not text:
+        return None
+    try:
+        days = float(text)
+    except ValueError:
+        days = -1.0
+    if not 0 <= days < 1e6:
+        raise UserError(f"PRAXINO_KEEP_DAYS is {text!r}; it must be a number of days, 0 or more.")
+    return days * 86_400

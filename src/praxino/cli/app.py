@@ -11,7 +11,7 @@ import click
 from praxino import __version__
 from praxino.errors import UserError
 
-COMMANDS = ("generate", "replay", "show", "models", "doctor", "train", "schema")
+COMMANDS = ("generate", "replay", "show", "models", "doctor", "worker", "jobs", "train", "schema")
 """Each is a module here with a `command`."""
 
 HELP = """Words and pictures become GIFs and videos, on this computer.

@@ -6,6 +6,8 @@ back, so what is found useless stays useless.
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import dataclass
 
 from praxino.errors import JobError
@@ -13,7 +15,10 @@ from praxino.jobs.files import ResultFolder
 from praxino.jobs.job import Job, JobState
 from praxino.jobs.store import Store
 
+logger = logging.getLogger(__name__)
+
 PAGE = 500
+SWEEP_SECONDS = 3600.0
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,14 @@ def _is_whole(job: Job, folder: ResultFolder) -> bool:
         return all(folder.path(file).stat().st_size == file.num_bytes for file in job.result)
     except OSError:
         return False
+
+
+def sweep_hourly(store: Store, folder: ResultFolder, keep_seconds: float | None, stopped: threading.Event) -> None:
+    """Sweep now and every hour until `stopped` is set. A sweep that cannot be done is told in the log."""
+    while True:
+        try:
+            logger.info("swept: %s", sweep(store, folder, keep_seconds))
+        except (JobError, OSError) as problem:
+            logger.warning("not swept: %s", problem)
+        if stopped.wait(SWEEP_SECONDS):
+            return

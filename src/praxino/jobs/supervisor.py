@@ -67,25 +67,26 @@ class Supervisor:
         self._silence_seconds = silence_seconds
         self._drain_seconds = drain_seconds
         self._unreported: list[tuple[str, str]] = []
-        self._drain_asked = threading.Event()
-        self._hand_back_asked = threading.Event()
+        self._drain_asked = False
+        self._hand_back_asked = False
 
     def drain(self) -> None:
         """Let every worker finish its job, for a while, and end; `run` returns then. Safe in a signal handler."""
-        self._drain_asked.set()
+        self._drain_asked = True
 
     def hand_back(self) -> None:
         """Have every worker hand its job back after its next step, and end."""
-        self._hand_back_asked.set()
-        self._drain_asked.set()
+        self._hand_back_asked = True
+        self._drain_asked = True
 
     def run(self) -> None:
         """Supervise until drained."""
         try:
-            while not self._drain_asked.wait(TICK_SECONDS):
+            while not self._drain_asked:
                 for device, child in self._children.items():
                     self._tend(device, child)
                 self._report()
+                time.sleep(TICK_SECONDS)
             self._end_all()
         finally:
             for child in self._children.values():
@@ -139,8 +140,8 @@ class Supervisor:
         running = [child.process for child in self._children.values() if child.process is not None]
         _signal(running, signal.SIGTERM)
         deadline = time.monotonic() + self._drain_seconds
-        while _any_alive(running) and time.monotonic() < deadline and not self._hand_back_asked.wait(TICK_SECONDS):
-            pass
+        while _any_alive(running) and time.monotonic() < deadline and not self._hand_back_asked:
+            time.sleep(TICK_SECONDS)
         deadline = time.monotonic() + self._silence_seconds
         while _any_alive(running) and time.monotonic() < deadline:
             _signal(running, signal.SIGTERM)

@@ -9,7 +9,6 @@ import contextlib
 import errno
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ POLL_SECONDS = 0.25
 """How often an idle worker looks for a job."""
 SEEN_SECONDS = 10.0
 """How often an idle worker says that it is there."""
-LONGEST_WAIT_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 3.0
 """Between two tries at a database that is away."""
 HUNG_EXIT_CODE = 75
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -111,17 +110,17 @@ class Worker:
         self._executor = executor
         self._info = info
         self._pulse = Pulse(store, beat, hang_seconds, self._end_hung)
-        self._draining = threading.Event()
-        self._handing_back = threading.Event()
+        self._draining = False
+        self._handing_back = False
 
     def drain(self) -> None:
-        """Claim nothing more; `run` returns when the job in hand is done. Safe in a signal handler."""
-        self._draining.set()
+        """Claim nothing more; `run` returns when the job in hand is done. Safe in a signal handler: takes no lock."""
+        self._draining = True
 
     def hand_back(self) -> None:
         """Drain, and give the job in hand back to the queue after its next step."""
-        self._handing_back.set()
-        self._draining.set()
+        self._handing_back = True
+        self._draining = True
 
     def run(self) -> None:
         """Work until drained.
@@ -132,7 +131,7 @@ class Worker:
         self._until_told(lambda: self._store.start_worker(self._info))
         self._pulse.start()
         try:
-            while not self._draining.is_set():
+            while not self._draining:
                 claim = self._wait_for_job()
                 if claim is not None:
                     self._attempt(claim)
@@ -144,7 +143,7 @@ class Worker:
     def _wait_for_job(self) -> Claim | None:
         """The next job; None when drained meanwhile."""
         seen = time.monotonic()
-        while not self._draining.is_set():
+        while not self._draining:
             try:
                 claim = self._store.claim(self._info.incarnation, self._executor.loaded())
                 if claim is not None:
@@ -154,8 +153,8 @@ class Worker:
                     seen = time.monotonic()
             except StoreUnavailable as problem:
                 logger.warning("%s; trying again", problem)
-                self._draining.wait(LONGEST_WAIT_SECONDS / 5)
-            self._draining.wait(POLL_SECONDS)
+                time.sleep(POLL_SECONDS * 4)
+            time.sleep(POLL_SECONDS)
         return None
 
     def _attempt(self, claim: Claim) -> None:
@@ -189,7 +188,7 @@ class Worker:
         left = round(event.seconds_left, 3)
         self._pulse.step(Progress(event.stage, event.step, event.num_steps, event.sample, event.num_samples, left))
         faults.point("step")
-        if self._pulse.signal is not Signal.GO_ON or self._handing_back.is_set():
+        if self._pulse.signal is not Signal.GO_ON or self._handing_back:
             raise Cancelled("")
 
     @contextlib.contextmanager
@@ -236,10 +235,10 @@ class Worker:
             try:
                 return tell()
             except StoreUnavailable as problem:
-                if self._handing_back.is_set():
+                if self._handing_back:
                     raise
                 logger.warning("%s; trying again", problem)
-            self._handing_back.wait(wait_seconds)
+            time.sleep(wait_seconds)
             wait_seconds = min(wait_seconds * 2, LONGEST_WAIT_SECONDS)
 
     def _end_hung(self, lease: Lease) -> None:

@@ -1,0 +1,219 @@
+"""`praxino worker`: draws the jobs of a queue. The place where queue and engine are joined.
+
+The command itself supervises and never imports torch; it starts itself once more for each device, with --incarnation.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from praxino import settings
+from praxino.cli.options import Scalar
+from praxino.errors import UserError
+
+if TYPE_CHECKING:
+    from praxino.events import OnStep
+    from praxino.jobs.files import ResultFolder
+    from praxino.jobs.store import Store
+    from praxino.jobs.supervisor import Supervisor
+    from praxino.jobs.worker import Task, Worker
+
+DRAIN_SECONDS = 20.0
+HANG_SECONDS = 1800.0
+
+
+@click.command("worker")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="work on this one; may be given again")
+@click.option("--database", metavar="URL", help="the queue, instead of PRAXINO_DATABASE")
+@click.option("--results", metavar="FOLDER", help="the shared folder of files, instead of PRAXINO_RESULTS")
+@click.option(
+    "--drain-seconds",
+    type=Scalar("--drain-seconds", float),
+    default=DRAIN_SECONDS,
+    metavar="N",
+    help=f"after SIGTERM, let jobs go on for so long before they are handed back [default {DRAIN_SECONDS:g}]",
+)
+@click.option(
+    "--hang-seconds",
+    type=Scalar("--hang-seconds", float),
+    default=HANG_SECONDS,
+    metavar="N",
+    help=f"give up an attempt that ends no step for so long [default {HANG_SECONDS:g}]",
+)
+@click.option("--incarnation", hidden=True)
+def command(
+    devices: tuple[str, ...],
+    database: str | None,
+    results: str | None,
+    drain_seconds: float,
+    hang_seconds: float,
+    incarnation: str | None,
+) -> None:
+    """Draw the jobs of a queue: one process for each device, started anew when it dies.
+
+    The first Ctrl-C or SIGTERM lets the jobs in hand go on for a while, the second hands them back at their next step.
+    They go on from there in another worker.
+    """
+    for name, given in (("--drain-seconds", drain_seconds), ("--hang-seconds", hang_seconds)):
+        if not 0 <= given < 1e9:
+            raise UserError(f"{name} is {given:g}; it must be a number of seconds, 0 or more.")
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    name_queue(database, results)
+    if incarnation is not None:
+        _work(devices[0], incarnation, hang_seconds)
+        return
+    store, folder = open_queue()
+    supervisor = new_supervisor(store, devices or every_device(), drain_seconds, hang_seconds)
+    _on_signals((signal.SIGTERM, signal.SIGINT), supervisor.drain, supervisor.hand_back)
+    with house_kept(store, folder):
+        supervisor.run()
+    store.close()
+
+
+def name_queue(database: str | None, results: str | None) -> None:
+    """Make what was given on the command line this process's settings, and those of the processes it starts."""
+    if database:
+        os.environ["PRAXINO_DATABASE"] = database
+    if results:
+        os.environ["PRAXINO_RESULTS"] = str(Path(results).expanduser().resolve())
+
+
+def open_queue() -> tuple[Store, ResultFolder]:
+    """The queue and its folder, as the settings name them; made when missing.
+
+    Raises:
+        UserError: one of them cannot be used, or they do not belong together.
+        StoreUnavailable: the database cannot be reached.
+    """
+    from praxino.jobs.files import ResultFolder
+    from praxino.jobs.job import JobState
+    from praxino.jobs.store import Store
+
+    store = Store(settings.database_url())
+    has_results = store.counts()[JobState.SUCCEEDED] > 0
+    return store, ResultFolder(settings.results_folder(), store.store_id(), has_results=has_results)
+
+
+def new_supervisor(
+    store: Store, devices: Collection[str], drain_seconds: float = DRAIN_SECONDS, hang_seconds: float = HANG_SECONDS
+) -> Supervisor:
+    """A supervisor of one worker process for each device.
+
+    Raises:
+        UserError: there is no such device.
+    """
+    from praxino.engine.machine import this_machine
+    from praxino.jobs.supervisor import Supervisor
+
+    program = [sys.executable, "-m", "praxino", "worker", "--hang-seconds", str(hang_seconds)]
+    commands = {device: [*program, "--device", this_machine(device).device] for device in devices}
+    return Supervisor(store, commands, drain_seconds=drain_seconds)
+
+
+def every_device() -> list[str]:
+    """The device that the settings name, else every one that this machine can use. Imports no torch."""
+    from praxino.engine.machine import this_machine
+
+    best = this_machine().device
+    if best != "cuda" or settings.value("PRAXINO_DEVICE"):
+        return [best]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    count = len(visible.split(",")) if visible else len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    return [f"cuda:{index}" for index in range(max(count, 1))]
+
+
+@contextmanager
+def house_kept(store: Store, folder: ResultFolder) -> Iterator[None]:
+    """While the block runs, a thread keeps rows and files in step."""
+    from praxino.jobs.janitor import sweep_hourly
+
+    stopped = threading.Event()
+    work = (store, folder, settings.keep_seconds(), stopped)
+    janitor = threading.Thread(target=sweep_hourly, args=work, name="janitor", daemon=True)
+    janitor.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        janitor.join()
+
+
+def _work(device: str, incarnation: str, hang_seconds: float) -> None:
+    """Be the worker of one device."""
+    from praxino.jobs.job import WorkerInfo
+    from praxino.jobs.supervisor import take_pipe
+    from praxino.jobs.worker import Worker
+
+    lives = take_pipe()
+    store, folder = open_queue()
+    info = WorkerInfo(incarnation, device, socket.gethostname(), os.getpid())
+
+    def beat() -> None:
+        if not lives():
+            worker.hand_back()
+
+    worker: Worker = Worker(store, folder, LocalExecutor(device), info, beat=beat, hang_seconds=hang_seconds)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _on_signals((signal.SIGTERM,), worker.drain, worker.hand_back)
+    worker.run()
+
+
+def _on_signals(numbers: Collection[int], first: Callable[[], None], again: Callable[[], None]) -> None:
+    asked: list[int] = []
+
+    def handle(number: int, frame: object) -> None:
+        (again if asked else first)()
+        asked.append(number)
+
+    for number in numbers:
+        signal.signal(number, handle)
+
+
+class LocalExecutor:
+    """Runs jobs with this machine's engine, which keeps the last model in memory."""
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._loaded: tuple[str, ...] = ()
+
+    def loaded(self) -> Collection[str]:
+        """The model of the last run."""
+        return self._loaded
+
+    def run(self, task: Task, on_step: OnStep) -> Any:
+        """Draw n clips, each (F, H, W, 3) uint8. Errors as `praxino.jobs.worker.Executor` says."""
+        from praxino.engine.run import run
+        from praxino.recipe import Recipe
+
+        recipe = Recipe.from_json(task.recipe)
+        self._loaded = ()
+        try:
+            clips = run(recipe, on_step, checkpoint=task.state, device=self._device)
+        except RuntimeError as problem:
+            import torch
+
+            if isinstance(problem, torch.OutOfMemoryError):
+                raise MemoryError(f"{self._device} has too little memory: {problem}") from problem
+            raise
+        self._loaded = (recipe.model,)
+        return clips
+
+    def save(self, drawn: Any, task: Task, folder: Path) -> None:
+        """Write the clips, named after the prompt, each with its recipe inside."""
+        from praxino.engine.output import default_path, save_clips
+        from praxino.recipe import Recipe
+
+        recipe = Recipe.from_json(task.recipe)
+        save_clips(drawn, recipe, default_path(recipe.prompt, recipe.encoding.format, folder, recipe.n))
