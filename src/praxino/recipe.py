@@ -150,6 +150,8 @@ class Recipe:
     """What only this family decides, plain JSON."""
     encoding: Encoding
     companions: tuple[Companion, ...] = ()
+    parent: str = ""
+    """The identity of what was edited to make this, or a file's SHA-256 where it has no recipe; it decides no pixel."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -183,5 +185,5 @@ class Recipe:
     def identity(self) -> str:
         """Hex digest of all that decides the pixels (not the file's encoding): equal means equal pixels."""
         plain = self.to_json()
-        del plain["encoding"]
+        del plain["encoding"], plain["parent"]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()

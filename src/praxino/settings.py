@@ -22,6 +22,7 @@ SETTINGS = (
     Setting("PRAXINO_HOME", "", "folder of models, caches and data; the platform's own data folder when empty"),
     Setting("PRAXINO_DEVICE", "", "device to run on, such as cpu, cuda, cuda:1 or mps; the best one found when empty"),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
+    Setting("PRAXINO_HISTORY", "on", "off: files that are written are not noted in the history"),
     Setting(
         "PRAXINO_DATABASE",
         "",
@@ -64,6 +65,18 @@ def checkpoint_seconds() -> float:
     if not 0 <= seconds < 1e6:
         raise UserError(f"PRAXINO_CHECKPOINT_SECONDS is {text!r}; it must be a number of seconds, 0 or more.")
     return seconds
+
+
+def history_is_kept() -> bool:
+    """Whether files that are written are noted in the history.
+
+    Raises:
+        UserError: PRAXINO_HISTORY is neither on nor off.
+    """
+    text = value("PRAXINO_HISTORY")
+    if text.lower() not in ("on", "off"):
+        raise UserError(f"PRAXINO_HISTORY is {text!r}; allowed are on and off.")
+    return text.lower() == "on"
 
 
 def database_url() -> str:

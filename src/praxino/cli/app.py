@@ -11,7 +11,7 @@ import click
 from praxino import __version__
 from praxino.errors import UserError
 
-COMMANDS = ("generate", "replay", "show", "models", "doctor", "worker", "jobs", "train", "schema")
+COMMANDS = ("generate", "edit", "replay", "show", "history", "models", "doctor", "worker", "jobs", "train", "schema")
 """Each is a module here with a `command`."""
 
 HELP = """Words and pictures become GIFs and videos, on this computer.
@@ -20,6 +20,7 @@ HELP = """Words and pictures become GIFs and videos, on this computer.
   praxino "a rocket flying up on a blue background"
   praxino "a cat face spinning" --seed 7 -n 4 --grid -o cats.webp
   praxino "bouncing" --image logo.png -o logo.gif
+  praxino edit last "jumping up and down"
   praxino replay cats.webp
 """
 

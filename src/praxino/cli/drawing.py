@@ -16,13 +16,22 @@ from praxino.cli.options import Running
 from praxino.cli.progress import Progress
 from praxino.cli.terminal import examine
 from praxino.cli.wording import amount, duration
-from praxino.errors import Cancelled, PraxinoError
+from praxino.errors import Cancelled, PraxinoError, UserError
 from praxino.events import StepEvent
 from praxino.recipe import Recipe
 
 
-def draw(recipe: Recipe, path: Path, running: Running, notes: tuple[str, ...] = ()) -> list[Path]:
+def draw(
+    recipe: Recipe, path: Path, running: Running, notes: tuple[str, ...] = (), parent: int | None = None
+) -> list[Path]:
     """Run `recipe`, write its file or files at `path`, and say so.
+
+    Args:
+        recipe: what to draw.
+        path: the file, or the pattern of several files' names.
+        running: how this run goes.
+        notes: what to tell before it begins.
+        parent: the id, in the history, of what is edited.
 
     Raises:
         Cancelled: somebody pressed Ctrl-C; no file was left half written.
@@ -36,8 +45,24 @@ def draw(recipe: Recipe, path: Path, running: Running, notes: tuple[str, ...] = 
     except PraxinoError as problem:
         report.failed(problem)
         raise
-    report.wrote(written, recipe, time.monotonic() - began)
+    seconds = time.monotonic() - began
+    ids = _note_down(recipe, written, parent, report) if running.history else []
+    report.wrote(written, recipe, seconds, ids)
     return written
+
+
+def _note_down(recipe: Recipe, written: list[Path], parent: int | None, report: _Report) -> list[int]:
+    """Put the files into the history; their ids. A history that cannot be written is told of, and stops nothing."""
+    from praxino.history import Journal, drawn
+
+    journal = Journal()
+    try:
+        if parent is None and recipe.parent and (known := journal.of_identity(recipe.parent)):
+            parent = known.id
+        return journal.add(drawn(recipe, written, parent))
+    except (UserError, OSError) as problem:
+        report.warned(str(problem))
+        return []
 
 
 def _run(recipe: Recipe, path: Path, running: Running, report: _Report) -> list[Path]:
@@ -100,8 +125,13 @@ class _Report:
     def failed(self, problem: PraxinoError) -> None:
         self._event("failed", error=type(problem).__name__, message=str(problem))
 
-    def wrote(self, paths: list[Path], recipe: Recipe, seconds: float) -> None:
-        self._event("written", files=[str(path) for path in paths], seconds=round(seconds, 3))
+    def warned(self, warning: str) -> None:
+        self._event("warning", message=warning)
+        if self._talks:
+            click.echo(warning, err=True)
+
+    def wrote(self, paths: list[Path], recipe: Recipe, seconds: float, ids: list[int]) -> None:
+        self._event("written", files=[str(path) for path in paths], seconds=round(seconds, 3), history=ids)
         if self._talks:
             click.echo(closing_line(paths, recipe, seconds), err=True)
         if not self._running.json and (self._running.quiet or not sys.stdout.isatty()):

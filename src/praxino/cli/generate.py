@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,17 +30,42 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
     """
     if params["prompt"] is None and not any(params[name] for name in PICTURES):
         raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
-    if output is not None and output.endswith(("/", os.sep)) and params["format"] is None:
-        params["format"] = "frames"
-    request = request_of(params)
+    draw_request(request_of(named_format(params, output)), output, running)
 
+
+def named_format(params: dict[str, Any], output: str | None) -> dict[str, Any]:
+    """The parameters, with the format that a slash at the output's end asks for."""
+    if output is not None and output.endswith(("/", os.sep)) and params["format"] is None:
+        return {**params, "format": "frames"}
+    return params
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is edited."""
+
+    identity: str
+    """See `Recipe.parent`."""
+    id: int | None
+    """In the history, where it is kept."""
+    notes: tuple[str, ...]
+    """What to tell of it."""
+
+
+NO_ORIGIN = Origin("", None, ())
+
+
+def draw_request(request: Request, output: str | None, running: Running, origin: Origin = NO_ORIGIN) -> None:
+    """Decide everything, draw it and write it. Raises UserError before anything is loaded."""
     from praxino.cli.drawing import draw
     from praxino.engine.checkpoint import resolve_or_resume
 
     resolution, path = _resolve(request, Path(output) if output is not None else None, running)
+    recipe = dataclasses.replace(resolution.recipe, parent=origin.identity)
+    resolution = dataclasses.replace(resolution, recipe=recipe)
     if running.checkpoint is not None:
         resolution = resolve_or_resume(request, running.checkpoint, resolution)
-    draw(resolution.recipe, path, running, resolution.notes)
+    draw(resolution.recipe, path, running, (*origin.notes, *resolution.notes), origin.id)
 
 
 def _resolve(request: Request, named: Path | None, running: Running) -> tuple[Resolution, Path]:

@@ -14,6 +14,7 @@ import click
 from praxino.cli.app import COMMANDS
 from praxino.errors import UserError
 from praxino.request import Option, Request, flag, options, shape
+from praxino.settings import history_is_kept
 
 GROUPS = {
     "what": "What to draw",
@@ -156,6 +157,7 @@ class Running:
     quiet: bool
     json: bool
     preview: bool
+    history: bool = True
 
 
 RUNNING_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
@@ -165,6 +167,7 @@ RUNNING_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("-q", "--quiet"), {"is_flag": True, "help": "print the file's path and errors, nothing else"}),
     (("--json",), {"is_flag": True, "help": "print events as JSON, one a line, on stdout"}),
     (("--no-preview",), {"is_flag": True, "help": "no picture above the progress bar"}),
+    (("--no-history",), {"is_flag": True, "help": "do not note the file in the history"}),
 )
 
 
@@ -180,6 +183,7 @@ def running_options(command: Callable[..., Any]) -> Callable[..., Any]:
             quiet=params.pop("quiet"),
             json=params.pop("json"),
             preview=not params.pop("no_preview"),
+            history=not params.pop("no_history") and history_is_kept(),
         )
         return command(running=running, **params)
 

@@ -50,6 +50,7 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         *_numbered("LoRA", [f"{lora.path} at {lora.scale:g}" for lora in recipe.loras]),
         *((name.replace("_", " "), json.dumps(value, ensure_ascii=False)) for name, value in recipe.options.items()),
         ("file", _encoding(recipe.encoding, clip)),
+        ("edited from", recipe.parent),
         ("recipe version", str(recipe.version)),
     ]
     return [(name, value) for name, value in table if value]

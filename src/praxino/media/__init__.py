@@ -13,15 +13,26 @@ if TYPE_CHECKING:
     from praxino.media.embedding import embed, load
     from praxino.media.formats import check_output, format_of
     from praxino.media.provenance import read_metadata
-    from praxino.media.read import read_clip, read_picture
+    from praxino.media.read import is_clip, read_clip, read_picture
     from praxino.media.write import save
 
-__all__ = ["check_output", "embed", "format_of", "load", "read_clip", "read_metadata", "read_picture", "save"]
+__all__ = [
+    "check_output",
+    "embed",
+    "format_of",
+    "is_clip",
+    "load",
+    "read_clip",
+    "read_metadata",
+    "read_picture",
+    "save",
+]
 
 _HOMES = {
     "check_output": "formats",
     "embed": "embedding",
     "format_of": "formats",
+    "is_clip": "read",
     "load": "embedding",
     "read_clip": "read",
     "read_metadata": "provenance",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +22,54 @@ _SHORTEST_MS = 11
 _ROUNDING_MS = 5
 _BROWSERS_MS = 100
 """Browsers show a frame that asks for less than `_SHORTEST_MS` for this long."""
+_FRAME = re.compile(r"(.+)#frame=(\d{1,6})", re.DOTALL)
 
 
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
     """A picture, upright and over white, as (1, H, W, 3) uint8 RGB; of an animation, the first frame.
 
+    A name may end in "#frame=N": that frame, counted from 0, of an animation or a video.
+
     Raises:
-        UserError: the file is missing, not a picture, damaged, cut short or too large.
+        UserError: the file is missing, not a picture, damaged, cut short or too large, or it has no such frame.
     """
+    named = _FRAME.fullmatch(str(path))
+    if named and not Path(path).exists():
+        return _read_frame(Path(named[1]), int(named[2]))
     path = Path(path)
     head = head_of(path)
     if is_video(head):
-        raise UserError(f"{path} is a video, and a picture is wanted; save one of its frames as a PNG, or use --video.")
+        raise UserError(
+            f"{path} is a video, and a picture is wanted; take one of its frames: {path}#frame=0, or use --video."
+        )
     with open_picture(path) as image:
         return rgb(image)[None]
+
+
+def _read_frame(path: Path, number: int) -> NDArray[np.uint8]:
+    if is_video(head_of(path)):
+        from praxino.media.video import read_video_frame
+
+        return read_video_frame(path, number)[None]
+    with open_picture(path) as image:
+        count = getattr(image, "n_frames", 1)
+        if number >= count:
+            raise UserError(f"{path} has no frame {number}; its frames are 0 to {count - 1}.")
+        image.seek(number)
+        return rgb(image)[None]
+
+
+def is_clip(path: str | Path) -> bool:
+    """Whether a file is a video, or a picture of several frames.
+
+    Raises:
+        UserError: the file is missing, neither picture nor clip, or damaged.
+    """
+    path = Path(path)
+    if is_video(head_of(path)):
+        return True
+    with open_picture(path) as image:
+        return getattr(image, "n_frames", 1) > 1
 
 
 def read_clip(path: str | Path, max_frames: int = MAX_FRAMES) -> tuple[NDArray[np.uint8], float]:

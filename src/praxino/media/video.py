@@ -23,6 +23,7 @@ from praxino.recipe import Codec, Encoding
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
 
 THREADS = 4
 """The same on every machine: encoders decide differently with another number."""
@@ -114,16 +115,9 @@ def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.
     """
     frames: list[NDArray[np.uint8]] = []
     with _opened(path) as container:
-        if not container.streams.video:
-            raise UserError(f"{path} holds no pictures, or is cut short; give a video.")
-        stream = container.streams.video[0]
-        if stream.codec_context is None:
-            raise UserError(f"{path} is damaged, or of a codec that is not read here; convert it to H.264 first.")
-        stream.thread_type = "AUTO"
+        stream = _stream(path, container)
         shape = (stream.height, stream.width, 3)
         check_length(path, stream.frames, shape, max_frames, max_bytes)
-        if shape[0] * shape[1] > MAX_PIXELS:
-            raise UserError(f"{path} has {shape[1]}x{shape[0]} pixels; scale it down first.")
         rate, promised = stream.average_rate or stream.guessed_rate, stream.frames
         for frame in container.decode(stream):
             check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
@@ -131,6 +125,32 @@ def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.
     if not frames or not rate or len(frames) < promised:
         raise _damaged(path, f"{len(frames)} of {promised or 'its'} frames are there")
     return np.stack(frames), float(rate)
+
+
+def read_video_frame(path: Path, number: int) -> NDArray[np.uint8]:
+    """One frame of a file's first video stream, counted from 0, upright, (H, W, 3) uint8.
+
+    Raises:
+        UserError: as `read_video`, or it has no such frame.
+    """
+    count = 0
+    with _opened(path) as container:
+        for count, frame in enumerate(container.decode(_stream(path, container)), 1):
+            if count > number:
+                return _upright(frame)
+    raise UserError(f"{path} has no frame {number}; it has {count}, counted from 0.")
+
+
+def _stream(path: Path, container: InputContainer) -> VideoStream:
+    if not container.streams.video:
+        raise UserError(f"{path} holds no pictures, or is cut short; give a video.")
+    stream = container.streams.video[0]
+    if stream.codec_context is None:
+        raise UserError(f"{path} is damaged, or of a codec that is not read here; convert it to H.264 first.")
+    if stream.height * stream.width > MAX_PIXELS:
+        raise UserError(f"{path} has {stream.width}x{stream.height} pixels; scale it down first.")
+    stream.thread_type = "AUTO"
+    return stream
 
 
 @contextmanager
