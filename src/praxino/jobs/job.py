@@ -103,6 +103,12 @@ class Limits:
     """What one owner may have at a time; None is without bound."""
 
     max_queued: int | None = None
+    """Jobs that wait."""
+    max_cost: float | None = None
+    """Sum of the costs of the jobs submitted since `cost_since`; those that failed, or were cancelled before they
+    began, do not count."""
+    cost_since: float = 0.0
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +285,10 @@ class KeyReused(UserError):
 
 class QueueFull(UserError):
     """The owner has as many jobs waiting as allowed (HTTP 429)."""
+
+
+class CostSpent(UserError):
+    """The owner's jobs have cost as much as allowed for now (HTTP 429)."""
 
 
 class WrongState(UserError):

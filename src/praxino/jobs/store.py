@@ -74,6 +74,11 @@ class Store:
     def __str__(self) -> str:
         return str(self._database)
 
+    @property
+    def database(self) -> Database:
+        """For rooms that keep tables of their own beside the jobs."""
+        return self._database
+
     def close(self) -> None:
         """Close every connection."""
         self._database.close()
@@ -91,12 +96,20 @@ class Store:
         Raises:
             KeyReused: the idempotency key came with another body in the last 24 hours.
             QueueFull: the owner has `limits.max_queued` jobs waiting.
+            CostSpent: the owner's jobs would cost more than `limits.max_cost`.
         """
         with self._database.writing() as connection:
             accepted = submission.submit(self._database, connection, wanted, limits)
             faults.point("submitting")
         faults.point("submitted")
         return accepted
+
+    def find_submitted(self, owner: str, key: str, body_sha256: str) -> Job | None:
+        """The job that an idempotency key stands for, if there is one: what `submit` would return. Raises KeyReused."""
+        with self._database.writing() as connection:
+            moment = self._database.moment(connection)
+            found = submission.find_submitted(connection, owner, key, body_sha256, moment)
+            return rows.read_job(connection, found) if found is not None else None
 
     def get(self, job_id: str) -> Job:
         """One job. Raises UnknownJob."""
@@ -147,10 +160,11 @@ class Store:
             ending.cancel(self._database, connection, rows.lock_job(connection, job_id))
             return rows.read_job(connection, job_id)
 
-    def retry(self, job_id: str) -> Job:
+    def retry(self, job_id: str, limits: Limits = NO_LIMITS) -> Job:
         """Queue a failed or cancelled job once more, its attempts forgiven.
 
         Raises:
+            QueueFull, CostSpent: as from `submit`.
             UnknownJob: there is no such job.
             WrongState: it is queued or running, or has succeeded.
         """
@@ -158,6 +172,7 @@ class Store:
             row = rows.lock_job(connection, job_id)
             if row.state not in (JobState.FAILED, JobState.CANCELLED):
                 raise WrongState(f"job {job_id} is {row.state}; only failed and cancelled jobs can be tried again.")
+            submission.check_limits(connection, row.owner, row.cost, limits)
             submission.retry(self._database, connection, row)
             return rows.read_job(connection, job_id)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 
 from praxino.jobs.database import Database, Moment
-from praxino.jobs.job import Accepted, JobState, KeyReused, Limits, QueueFull, Submission, new_id
+from praxino.jobs.job import Accepted, CostSpent, JobState, KeyReused, Limits, QueueFull, Submission, new_id
 from praxino.jobs.rows import change_job, read_job
 from praxino.jobs.tables import bodies, events, jobs
 
@@ -25,41 +25,56 @@ def submit(database: Database, connection: Connection, wanted: Submission, limit
     Raises:
         KeyReused: the key stands for another body.
         QueueFull: the owner has too many jobs waiting.
+        CostSpent: the owner's jobs have cost too much.
     """
     database.serialize(connection, f"owner {wanted.owner}")
     moment = database.moment(connection)
-    if (job_id := _replayed(connection, wanted, moment)) is not None:
-        return Accepted(read_job(connection, job_id), created=False)
-    _check_limits(connection, wanted.owner, limits)
+    if wanted.idempotency_key is not None:
+        job_id = find_submitted(connection, wanted.owner, wanted.idempotency_key, wanted.digest(), moment)
+        if job_id is not None:
+            return Accepted(read_job(connection, job_id), created=False)
+    check_limits(connection, wanted.owner, wanted.cost, limits)
     return Accepted(read_job(connection, _insert(connection, wanted, moment)), created=True)
 
 
-def _replayed(connection: Connection, wanted: Submission, moment: Moment) -> str | None:
-    """The id of the job that the key stands for; a key that has expired is taken off its job."""
-    if wanted.idempotency_key is None:
-        return None
-    same = (jobs.c.owner == wanted.owner) & (jobs.c.idempotency_key == wanted.idempotency_key)
+def find_submitted(connection: Connection, owner: str, key: str, body_sha256: str, moment: Moment) -> str | None:
+    """The id of the job that the key stands for; a key that has expired is taken off its job. Raises KeyReused."""
+    same = (jobs.c.owner == owner) & (jobs.c.idempotency_key == key)
     found = connection.execute(select(jobs.c.id, jobs.c.body_sha256, jobs.c.created_at).where(same)).one_or_none()
     if found is None:
         return None
     if found.created_at < moment.now - IDEMPOTENCY_SECONDS:
         connection.execute(update(jobs).where(jobs.c.id == found.id).values(idempotency_key=None))
         return None
-    if found.body_sha256 != wanted.digest():
+    if found.body_sha256 != body_sha256:
         raise KeyReused(
-            f"the idempotency key {wanted.idempotency_key[:60]!r} was used for another request in the last 24 hours; "
+            f"the idempotency key {key[:60]!r} was used for another request in the last 24 hours; "
             "send the same request again, or take a new key."
         )
     return found.id
 
 
-def _check_limits(connection: Connection, owner: str, limits: Limits) -> None:
-    if limits.max_queued is None:
-        return
-    waiting = select(func.count()).where(jobs.c.owner == owner, jobs.c.state == JobState.QUEUED)
-    count = connection.execute(waiting).scalar_one()
-    if count >= limits.max_queued:
-        raise QueueFull(f"{count} jobs are waiting; at most {limits.max_queued} may. Wait for one, or cancel one.")
+def check_limits(connection: Connection, owner: str, cost: float, limits: Limits) -> None:
+    """Whether an owner may have one more job, of this cost. Raises QueueFull, CostSpent."""
+    if limits.max_queued is not None:
+        waiting = select(func.count()).where(jobs.c.owner == owner, jobs.c.state == JobState.QUEUED)
+        count = connection.execute(waiting).scalar_one()
+        if count >= limits.max_queued:
+            raise QueueFull(f"{count} jobs are waiting; at most {limits.max_queued} may. Wait for one, or cancel one.")
+    if limits.max_cost is not None:
+        spent = _spent(connection, owner, limits.cost_since)
+        if spent + cost > limits.max_cost:
+            raise CostSpent(
+                f"this job costs {cost:.6g} and {spent:.6g} are spent; the limit is {limits.max_cost:.6g}. "
+                "Ask for fewer pixels, frames or steps, or wait until it is reset."
+            )
+
+
+def _spent(connection: Connection, owner: str, since: float) -> float:
+    never_began = (jobs.c.state == JobState.CANCELLED) & (jobs.c.token == 0)
+    counted = (jobs.c.state != JobState.FAILED) & ~never_began
+    costs = select(func.sum(jobs.c.cost)).where(jobs.c.owner == owner, jobs.c.created_at >= since, counted)
+    return connection.execute(costs).scalar_one() or 0.0
 
 
 def _insert(connection: Connection, wanted: Submission, moment: Moment) -> str:

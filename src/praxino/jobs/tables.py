@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration: what this Praxino reads and writes."""
 
 metadata = MetaData()
@@ -123,3 +123,61 @@ facts = Table(
     Column("value", Text, nullable=False),
 )
 """store_id: the database's own name; a results folder belongs to one database."""
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("owner", String(200), nullable=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("scopes", JSON, nullable=False),
+    Column("requests_per_minute", Integer),
+    Column("credits_per_day", Double),
+    Column("max_queued", Integer),
+    Column("max_priority", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+"""digest: SHA-256 of the secret, which is kept nowhere. See `praxino.server.keys`."""
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("owner", String(200), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("extension", String(8), nullable=False),
+    Column("num_bytes", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("num_frames", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double, nullable=False),
+)
+"""Pictures and clips that owners have sent. See `praxino.server.inputs`."""
+
+Index("uploads_used", uploads.c.used_at)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", String(80), primary_key=True),
+    Column("job_id", ForeignKey("jobs.id", ondelete="CASCADE"), nullable=False),
+    Column("event", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Double, nullable=False),
+    Column("status", Integer),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Double, nullable=False),
+    Column("ended_at", Double),
+    CheckConstraint("state IN ('waiting', 'delivered', 'failed')", name="deliveries_state"),
+)
+"""Webhooks: one row for each ending of a job that has one. See `praxino.server.webhooks`."""
+
+_WAITING = text("state = 'waiting'")
+
+Index("deliveries_of_job", deliveries.c.job_id)
+Index("deliveries_due", deliveries.c.next_at, sqlite_where=_WAITING, postgresql_where=_WAITING)
