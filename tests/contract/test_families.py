@@ -41,9 +41,9 @@ PAIRS = [
 @pytest.fixture(scope="session")
 def miniatures(tmp_path_factory: pytest.TempPathFactory):
     @cache
-    def made(name: str) -> Path:
+    def made(name: str, like: str | None = None) -> Path:
         folder = tmp_path_factory.mktemp(name) / "miniature"
-        families()[name].miniature(folder)
+        families()[name].miniature(folder, *([] if like is None else [like]))
         return folder
 
     return made
@@ -52,17 +52,33 @@ def miniatures(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture(scope="session")
 def loaded(miniatures):
     @cache
-    def parts(name: str) -> tuple[Family, Variant, Any]:
-        family = families()[name]
-        variant = family.identify(miniatures(name))
+    def read(name: str, like: str | None) -> tuple[Family, Variant, Any]:
+        family, folder = families()[name], miniatures(*([name] if like is None else [name, like]))
+        variant = family.identify(folder)
         assert variant is not None
-        return family, variant, family.load(miniatures(name), variant, "float32", "cpu")
+        return family, variant, family.load(folder, variant, "float32", "cpu")
+
+    def parts(name: str, task: str | None = None) -> tuple[Family, Variant, Any]:
+        """The family's miniature, or that of the first variant which does the task if the former does not."""
+        plain = read(name, None)
+        if task is None or task in plain[1].tasks:
+            return plain
+        return read(name, next(other.name for other in plain[0].variants.values() if task in other.tasks))
 
     return parts
 
 
 def roles(task: str, variant: Variant) -> tuple[str, ...]:
     return ("video",) if task == "video-to-video" and "extend" not in variant.steering else GIVEN[task]
+
+
+def needed(variant: Variant) -> dict[str, Any]:
+    """The fields of a Request for what a variant cannot draw without. No file is read."""
+    given: dict[str, Any] = {}
+    for steering in variant.needs:
+        name, _, kind = steering.partition(":")
+        given[name] = (f"{kind}-map=map.png" if kind else "picture.png",)
+    return given
 
 
 def pictures(task: str, variant: Variant) -> list[np.ndarray]:
@@ -81,7 +97,8 @@ def pictures(task: str, variant: Variant) -> list[np.ndarray]:
 
 def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Recipe:
     size = variant.width, variant.height, variant.num_frames
-    sampling = family.plan(Request(prompt="a red cat running", **wish), variant, Shape(*size, variant.fps), task)
+    request = Request(prompt="a red cat running", **needed(variant), **wish)
+    sampling = family.plan(request, variant, Shape(*size, variant.fps), task)
     media = Media(source="given", sha256="", data="")
     return Recipe(
         family=family.name, variant=variant.name, model="miniature", revision="", task=task,
@@ -90,7 +107,7 @@ def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Reci
         guidance=max(phase.scale for phase in sampling.guidance_phases), seed=3, n=1, dtype="float32",
         conditions=tuple(Condition(0, 1.0, media, role) for role in roles(task, variant)), loras=(),
         encoding=Encoding("gif", 0, "good", 90, "none", False, False),
-        **{field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)},
+        **{field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling) if field.name != "notes"},
     )  # fmt: skip
 
 
@@ -105,7 +122,7 @@ def last(states: Any) -> LoopState:
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_a_miniature_is_drawn_from_words_to_frames(loaded, name: str, task: str) -> None:
-    family, variant, parts = loaded(name)
+    family, variant, parts = loaded(name, task)
     recipe = recipe_for(family, variant, task)
     states = list(family.denoise(recipe, parts, pictures(task, variant), recipe.seed))
     assert [state.step for state in states] == list(range(recipe.steps + 1))
@@ -183,7 +200,8 @@ def test_published_data_is_sane(family: Family, variant: Variant) -> None:
     assert variant.num_frames <= grid.max_frames
     starts = [phase.start for phase in variant.guidance_phases]
     assert starts[0] >= 1 and starts == sorted(set(starts), reverse=True)
-    sampling = family.plan(Request(prompt="a cat"), variant, shape_of(variant), variant.tasks[0])
+    request = Request(prompt="a cat", **needed(variant))
+    sampling = family.plan(request, variant, shape_of(variant), variant.tasks[0])
     assert sampling.steps >= 1 and len(sampling.sigmas) in (0, sampling.steps)
     assert all(0 < sigma <= 1 for sigma in sampling.sigmas)
     assert list(sampling.sigmas) == sorted(set(sampling.sigmas), reverse=True)
@@ -192,7 +210,9 @@ def test_published_data_is_sane(family: Family, variant: Variant) -> None:
 @pytest.mark.parametrize(("family", "variant"), PUBLISHED, ids=lambda value: getattr(value, "name", ""))
 def test_noise_levels_out_of_order_are_refused(family: Family, variant: Variant) -> None:
     with pytest.raises(UserError, match="sigmas"):
-        family.plan(Request(prompt="a cat", sigmas=(0.5, 0.9)), variant, shape_of(variant), variant.tasks[0])
+        family.plan(
+            Request(prompt="a cat", sigmas=(0.5, 0.9), **needed(variant)), variant, shape_of(variant), variant.tasks[0]
+        )
 
 
 def test_families_are_found_identified_and_planned_without_torch(miniatures) -> None:

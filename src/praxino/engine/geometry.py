@@ -18,13 +18,15 @@ def resolve_shape(
 ) -> Shape:
     """Decide size and length. Without a size, a picture's aspect is kept at the variant's own area.
 
-    With `keeps_size`, a picture that is to be changed keeps its own size where that is on the grid.
+    With `keeps_size`, a picture that is to be changed keeps its own size, rounded to the grid, where that is within its
+    bounds. A variant with buckets draws the one nearest to the picture's aspect.
 
     Raises:
         UserError: a value is off the variant's grid.
     """
-    if request.size is None and keeps_size and picture_size and _is_legal(picture_size, variant.grid):
-        width, height = picture_size
+    kept = _kept(picture_size, variant.grid) if request.size is None and picture_size and keeps_size else None
+    if kept is not None:
+        width, height = kept
     else:
         width, height = _size(request.size, variant, picture_size)
     fps = variant.fps if request.fps is None else request.fps
@@ -60,10 +62,22 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
     return width, height
 
 
-def _is_legal(size: tuple[int, int], grid: Grid) -> bool:
+def _kept(size: tuple[int, int], grid: Grid) -> tuple[int, int] | None:
+    """The size that a picture which is changed is drawn in, None where the variant's own area decides."""
+    if grid.buckets:
+        return min(grid.buckets, key=lambda bucket: (abs(size[0] / size[1] - bucket[0] / bucket[1]), bucket))
     if grid.sizes:
-        return size in grid.sizes
-    return all(grid.min_side <= side <= grid.max_side and side % grid.size_multiple == 0 for side in size)
+        return size if size in grid.sizes else None
+    if not all(grid.min_side <= side <= grid.max_side for side in size):
+        return None
+    width, height = (_nearest_multiple(side, grid) for side in size)
+    return width, height
+
+
+def _nearest_multiple(side: int, grid: Grid) -> int:
+    step = grid.size_multiple
+    least, most = -(-grid.min_side // step) * step, grid.max_side // step * step
+    return max(least, min(most, round(side / step) * step))
 
 
 def _check_side(name: str, value: int, grid: Grid) -> None:

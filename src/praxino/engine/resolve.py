@@ -63,6 +63,7 @@ def resolve(
     caption, notes = _caption(request, variant, path, bool(sources))
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
+    del decided["notes"]
     decided["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
     recipe = Recipe(
         family=entry.family.name,
@@ -85,7 +86,7 @@ def resolve(
         encoding=encoding,
         **decided,
     )
-    return Resolution(recipe, (*notes, *_shape_notes(request, shape)))
+    return Resolution(recipe, (*notes, *sampling.notes, *_shape_notes(request, shape)))
 
 
 def _fingerprinted(companion: Companion) -> Companion:
@@ -126,9 +127,10 @@ def _understood(name: str, read: Understanding, has_picture: bool) -> str:
 
 
 def _lora(text: str, entry: catalog.Entry) -> Lora:
-    name, scale = scaled(text, 1.0, f"--lora {text}", -10, 10)
+    name, _ = scaled(text, 1.0, f"--lora {text}", -10, 10)
     path = Path(name).expanduser()
-    entry.family.check_lora(path)
+    meant = entry.family.check_lora(path)
+    _, scale = scaled(text, 1.0 if meant is None else meant, f"--lora {text}", -10, 10)
     return Lora(name, scale, fingerprint(path))
 
 

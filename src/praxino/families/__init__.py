@@ -36,6 +36,8 @@ class Grid:
     max_frames: int
     sizes: tuple[tuple[int, int], ...] = ()
     """When given, only these (width, height) are drawn."""
+    buckets: tuple[tuple[int, int], ...] = ()
+    """When given, a picture that is changed is drawn in the one of nearest width / height."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Variant:
     steering: tuple[str, ...] = ()
     """What else can steer it: extend, keyframes, control:KIND, reference, reference:style, reference:layout, lora,
     embedding, spatial-base, true-guidance."""
+    needs: tuple[str, ...] = ()
+    """Of its steering, what it cannot draw without: a map for a checkpoint that only draws after one."""
     revision: str = "main"
     """The Hub revision that these figures are of."""
     files: tuple[str, ...] = ()
@@ -96,7 +100,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Sampling:
-    """The family's part of a Recipe: fields of the same names. Companions come without their fingerprints."""
+    """The family's part of a Recipe: fields of the same names, and notes. Companions come without fingerprints."""
 
     steps: int
     guidance_phases: tuple[GuidancePhase, ...]
@@ -108,6 +112,8 @@ class Sampling:
     negative_prompt: str
     options: Mapping[str, Any]
     companions: tuple[Companion, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the user should be told, one line each: a prompt that is read in part. No part of the Recipe."""
 
 
 @dataclass
@@ -149,8 +155,11 @@ class Family(Protocol):
         """
         ...
 
-    def check_lora(self, path: Path) -> None:
-        """Refuse a file that holds no LoRA, by its header alone (no torch). Raises UserError."""
+    def check_lora(self, path: Path) -> float | None:
+        """Refuse a file that holds no LoRA, by its header alone (no torch). Raises UserError.
+
+        Returns the scale that its authors lay it on with, None where that is 1.
+        """
         ...
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Any:
@@ -182,8 +191,11 @@ class Family(Protocol):
         """A small, cheap picture of what is coming, (h, w, 3) uint8."""
         ...
 
-    def miniature(self, folder: Path) -> None:
-        """Write the same pipeline with tiny random weights and a tokenizer made on the spot."""
+    def miniature(self, folder: Path, like: str | None = None) -> None:
+        """Write the same pipeline with tiny random weights and a tokenizer made on the spot.
+
+        `like` names a published variant, where one miniature cannot do what all of them do.
+        """
         ...
 
 

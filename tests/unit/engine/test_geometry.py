@@ -100,3 +100,25 @@ def test_a_picture_that_is_changed_keeps_a_legal_size(picture, kept):
     shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
     assert ((shape.width, shape.height) == picture) is kept
     assert resolve_shape(Request(frames=1, size="64x64"), still, picture, keeps_size=True).width == 64
+
+
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [((100, 200), (96, 192)), ((255, 64), (256, 64)), ((505, 511), (512, 512)), ((64, 65), (64, 64))],
+)
+def test_a_picture_that_is_changed_is_rounded_to_the_grid(picture, size):
+    still = variant(Grid(size_multiple=16, min_side=64, max_side=512, frame_step=1, max_frames=1))
+    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
+    assert (shape.width, shape.height) == size
+
+
+@pytest.mark.parametrize(
+    ("picture", "bucket"),
+    [((1000, 1000), (96, 96)), ((4000, 3000), (128, 96)), ((30, 40), (96, 128)), ((9000, 10), (128, 96))],
+)
+def test_a_picture_that_is_changed_takes_the_bucket_of_its_aspect(picture, bucket):
+    buckets = ((96, 128), (96, 96), (128, 96))
+    still = variant(Grid(16, 64, 512, frame_step=1, max_frames=1, buckets=buckets))
+    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
+    assert (shape.width, shape.height) == bucket
+    assert resolve_shape(Request(frames=1, size="64x64"), still, picture, keeps_size=True).width == 64

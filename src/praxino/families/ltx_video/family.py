@@ -80,8 +80,8 @@ class LtxVideo:
 
         return preview(recipe, parts, state)
 
-    def miniature(self, folder: Path) -> None:
-        """Write the same pipeline with tiny random weights."""
+    def miniature(self, folder: Path, like: str | None = None) -> None:
+        """Write the same pipeline with tiny random weights; all variants are alike."""
         from praxino.families.ltx_video.miniature import write
 
         write(folder)
