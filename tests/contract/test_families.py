@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from praxino.errors import ModelError, UserError
-from praxino.families import Family, LoopState, Shape, Variant, families
+from praxino.families import Family, LoopState, Sampling, Shape, Variant, families
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import Condition, Encoding, Media, Recipe
 from praxino.request import Request
@@ -30,6 +30,8 @@ GIVEN = {
     "outpainting": ("image", "mask"),
 }
 """The roles of what each task is given."""
+DECIDED = [field.name for field in dataclasses.fields(Sampling) if field.name != "notes"]
+"""The fields of a Recipe that a family's plan decides."""
 PUBLISHED = [(family, variant) for family in families().values() for variant in family.variants.values()]
 PAIRS = [
     (name, task)
@@ -107,7 +109,7 @@ def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Reci
         guidance=max(phase.scale for phase in sampling.guidance_phases), seed=3, n=1, dtype="float32",
         conditions=tuple(Condition(0, 1.0, media, role) for role in roles(task, variant)), loras=(),
         encoding=Encoding("gif", 0, "good", 90, "none", False, False),
-        **{field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling) if field.name != "notes"},
+        **{name: getattr(sampling, name) for name in DECIDED},
     )  # fmt: skip
 
 
