@@ -25,8 +25,6 @@ from praxino.jobs.tables import REVISION
 
 SQLITE_WAIT_SECONDS = 60.0
 """How long a writer waits for another. Longer than a lease: a stopped holder of the lock is killed by then."""
-IDLE_TRANSACTION_SECONDS = 30
-"""PostgreSQL ends a session whose owner stopped in the middle of a transaction, and frees the rows that it held."""
 MIGRATION_LOCK = 0x70726178
 """Key of the advisory lock under which one process at a time changes tables."""
 
@@ -43,15 +41,20 @@ class Moment(NamedTuple):
 class Database:
     """An open database.
 
+    Args:
+        url: of SQLite or PostgreSQL.
+        idle_seconds: how long a process may stop in the middle of a transaction; PostgreSQL ends its session then, and
+            frees the rows that it held. SQLite cannot: the one writer that stopped has to be killed.
+
     Raises:
         UserError: the URL is not one of SQLite or PostgreSQL, or its driver is not installed.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, idle_seconds: float) -> None:
         self.url = _parse(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._writer = threading.Lock()
-        self._engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url)
+        self._engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url, idle_seconds)
 
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
@@ -175,8 +178,8 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
-    options = f"-c idle_in_transaction_session_timeout={IDLE_TRANSACTION_SECONDS}s -c lock_timeout=60s"
+def _postgresql(url: URL, idle_seconds: float) -> Engine:
+    options = f"-c idle_in_transaction_session_timeout={max(1, round(idle_seconds * 1000))} -c lock_timeout=60s"
     arguments = {"connect_timeout": 10, "options": options, "keepalives_idle": 30, "keepalives_interval": 10}
     try:
         return create_engine(url, connect_args=arguments, pool_size=10, max_overflow=20, pool_pre_ping=True)

@@ -63,7 +63,7 @@ class Store:
         policy: RetryPolicy | None = None,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._database = Database(url)
+        self._database = Database(url, idle_seconds=lease_seconds)
         self._policy = policy or RetryPolicy()
         self.lease_seconds = lease_seconds
         if migrate:

@@ -1,0 +1,52 @@
+"""A worker process with the stub engine: what `praxino worker --incarnation` is to the real one."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from praxino.jobs.files import ResultFolder
+from praxino.jobs.job import WorkerInfo, new_id
+from praxino.jobs.retry import RetryPolicy
+from praxino.jobs.store import Store
+from praxino.jobs.supervisor import take_pipe
+from praxino.jobs.worker import Worker
+
+sys.path.insert(0, str(Path(__file__).parent))
+from stub import StubExecutor
+
+
+def main(url, results, lease_seconds, incarnation=None, hang_seconds=60.0, supervised=False):
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(message)s")
+    lives = take_pipe() if supervised else None
+    store = Store(url, policy=RetryPolicy(first_delay_seconds=0.05), lease_seconds=lease_seconds)
+    folder = ResultFolder(Path(results), store.store_id())
+    info = WorkerInfo(incarnation or new_id(), "cpu", socket.gethostname(), os.getpid())
+
+    def beat():
+        if lives is not None and not lives():
+            worker.hand_back()
+
+    worker = Worker(store, folder, StubExecutor(), info, beat=beat, hang_seconds=hang_seconds)
+    asked = []
+
+    def handle(number, frame):
+        (worker.hand_back if asked else worker.drain)()
+        asked.append(number)
+
+    signal.signal(signal.SIGTERM, handle)
+    worker.run()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url")
+    parser.add_argument("--results")
+    parser.add_argument("--lease-seconds", type=float)
+    parser.add_argument("--hang-seconds", type=float, default=60.0)
+    parser.add_argument("--incarnation")
+    parser.add_argument("--supervised", action="store_true")
+    main(**vars(parser.parse_args()))
