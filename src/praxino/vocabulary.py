@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +15,26 @@ from typing import Any
 from praxino.errors import ModelError
 
 KINDS = ("things", "motions", "grounds")
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*")
+"""A word; Chinese and Japanese are written without spaces, so there each character is one."""
+_CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
+_ACCENTS = re.compile("[\u0300-\u036f]")
 _STOP_WORDS = frozenset(
     "a an the on in of with and or is are be being it its at to from by for over against onto into "
     "background backdrop ground colour color coloured colored picture image gif clip video animation animated "
-    "that which very please draw make show me my some one emoji sticker".split()
+    "that which very please draw make show me my some one emoji sticker "
+    "un una el los las en de del con y que sobre fondo "
+    "une le la les des du au dans qui et sur fond "
+    "ein eine einen einem einer der die das den dem auf vor mit und sich hintergrund "
+    "um uma o em no na com e fundo para "
+    "и в с на фон фоне "
+    "في على من ذو خلفية خلفيه "
+    "一 二 两 只 个 枚 颗 条 辆 朵 块 的 地 得 在 上 下 中 里 着 了 正 有 和 请 画 背 景 色 "
+    "が の で に を と は へ も い る す た 匹 台".split()
 )
-_GROUND_WORDS = frozenset("background backdrop ground".split())
+_GROUND_WORDS = frozenset("background backdrop ground hintergrund 背".split())
+_GROUND_MARKS = frozenset("on in over against fondo fond fundo sobre sur auf vor фоне خلفية".split())
+"""What stands before the name of a ground, and after it (above), in the languages that vocabularies come in."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +90,11 @@ class Vocabulary:
         What the prompt leaves open is chosen by the prompt's own hash, so one prompt always means one caption. With a
         picture, the thing and the ground come from the picture, and only a motion is chosen.
         """
-        words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", prompt.lower())
+        words = _words(prompt)
         matches = _one_of_each(list(self._matches([_stem(word) for word in words])), words)
         found = {match.kind: match.name for match in matches}
         covered = {i for match in matches for i in range(match.start, match.end)}
-        ignored = tuple(w for i, w in enumerate(words) if i not in covered and w not in _STOP_WORDS)
+        ignored = _runs([(i, w) for i, w in enumerate(words) if i not in covered and _plain(w) not in _STOP_WORDS])
         wanted = ("motions",) if has_picture else KINDS
         chosen = {kind: self._pick(kind, prompt) for kind in wanted if kind not in found}
         caption = self._caption({**found, **chosen}, has_picture)
@@ -110,7 +125,7 @@ class Vocabulary:
         for kind in KINDS:
             for entry in self.data[kind]:
                 for phrase in (entry["name"], *entry["words"]):
-                    phrases.setdefault(tuple(_stem(word) for word in phrase.lower().split()), (kind, entry["name"]))
+                    phrases.setdefault(tuple(_stem(word) for word in _words(phrase)), (kind, entry["name"]))
         return phrases
 
     def _matches(self, stems: list[str]) -> Iterator[_Match]:
@@ -139,11 +154,36 @@ def _one_of_each(matches: list[_Match], words: list[str]) -> list[_Match]:
 
 def _is_named_ground(match: _Match, words: list[str]) -> bool:
     before, after = words[max(0, match.start - 3) : match.start], words[match.end : match.end + 2]
-    return bool({"on", "in", "over", "against"} & set(before) or _GROUND_WORDS & set(after))
+    return bool(_GROUND_MARKS & set(before) or _GROUND_WORDS & set(after))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(unicodedata.normalize("NFC", text.casefold()))
+
+
+def _runs(placed: list[tuple[int, str]]) -> list[str]:
+    """Words by place, with neighbouring Chinese and Japanese characters as one."""
+    runs: list[str] = []
+    last = None
+    for place, word in placed:
+        joins = last == place - 1 and _CHARACTER.fullmatch(word) and _CHARACTER.fullmatch(runs[-1][-1])
+        if joins:
+            runs[-1] += word
+        else:
+            runs.append(word)
+        last = place
+    return runs
+
+
+def _plain(word: str) -> str:
+    """Without accents, and without the Arabic article."""
+    bare = unicodedata.normalize("NFC", _ACCENTS.sub("", unicodedata.normalize("NFD", word)))
+    return bare.removeprefix("ال") if len(bare) > 4 else bare
 
 
 def _stem(word: str) -> str:
-    """Fold the common endings of English words, so that "flies", "fly" and "flying" are one."""
+    """Fold accents and the common endings of English words, so that "flies", "fly" and "flying" are one."""
+    word = _plain(word)
     for ending, replacement in (("ies", "y"), ("ying", "y"), ("ing", ""), ("es", ""), ("ed", ""), ("s", ""), ("e", "")):
         if word.endswith(ending) and len(word) - len(ending) >= 3 - (ending == "ying"):
             word = word[: -len(ending)] + replacement

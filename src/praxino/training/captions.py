@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from praxino.training import languages
 from praxino.training.words import GROUND_WORDS, MOTION_WORDS, TAUGHT_MOTIONS, TAUGHT_THINGS, THING_WORDS
 
 CANONICAL = "a {thing} {motion} on a {ground} background"
@@ -76,14 +77,16 @@ def taught_words() -> list[str]:
 def vocabulary() -> dict[str, Any]:
     """What vocabulary.json holds: every word that maps to something the model knows."""
 
-    def entries(table: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
-        return [{"name": name, "words": list(words)} for name, words in table.items()]
+    def entries(english: dict[str, tuple[str, ...]], others: dict[str, tuple[str, ...]]) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "words": list(dict.fromkeys((*words, *others[name])))} for name, words in english.items()
+        ]
 
     return {
         "version": 1,
-        "things": entries(THING_WORDS),
-        "motions": entries(MOTION_WORDS),
-        "grounds": entries(GROUND_WORDS),
+        "things": entries(THING_WORDS, languages.THINGS),
+        "motions": entries(MOTION_WORDS, languages.MOTIONS),
+        "grounds": entries(GROUND_WORDS, languages.GROUNDS),
         "caption": CANONICAL,
         "image_caption": IMAGE_CAPTION,
         "image_thing_caption": IMAGE_THING_CAPTION,

@@ -7,7 +7,7 @@ def _lists(table: dict[str, str]) -> dict[str, tuple[str, ...]]:
 
 THING_WORDS = _lists({
     "rocket": (
-        "rocket, rockets, rocket ship, rocketship, rocket launch, spaceship, space ship, spacecraft, space "
+        "rocket, rockets, rocket ship, rocketship, spaceship, space ship, spacecraft, space "
         "rocket, space shuttle, shuttle, space, missile"
     ),
     "cat face": "cat face, cat, cats, kitten, kitty, kitty cat, pussycat, tomcat, feline, cat head, meow",
@@ -63,7 +63,7 @@ MOTION_WORDS = _lists({
     ),
     "spinning": (
         "spinning, spin, spins, rotating, rotates, rotate, turning, turns, turn, twirling, twirls, whirling, "
-        "whirls, spinning around, turning around, going round, revolving, pirouette"
+        "whirls, round and round, go round and round, goes round and round, spinning around, turning around, going round, revolving, pirouette"
     ),
     "pulsing": (
         "pulsing, pulse, pulses, pulsating, pulsates, beating, beats, beat, throbbing, throbs, growing, grows, "

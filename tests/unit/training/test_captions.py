@@ -4,9 +4,11 @@ import itertools
 import json
 from collections import Counter
 
+import emoji
 import numpy as np
 import pytest
 
+from praxino.training import languages
 from praxino.training.caption_source import CaptionSource
 from praxino.training.captions import (
     CANONICAL,
@@ -23,6 +25,7 @@ from praxino.training.motions import GROUNDS, MOTIONS
 from praxino.training.sprites import THINGS
 from praxino.training.text import MAX_TOKENS, build_tokenizer, tokenize
 from praxino.training.words import GROUND_WORDS, MOTION_WORDS, TAUGHT_MOTIONS, TAUGHT_THINGS, THING_WORDS
+from praxino.vocabulary import Vocabulary
 
 
 def drawn(count, **mix):
@@ -114,3 +117,46 @@ def test_labels_become_tokens_of_their_captions():
     expected = tokenize(build_tokenizer(taught_words()), [list(MOTIONS)[2], list(MOTIONS)[5]])
     assert tokens.ids.tolist() == expected.ids.tolist()
     assert source.null.mask.sum() == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "caption"),
+    [
+        ("rocket launch, blue", "a rocket flying up on a blue background"),
+        ("make a kitty go round and round on green", "a cat face spinning on a green background"),
+        ("一枚火箭在夜空中向上飞", "a rocket flying up on a black background"),
+        ("红苹果在蓝色背景上弹跳", "a red apple bouncing on a blue background"),
+        ("赤いハートが青い背景でドキドキ", "a red heart pulsing on a blue background"),
+        ("un cohete volando hacia arriba sobre fondo azul", "a rocket flying up on a blue background"),
+        ("une pomme rouge qui tombe sur fond bleu", "a red apple falling down on a blue background"),
+        ("ballon de football qui rebondit sur fond blanc", "a soccer ball bouncing on a white background"),
+        ("ein roter Apfel fällt auf blauem Hintergrund", "a red apple falling down on a blue background"),
+        ("um gato girando em fundo verde", "a cat face spinning on a green background"),
+        ("красное сердце бьётся на синем фоне", "a red heart pulsing on a blue background"),
+        ("صاروخ يطير على خلفية زرقاء", "a rocket flying up on a blue background"),
+    ],
+)
+def test_prompts_in_nine_languages_become_the_caption(prompt, caption):
+    read = Vocabulary(vocabulary()).understand(prompt)
+    assert (read.caption, read.chosen, read.ignored) == (caption, (), ())
+
+
+@pytest.mark.parametrize("code", ["zh", "es", "fr", "de", "ja", "pt", "ru", "ar"])
+def test_every_thing_is_known_by_its_emojis_own_name(code):
+    emoji.config.load_language(code)
+    read = Vocabulary(vocabulary())
+    for thing, character in THINGS.items():
+        entry = emoji.EMOJI_DATA.get(character) or emoji.EMOJI_DATA[character + "\ufe0f"]
+        name = entry[code].strip(":").replace("_", " ")
+        assert read.understand(name).known[:1] == (thing,), name
+
+
+def test_no_phrase_of_one_kind_stands_for_two_names():
+    for table in (languages.THINGS, languages.MOTIONS, languages.GROUNDS):
+        words = [(word.casefold(), name) for name, phrases in table.items() for word in phrases]
+        shared = {word for word, name in words for other, of in words if word == other and name != of}
+        assert not shared
+
+
+def test_what_is_ignored_of_chinese_is_told_in_runs():
+    assert Vocabulary(vocabulary()).understand("机器人 红色的猫跳舞").ignored == ("机器人",)
