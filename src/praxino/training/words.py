@@ -63,7 +63,8 @@ MOTION_WORDS = _lists({
     ),
     "spinning": (
         "spinning, spin, spins, rotating, rotates, rotate, turning, turns, turn, twirling, twirls, whirling, "
-        "whirls, round and round, go round and round, goes round and round, spinning around, turning around, going round, revolving, pirouette"
+        "whirls, round and round, go round and round, "
+        "goes round and round, spinning around, turning around, going round, revolving, pirouette"
     ),
     "pulsing": (
         "pulsing, pulse, pulses, pulsating, pulsates, beating, beats, beat, throbbing, throbs, growing, grows, "
