@@ -1,0 +1,148 @@
+"""The denoising loop, as hotshotco/Hotshot-XL at cc01f7f runs it (hotshot_xl/pipelines), ControlNets included.
+
+Besides, a first frame can be held: before each step its latents are set to the given picture's, noised to that step's
+level, so that the temporal layers see it as it has to become. Knows latents and embeddings; no files and no words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from praxino.families import LoopState
+from praxino.families.hotshot_xl.sampling import Walk
+from praxino.sampling import guidance
+
+CARRIED = "scheduler."
+"""Prefix of the scheduler's tensors in a state."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A ControlNet and what it follows."""
+
+    network: Any
+    """diffusers' ControlNetModel."""
+    maps: Tensor
+    """(F, 3, H, W) from 0 to 1."""
+    scale: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """A first frame that is given."""
+
+    clean: Tensor
+    """(1, C, 1, h, w)."""
+    noise: Tensor
+    """(1, C, 1, h, w) unit noise: the same at every level."""
+    num_steps: int
+    """For so many steps it is put back; after them it moves with the rest."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the loop begins with, and what stays the same throughout."""
+
+    latents: Tensor
+    """(1, C, F, h, w) float32, noised to the first step's level."""
+    states: Tensor
+    """(n, tokens, channels): the text's; with guidance, the negative text's before it."""
+    pooled: Tensor
+    """(n, channels)."""
+    time_ids: Tensor
+    """(n, 6): original width, height, crop left, top, target width, height."""
+    scale: float
+    """Of classifier-free guidance; used when n is 2."""
+    rescale: float
+    """1 leaves the guided prediction's deviation alone, 0 makes it the text's."""
+    controls: Sequence[Control]
+    held: Held | None
+
+
+def denoise(
+    unet: Any, start: Start, walk: Walk, generator: torch.Generator, state: LoopState | None
+) -> Iterator[LoopState]:
+    """Yield the state before the first step and after every one; a given state is the first one yielded."""
+    if state is None:
+        state = LoopState(0, {"latents": start.latents, "generator": generator.get_state()})
+    else:
+        _restore(walk, generator, state, start.latents.device)
+    yield state
+    for _ in range(state.step, len(walk.calls)):
+        state = advance(unet, start, walk, generator, state)
+        yield state
+
+
+@torch.no_grad()
+def advance(unet: Any, start: Start, walk: Walk, generator: torch.Generator, state: LoopState) -> LoopState:
+    """One step. The new state's "denoised" is the estimate of the clean latents that it was made with."""
+    latents, denoised = state.tensors["latents"].to(start.latents.device), start.latents
+    held = start.held
+    if held is not None and state.step < held.num_steps:
+        latents = _with_first(latents, walk.noised(held.clean, held.noise, state.step))
+    for timestep in walk.calls[state.step]:
+        scaled = walk.scheduler.scale_model_input(latents, timestep)
+        predicted = predict(unet, start, scaled, timestep)
+        denoised = walk.estimate(predicted, timestep, scaled)
+        latents = walk.advance(predicted, timestep, latents, generator)
+    if held is not None and len(walk.calls) == held.num_steps == state.step + 1:
+        latents = _with_first(latents, held.clean)
+    carried = {CARRIED + name: tensor for name, tensor in walk.state().items()}
+    tensors = {"latents": latents, "denoised": denoised, "generator": generator.get_state(), **carried}
+    return LoopState(state.step + 1, tensors)
+
+
+def predict(unet: Any, start: Start, scaled: Tensor, timestep: Tensor) -> Tensor:
+    """The guided prediction for latents (1, C, F, h, w), float32 of the same shape."""
+    texts, num_frames = len(start.states), scaled.shape[2]
+    given = scaled.expand(texts, -1, -1, -1, -1).to(start.states.dtype)
+    states = start.states.repeat_interleave(num_frames, 0)
+    added = {"text_embeds": start.pooled, "time_ids": start.time_ids}
+    residuals = control_residuals(start, given, timestep, states) if start.controls else {}
+    predicted = unet(given, timestep, states, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
+    if texts == 1:
+        return predicted
+    negative, positive = predicted.split(1)
+    guided = guidance.cfg(positive, negative, start.scale)
+    return guided if start.rescale == 1 else rescaled(guided, positive, 1 - start.rescale)
+
+
+def rescaled(guided: Tensor, positive: Tensor, share: float) -> Tensor:
+    """The guided prediction with its deviation pulled towards the text's by `share` (arXiv 2305.08891, section 3.4)."""
+    return guidance.rescale(guided.flatten(2), positive.flatten(2), share).view(guided.shape)
+
+
+def control_residuals(start: Start, given: Tensor, timestep: Tensor, states: Tensor) -> dict[str, Any]:
+    """What the ControlNets add, as UNetMotionModel takes it: (texts x F) first."""
+    texts, num_frames = given.shape[0], given.shape[2]
+    frames = given.transpose(1, 2).flatten(0, 1)
+    added = {
+        "text_embeds": start.pooled.repeat_interleave(num_frames, 0),
+        "time_ids": start.time_ids.repeat_interleave(num_frames, 0),
+    }
+    down: list[Tensor] = []
+    middle = torch.zeros((), device=given.device)
+    for control in start.controls:
+        more, last = control.network(
+            frames, timestep, encoder_hidden_states=states, controlnet_cond=control.maps.repeat(texts, 1, 1, 1),
+            conditioning_scale=control.scale, added_cond_kwargs=added, return_dict=False,
+        )  # fmt: skip
+        down = [one + other for one, other in zip(down, more, strict=True)] if down else list(more)
+        middle = middle + last
+    return {"down_block_additional_residuals": tuple(down), "mid_block_additional_residual": middle}
+
+
+def _with_first(latents: Tensor, first: Tensor) -> Tensor:
+    return torch.cat([first, latents[:, :, 1:]], dim=2)
+
+
+def _restore(walk: Walk, generator: torch.Generator, state: LoopState, device: torch.device) -> None:
+    carried = {name: tensor for name, tensor in state.tensors.items() if name.startswith(CARRIED)}
+    placed = {name: tensor.to(device) if tensor.ndim else tensor for name, tensor in carried.items()}
+    walk.restore({name.removeprefix(CARRIED): tensor for name, tensor in placed.items()})
+    generator.set_state(state.tensors["generator"].cpu())

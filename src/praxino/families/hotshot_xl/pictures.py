@@ -1,0 +1,38 @@
+"""Pictures and clips as the networks take them: so many frames, cropped to the aspect, resized. Knows no latents.
+
+Source of crop and resize: hotshotco/Hotshot-XL at cc01f7f, hotshot_xl/utils.py (scale_aspect_fill).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+
+def resampled(frames: np.ndarray, num_frames: int) -> np.ndarray:
+    """That many of the (F, H, W, 3) frames, evenly spread from the first to the last; of fewer, some come again."""
+    places = np.linspace(0, len(frames) - 1, num_frames)
+    return frames[np.floor(places + 0.5).astype(int)]
+
+
+def filled(frames: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(F, H, W, 3) uint8 resized to cover width x height, and the middle of that."""
+    return np.stack([_cover(Image.fromarray(frame), width, height) for frame in frames])
+
+
+def _cover(picture: Image.Image, width: int, height: int) -> np.ndarray:
+    across, down = width / picture.width, height / picture.height
+    if across > down:
+        size = width, max(height, round(picture.height * across))
+    else:
+        size = max(width, round(picture.width * down)), height
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    resized = picture.resize(size, Image.Resampling.LANCZOS)
+    return np.asarray(resized.crop((left, top, left + width, top + height)))
+
+
+def unit(frames: np.ndarray) -> Tensor:
+    """(F, H, W, 3) uint8 as (F, 3, H, W) float32 from 0 to 1."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
