@@ -1,0 +1,58 @@
+"""A job's events as server-sent events: what happened so far, then what happens, until the job has ended."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+
+import anyio
+from anyio.to_thread import run_sync
+from fastapi.sse import format_sse_event
+
+from praxino.jobs.job import Event
+from praxino.jobs.store import Store
+from praxino.server.problems import Problem
+
+POLL_SECONDS = 0.25
+PING_SECONDS = 15.0
+
+
+def last_seen(header: str | None, after: int) -> int:
+    """The number of the last event that a client has seen: its Last-Event-ID, else what it asked for.
+
+    Raises:
+        Problem: the header is no number.
+    """
+    if not header:
+        return after
+    if not (header.isascii() and header.isdecimal() and len(header) < 10):
+        raise Problem(400, "invalid_request", f"Last-Event-ID is {header[:40]!r}; it must be the number of an event.")
+    return int(header)
+
+
+async def follow(store: Store, job_id: str, seen: int, closing: anyio.Event) -> AsyncIterator[bytes]:
+    """The events after number `seen`, as they are sent; ends after the last one, or when the server closes."""
+    told = time.monotonic()
+    while not closing.is_set():
+        for event in await run_sync(store.events, job_id, seen):
+            yield _encoded(event)
+            seen, told = event.sequence, time.monotonic()
+        if await run_sync(has_ended, store, job_id, seen):
+            return
+        if time.monotonic() - told > PING_SECONDS:
+            yield format_sse_event(comment="ping")
+            told = time.monotonic()
+        with anyio.move_on_after(POLL_SECONDS):
+            await closing.wait()
+
+
+def has_ended(store: Store, job_id: str, seen: int) -> bool:
+    """Whether nothing comes after event number `seen`: the job has ended, or is gone. Blocking."""
+    job = store.get_many([job_id]).get(job_id)
+    return job is None or (job.state.final and seen >= job.last_event)
+
+
+def _encoded(event: Event) -> bytes:
+    data = json.dumps({**event.data, "at": event.at})
+    return format_sse_event(data_str=data, event=event.kind, id=str(event.sequence))

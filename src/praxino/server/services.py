@@ -1,0 +1,36 @@
+"""What the routes of one server share. Holds it, does nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anyio import CapacityLimiter
+from fastapi import Request
+
+from praxino.jobs.files import ResultFolder
+from praxino.jobs.store import Store
+from praxino.server.inputs import Inputs
+from praxino.server.keys import Keys
+from praxino.server.links import Links
+from praxino.server.rates import Rates
+from praxino.server.settings import ServerSettings
+
+
+@dataclass(frozen=True)
+class Services:
+    """One server's parts. All of them are thread-safe; those that touch database or disk block."""
+
+    settings: ServerSettings
+    store: Store
+    folder: ResultFolder
+    keys: Keys
+    rates: Rates
+    inputs: Inputs
+    links: Links
+    submissions: CapacityLimiter
+    """How many submissions are worked on at a time."""
+
+
+def services_of(request: Request) -> Services:
+    """The services of the app that got a request; a dependency."""
+    return request.app.state.services
