@@ -1,4 +1,4 @@
-"""Every test runs with an empty PRAXINO_HOME of its own and on the CPU; generated examples are the same every time."""
+"""Every test runs with an empty PRAXINO_HOME and Hub cache of its own and on the CPU; examples are always the same."""
 
 import pytest
 from hypothesis import settings
@@ -10,4 +10,5 @@ settings.load_profile("praxino")
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("PRAXINO_HOME", str(tmp_path_factory.mktemp("home")))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path_factory.mktemp("hub")))
     monkeypatch.setenv("PRAXINO_DEVICE", "cpu")

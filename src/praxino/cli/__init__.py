@@ -9,7 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-QUIET_LIBRARIES = {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+QUIET_LIBRARIES = {
+    "TQDM_DISABLE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_VERBOSITY": "error",
+}
 """Environment that keeps libraries from writing over the command's own display; what the user has set stays."""
 
 

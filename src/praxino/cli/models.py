@@ -1,4 +1,4 @@
-"""`praxino models`: which there are, what one can do, and tiny ones to try things with."""
+"""`praxino models`: which there are, what one can do, and tiny ones to try things with; the rest is in model_files."""
 
 from __future__ import annotations
 
@@ -8,34 +8,45 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from praxino.cli import model_files
 from praxino.cli.app import Commands
 from praxino.cli.wording import aligned, amount, columns
 from praxino.errors import UserError
 
 if TYPE_CHECKING:
     from praxino.weights.catalog import Entry
+    from praxino.weights.records import Record
 
 
 @click.group("models", cls=Commands)
 def command() -> None:
-    """List models, show one, or write a tiny one."""
+    """List models, fetch, check or remove one."""
+
+
+for subcommand in (model_files.pull, model_files.import_model, model_files.verify, model_files.remove):
+    command.add_command(subcommand)
 
 
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="print a JSON list")
 def list_models(as_json: bool) -> None:
-    """List the models that are here, and those known of."""
+    """List the models that are here, and those known of.
+
+    HERE says how: bundled, imported, placed by hand in PRAXINO_HOME/models, or pulled.
+    """
+    from praxino.weights import records
     from praxino.weights.catalog import entries
 
-    found = entries()
+    found, others = entries(), [record for record in records.every() if record.kind != "model"]
     if as_json:
-        _print_json([summary(entry) for entry in found])
+        _print_json([summary(entry) for entry in found] + [other_summary(record) for record in others])
         return
     table = [["NAME", "FAMILY", "HERE", "TASKS"]]
     for entry in found:
-        here = "yes" if entry.path is not None else "no"
-        table.append([entry.name, entry.family.name, here, ", ".join(entry.variant.tasks)])
+        table.append([entry.name, entry.family.name, entry.kept or "no", ", ".join(entry.variant.tasks)])
     click.echo(columns(table))
+    if others:
+        click.echo("\n" + columns([["BESIDE MODELS", "KIND", "WHAT"], *([r.name, r.kind, r.about] for r in others)]))
 
 
 @command.command("show")
@@ -44,7 +55,8 @@ def list_models(as_json: bool) -> None:
 def show_model(name: str, as_json: bool) -> None:
     """Show what the model NAME can do.
 
-    NAME may be a folder. Tells tasks, defaults, licence, where the model is, and the words it knows.
+    NAME may be a folder, or a Hub repository that was pulled. Tells tasks, defaults, licence and its restrictions,
+    where the model is, and the words it knows.
     """
     from praxino.weights.catalog import find
 
@@ -87,20 +99,28 @@ def summary(entry: Entry) -> dict[str, Any]:
         "title": entry.variant.title,
         "tasks": list(entry.variant.tasks),
         "installed": entry.path is not None,
+        "here": entry.kept,
+        "kind": "model",
+        "source": entry.variant.source,
+        "revision": entry.variant.revision if entry.variant.source else "",
+        "licence": entry.variant.licence,
+        "restrictions": entry.variant.restrictions,
+        "gated": entry.variant.gated,
     }
+
+
+def other_summary(record: Record) -> dict[str, Any]:
+    """What a list says of an imported LoRA or part, which no model of its own is."""
+    return {"name": record.name, "installed": True, "here": "imported", "kind": record.kind, "title": record.about}
 
 
 def details(entry: Entry) -> dict[str, Any]:
     """All there is to say of a model."""
-    from praxino.weights.fingerprint import size_bytes
-
     variant = entry.variant
     return {
         **summary(entry),
         "path": str(entry.path) if entry.path is not None else None,
-        "size_bytes": size_bytes(entry.path) if entry.path is not None else None,
-        "source": variant.source,
-        "licence": variant.licence,
+        "size_bytes": measured_bytes(entry),
         "width": variant.width,
         "height": variant.height,
         "num_frames": variant.num_frames,
@@ -109,6 +129,16 @@ def details(entry: Entry) -> dict[str, Any]:
         "guidance": max(phase.scale for phase in variant.guidance_phases),
         "vocabulary": vocabulary(entry),
     }
+
+
+def measured_bytes(entry: Entry) -> int | None:
+    """The size of a model's own files; None when it is not here."""
+    from praxino.weights.fingerprint import size_bytes
+    from praxino.weights.verify import holding
+
+    if entry.path is None:
+        return None
+    return holding(entry.name).num_bytes if entry.kept == "pulled" else size_bytes(entry.path)
 
 
 def vocabulary(entry: Entry) -> dict[str, list[str]] | None:
@@ -133,11 +163,20 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
         ("draws", f"{told['width']}x{told['height']}, {length}, unless told otherwise"),
         ("steps", f"{told['steps']}, guidance {told['guidance']:g}"),
         ("licence", told["licence"]),
-        ("source", told["source"]),
-        ("folder", f"{told['path']} ({amount(told['size_bytes'])})" if told["path"] else "not on this machine"),
+        ("restrictions", told["restrictions"]),
+        ("source", told["source"] + (f", revision {told['revision']}" if told["source"] else "")),
+        ("gated", "accept its licence on the Hub, then set HF_TOKEN or run: hf auth login" if told["gated"] else ""),
+        (
+            "here",
+            f"{told['here']}, {told['path']} ({amount(told['size_bytes'])})" if told["path"] else _not_here(entry),
+        ),
     ]
     table += [(f"knows {kind}", ", ".join(names)) for kind, names in (told["vocabulary"] or {}).items()]
     return [(name, value) for name, value in table if value]
+
+
+def _not_here(entry: Entry) -> str:
+    return f"not on this machine; fetch it: praxino models pull {entry.name}"
 
 
 def _print_json(value: Any) -> None:

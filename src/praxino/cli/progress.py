@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from praxino.cli.preview import half_blocks
 from praxino.cli.terminal import Terminal
-from praxino.cli.wording import duration
+from praxino.cli.wording import bar, duration
 from praxino.events import StepEvent
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ PREVIEW_SECONDS = 0.25
 PREVIEW_SHARE = 0.05
 """The part of the waiting time that may go into previews."""
 PREVIEW_COLUMNS, PREVIEW_ROWS = 40, 16
-BAR_COLUMNS = 24
 
 
 class Progress:
@@ -85,13 +84,6 @@ def status_line(event: StepEvent, terminal: Terminal) -> str:
     stage = STAGES[event.stage]
     if event.num_samples > 1:
         stage += f" {event.sample + 1} of {event.num_samples}"
-    bar = _bar(event.step / event.num_steps, BAR_COLUMNS, terminal.unicode)
+    progress = bar(event.step / event.num_steps, terminal.unicode)
     left = f"{duration(event.seconds_left)} left" if event.step < event.num_steps else duration(event.seconds)
-    return f"{stage} {bar} {event.step}/{event.num_steps}  {left}"[: terminal.columns - 1]
-
-
-def _bar(done: float, columns: int, unicode: bool) -> str:
-    full = round(done * columns)
-    if unicode:
-        return "\u2501" * full + "\u2574" * (columns - full)
-    return "[" + "#" * full + "." * (columns - full) + "]"
+    return f"{stage} {progress} {event.step}/{event.num_steps}  {left}"[: terminal.columns - 1]

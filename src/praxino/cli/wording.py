@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+BAR_COLUMNS = 24
+
 
 def duration(seconds: float) -> str:
     """A length of time: 0.9 s, 12 s, 3 min 20 s, 2 h 5 min."""
@@ -23,6 +25,14 @@ def amount(num_bytes: int) -> str:
             break
         value, unit = value / 1000, larger
     return f"{value:.1f} {unit}" if unit in ("MB", "GB", "TB") and value < 9.95 else f"{value:.0f} {unit}"
+
+
+def bar(share: float, unicode: bool) -> str:
+    """A bar of which that share is full."""
+    full = round(share * BAR_COLUMNS)
+    if unicode:
+        return "\u2501" * full + "\u2574" * (BAR_COLUMNS - full)
+    return "[" + "#" * full + "." * (BAR_COLUMNS - full) + "]"
 
 
 def aligned(table: list[tuple[str, str]]) -> str:

@@ -128,7 +128,7 @@ def _understood(name: str, read: Understanding, has_picture: bool) -> str:
 
 def _lora(text: str, entry: catalog.Entry) -> Lora:
     name, _ = scaled(text, 1.0, f"--lora {text}", -10, 10)
-    path = Path(name).expanduser()
+    path = catalog.locate_file(name)
     meant = entry.family.check_lora(path)
     _, scale = scaled(text, 1.0 if meant is None else meant, f"--lora {text}", -10, 10)
     return Lora(name, scale, fingerprint(path))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from praxino.engine.machine import this_machine
 from praxino.errors import UserError
 from praxino.events import OnStep, Stage, StepEvent
 from praxino.families import Family, LoopState
-from praxino.recipe import Companion, Recipe
+from praxino.recipe import Companion, Lora, Recipe
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
@@ -31,6 +31,7 @@ class _Loaded:
 
 
 _loaded: _Loaded | None = None
+_Named = TypeVar("_Named", Lora, Companion)
 
 
 def run(
@@ -54,10 +55,14 @@ def run(
     entry = catalog.find(recipe.model)
     path = entry.require_path()
     _check_revision(recipe, path)
-    recipe = dataclasses.replace(recipe, companions=tuple(_located(companion) for companion in recipe.companions))
+    saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
+    recipe = dataclasses.replace(
+        recipe,
+        loras=tuple(_located(lora, catalog.locate_file) for lora in recipe.loras),
+        companions=tuple(_located(companion, catalog.locate) for companion in recipe.companions),
+    )
     pictures = [media.load(condition.media) for condition in recipe.conditions]
     parts = _load(recipe, entry, path, this_machine(device).device, on_step)
-    saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
     clips = []
     for sample in range(recipe.n):
         clip = saved.finished(sample) if saved else None
@@ -78,15 +83,15 @@ def _check_revision(recipe: Recipe, path: Path) -> None:
         )
 
 
-def _located(companion: Companion) -> Companion:
-    """The companion with the path where it lies here."""
-    path = catalog.locate(companion.path)
-    if fingerprint(path) != companion.sha256:
+def _located(named: _Named, locate: Callable[[str], Path]) -> _Named:
+    """A LoRA or companion with the path where it lies here, which its recipe has not."""
+    path = locate(named.path)
+    if fingerprint(path) != named.sha256:
         raise UserError(
-            f"{companion.path} is no longer what the recipe was made with; it would draw other pixels.\n"
+            f"{named.path} is no longer what the recipe was made with; it would draw other pixels.\n"
             "Put the original back, or run the prompt anew."
         )
-    return dataclasses.replace(companion, path=str(path))
+    return dataclasses.replace(named, path=str(path))
 
 
 def _load(recipe: Recipe, entry: catalog.Entry, path: Path, device: str, on_step: OnStep) -> Any:

@@ -1,15 +1,26 @@
-"""The models that a name can mean: the bundled one, folders under PRAXINO_HOME/models, and any folder on disk."""
+"""The models that a name can mean: bundled, imported, pulled into the Hugging Face cache, or at any path on disk.
+
+Imports neither torch nor huggingface_hub: naming a model must be quick.
+"""
 
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Literal
 
 from praxino.errors import UserError
 from praxino.families import Family, Variant, families
-from praxino.settings import home
+from praxino.weights import hub_cache, records
+from praxino.weights.completeness import missing
+from praxino.weights.selection import WEIGHTS
+from praxino.weights.source import Source
+
+Kept = Literal["bundled", "imported", "placed", "pulled", "at a path", ""]
+"""How a model is kept: "placed" by hand in PRAXINO_HOME/models; "" when it is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +41,23 @@ class Entry:
         """
         if self.path is None:
             raise UserError(
-                f"the model {self.name!r} is not on this machine. Download {self.variant.source} "
-                "and give its folder: -m FOLDER, "
-                f"or put it at {home() / 'models' / self.name}"
+                f"the model {self.name!r} is not on this machine.\n"
+                f"Fetch it: praxino models pull {self.name} (or give the folder or file of a copy: -m FOLDER)"
             )
         return self.path
+
+    @property
+    def kept(self) -> Kept:
+        """How it is kept."""
+        if self.path is None:
+            return ""
+        if self.path.is_relative_to(bundled_folder()):
+            return "bundled"
+        if self.path.is_relative_to(hub_cache.root()):
+            return "pulled"
+        if self.path.parent == records.models_folder():
+            return "imported" if records.read(self.name) else "placed"
+        return "at a path"
 
 
 def bundled_folder() -> Path:
@@ -42,62 +65,143 @@ def bundled_folder() -> Path:
     return Path(str(files("praxino"))) / "assets"
 
 
+def published() -> dict[str, Variant]:
+    """Every checkpoint that the families know of, by name."""
+    return {variant.name: variant for family in families().values() for variant in family.variants.values()}
+
+
 def entries() -> list[Entry]:
-    """Every known model: installed ones first, then what the families know of."""
+    """Every known model: bundled and imported ones first, then what the families know of, pulled or not."""
     found: dict[str, Entry] = {}
-    for folder in (bundled_folder(), home() / "models"):
-        if folder.is_dir():
-            for path in sorted(folder.iterdir()):
-                if (entry := _identify(path, path.stem if path.is_file() else path.name)) is not None:
-                    found.setdefault(entry.name, entry)
+    for entry in (*_in_folder(bundled_folder()), *_in_folder(records.models_folder())):
+        found.setdefault(entry.name, entry)
     for family in families().values():
         for variant in family.variants.values():
-            found.setdefault(variant.name, Entry(variant.name, family, variant, None))
+            if variant.name not in found:
+                found[variant.name] = Entry(variant.name, family, variant, _pulled(variant))
     return list(found.values())
 
 
 def find(name: str) -> Entry:
-    """The model of a name, or in a folder or file.
+    """The model of a name, at a path, or of a Hub repository (owner/name, with @revision or without).
 
     Raises:
-        UserError: there is none; the message has the nearest names.
+        UserError: there is none; the message has the nearest names, or how to fetch it.
     """
     known = {entry.name: entry for entry in entries()}
     if name in known:
         return known[name]
-    path = Path(name).expanduser()
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):
-        exists = False
-    if exists:
-        if (entry := _identify(path, name)) is not None:
-            return entry
-        raise UserError(
-            f"{name} holds no checkpoint that is known here; a diffusers folder with a model_index.json or a "
-            f".safetensors file of one of these families is: {', '.join(sorted(families()))}."
-        )
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(sorted(known))}."
-    raise UserError(f"there is no model {name[:200]!r}; {hint}\nSee: praxino models list")
+    path = _existing(Path(name).expanduser()) or _of_repository(name)
+    if path is None:
+        raise UserError(_absent(name))
+    if (entry := identify(path, name)) is not None:
+        return entry
+    raise UserError(
+        f"{name} holds no checkpoint that is known here; a diffusers folder with a model_index.json or a "
+        f".safetensors file of one of these families is: {', '.join(sorted(families()))}."
+    )
 
 
 def locate(name: str) -> Path:
-    """Where a companion lies: a folder or file, or what is kept under that name beside the models.
+    """Where a companion lies: at a path, imported or pulled under a name, or in a Hub repository.
 
     Raises:
         UserError: it is not on this machine.
     """
-    for path in (Path(name).expanduser(), home() / "models" / name.replace("/", "--")):
-        if path.exists():
-            return path
+    if path := _existing(Path(name).expanduser()) or _imported(name):
+        return path
+    if name in published():
+        return find(name).require_path()
+    if path := _of_repository(name):
+        return path
+    source = Source.parse(name)
+    if source is not None:
+        raise UserError(_not_pulled(name, source))
     raise UserError(
-        f"{name[:200]} is not on this machine: no such file or folder.\nFetch it: praxino models pull {name}"
+        f"{name[:200]} is not on this machine: there is no such file or folder, and no import of that name."
     )
 
 
-def _identify(path: Path, name: str) -> Entry | None:
+def locate_file(name: str) -> Path:
+    """As `locate`, for what is one file, as a LoRA is: the only weights of a folder stand for it.
+
+    Raises:
+        UserError: it is not on this machine, or there are several files to choose from.
+    """
+    path = locate(name)
+    if not path.is_dir():
+        return path
+    found = sorted(path.glob(f"*{WEIGHTS}"))
+    if len(found) == 1:
+        return found[0]
+    choice = ", ".join(file.name for file in found[:5]) or "none"
+    raise UserError(f"{name} is a folder, and one {WEIGHTS} file is needed; name one in it: {name}/FILE ({choice}).")
+
+
+def identify(path: Path, name: str = "") -> Entry | None:
+    """The model that lies at a path; None when no family knows it."""
     for family in families().values():
         if (variant := family.identify(path)) is not None:
             return Entry(name, family, variant, path)
     return None
+
+
+def unknown(name: str) -> str:
+    """The sentence for a name that means nothing, with the nearest ones that do."""
+    known = [entry.name for entry in entries()]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "praxino models list shows those there are."
+    return f"there is no model {name[:200]!r}; {hint}"
+
+
+def _absent(name: str) -> str:
+    source = Source.parse(name)
+    if source is not None:
+        return _not_pulled(name, source)
+    return unknown(name) + "\nA file or folder can be named too, or a Hub repository: owner/name"
+
+
+def _not_pulled(name: str, source: Source) -> str:
+    if here := [revision for revision in hub_cache.revisions(source.repo) if revision != source.revision]:
+        return (
+            f"{name} is not on this machine at revision {source.revision!r}, or not whole; here: {', '.join(here)}.\n"
+            f"Fetch it: praxino models pull {name} (or name another one: {source.repo}@{here[0]})"
+        )
+    return f"{name} is not on this machine: no such file or folder, not pulled.\nFetch it: praxino models pull {name}"
+
+
+def _in_folder(folder: Path) -> Iterator[Entry]:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.name.startswith("."):
+            continue
+        if (entry := identify(path, path.stem if path.is_file() else path.name)) is not None:
+            yield entry
+
+
+def _pulled(variant: Variant) -> Path | None:
+    """Where a published checkpoint lies in the Hugging Face cache, if all of it does."""
+    source = Source.of(variant)
+    return _whole(source, variant.files) if source is not None else None
+
+
+def _of_repository(name: str) -> Path | None:
+    source = Source.parse(name)
+    return _whole(source, ()) if source is not None else None
+
+
+def _whole(source: Source, patterns: tuple[str, ...]) -> Path | None:
+    folder = hub_cache.snapshot(source)
+    if folder is None or missing(folder, source.inside, patterns):
+        return None
+    return folder / source.inside if source.inside else folder
+
+
+def _imported(name: str) -> Path | None:
+    return records.kept(name.replace("/", "--"))
+
+
+def _existing(path: Path) -> Path | None:
+    try:
+        return path if path.exists() else None
+    except (OSError, ValueError):
+        return None

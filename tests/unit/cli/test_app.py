@@ -79,7 +79,7 @@ def test_schema(praxino):
         (["a", "rocket", "flying"], 'the prompt must be one argument, got 3; quote it: praxino "a rocket flying"'),
         (["replya", "x.gif"], "did you mean praxino replay x.gif?"),
         (["models", "lsit"], "no such command: praxino models lsit; did you mean list?"),
-        (["models", "xyzzy"], "there are list, miniature, show."),
+        (["models", "xyzzy"], "there are import, list, miniature, pull, remove, show, verify."),
         (["show"], "FILE is missing; see praxino show --help"),
         (["show", "a", "b"], "got unexpected extra argument (b); see praxino show --help"),
         (["train", "pocket"], "--minutes is missing; see praxino train pocket --help"),

@@ -21,6 +21,8 @@ MAX_FRAMES = 1441
 """A minute at 24 frames a second, the longest that the authors speak of."""
 TEXT_SOURCE = "PixArt-alpha/PixArt-XL-2-1024-MS"
 """Hub repository whose text_encoder/ and tokenizer/ the single files are used with."""
+TEXT_FILES = ("text_encoder/*", "tokenizer/*")
+"""The same, as they lie beside the single files."""
 DISTILLED_SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725)
 
 RESEARCH = "LTX-Video 2B v0.9 licence (ltx-video-2b-v0.9.license.txt); read it before commercial use"
@@ -66,6 +68,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
         name=name,
         title=title,
         source=f"Lightricks/LTX-Video/{file}",
+        files=TEXT_FILES,
         tasks=TASKS,
         grid=grid(settings),
         options=to_options(settings, skip_final_steps=skip_final_steps, text_source=TEXT_SOURCE),
