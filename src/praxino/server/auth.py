@@ -15,7 +15,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from praxino.jobs.job import MAX_PRIORITY, Limits
 from praxino.server.keys import SCOPES, Key, KeyLimits
 from praxino.server.problems import Problem
-from praxino.server.services import Services, services_of
+from praxino.server.services import Services, Shared
 
 _bearer = HTTPBearer(auto_error=False, description="An API key: praxino keys create")
 
@@ -54,12 +54,18 @@ def require(scope: str) -> Callable[..., Caller]:
 
     def check(
         request: Request,
-        services: Annotated[Services, Depends(services_of)],
+        services: Shared,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     ) -> Caller:
         return identify(request, services, credentials.credentials if credentials else None, scope)
 
     return check
+
+
+Reader = Annotated[Caller, Depends(require("read"))]
+"""Of a route's parameter: a caller who may see."""
+Writer = Annotated[Caller, Depends(require("write"))]
+"""Of a route's parameter: a caller who may submit and cancel."""
 
 
 def identify(request: Request, services: Services, secret: str | None, scope: str) -> Caller:

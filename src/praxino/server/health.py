@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from praxino.server.problems import Problem
-from praxino.server.services import Services, services_of
+from praxino.server.services import Shared
 from praxino.server.views import ErrorView, HealthView
 
 router = APIRouter(tags=["health"])
@@ -20,7 +18,7 @@ def is_alive() -> HealthView:
 
 
 @router.get("/readyz", responses={503: {"model": ErrorView, "description": "Not now"}})
-def is_ready(services: Annotated[Services, Depends(services_of)]) -> HealthView:
+def is_ready(services: Shared) -> HealthView:
     """Jobs can be accepted: the database answers, and the results folder is there."""
     services.store.store_id()
     if not services.folder.is_ours():

@@ -11,9 +11,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import logging
 import os
 import re
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,13 +28,17 @@ from sqlalchemy import Row, delete, insert, select, update
 
 from praxino.errors import UserError
 from praxino.jobs.database import Database
+from praxino.jobs.job import StoreUnavailable
 from praxino.jobs.tables import uploads
 from praxino.server import fetch
 from praxino.server.inspection import inspect
 from praxino.server.settings import ServerSettings
 
+logger = logging.getLogger(__name__)
+
 ID = re.compile(r"upload_[0-9a-f]{32}")
 DAY_SECONDS = 86_400
+SWEEP_SECONDS = 3600.0
 _CHUNK = 1 << 20
 _PART = ".part"
 _LOCK = "uploads"
@@ -115,6 +121,16 @@ class Inputs:
                     raise fetch.too_large(said, self._settings.max_file_bytes)
                 file.write(chunk)
             return self._keep(owner, file, said)
+
+    def sweep_hourly(self, stopped: threading.Event) -> None:
+        """Sweep now and every hour until `stopped` is set. A sweep that cannot be done is told in the log."""
+        while True:
+            try:
+                self.sweep()
+            except (StoreUnavailable, OSError) as problem:
+                logger.warning("old uploads stay for now: %s", problem)
+            if stopped.wait(SWEEP_SECONDS):
+                return
 
     def sweep(self) -> int:
         """Remove the uploads that nobody has used for long; how many there were."""

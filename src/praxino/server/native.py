@@ -1,55 +1,34 @@
-"""The native API, /api/v1: jobs, their events and results, uploads, models and the schema of a request."""
+"""The native API's jobs, /api/v1/jobs: submit, list, get, cancel, retry, events, result and webhooks."""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from starlette.datastructures import UploadFile
 
 from praxino.errors import UserError
 from praxino.jobs.job import MAX_PRIORITY, Job, JobState
 from praxino.request import Request as Wish
 from praxino.request import json_schema
 from praxino.server import events, results, views
-from praxino.server.auth import Caller, identify, require
-from praxino.server.body import read_form, read_json
-from praxino.server.problems import Problem
-from praxino.server.services import Services, services_of
-from praxino.server.submitting import Order, own_job, retry_now, submit
-from praxino.weights import catalog
+from praxino.server.auth import Reader, Writer
+from praxino.server.body import described_body, read_json
+from praxino.server.services import Shared
+from praxino.server.submitting import JOB_ID, Order, own_job, retry_now, submit
 
-ERROR_STATUSES = (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503)
-JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 MAX_EVENT = 2**31 - 1
 
-router = APIRouter(
-    prefix="/api/v1",
-    tags=["native"],
-    responses={status: {"model": views.ErrorView, "description": "An error"} for status in ERROR_STATUSES},
-)
-
-Shared = Annotated[Services, Depends(services_of)]
-Reader = Annotated[Caller, Depends(require("read"))]
-Writer = Annotated[Caller, Depends(require("write"))]
-
-
-def job_of(job_id: str, services: Services, caller: Caller) -> Job:
-    """The caller's job of an id in a path. Raises Problem 404."""
-    if not JOB_ID.fullmatch(job_id):
-        raise Problem(404, "not_found", f"There is no job {job_id[:60]!r}.")
-    return own_job(services, caller, job_id)
+router = APIRouter(prefix="/api/v1", tags=["jobs"], responses=views.ERRORS)
 
 
 def _own_for_reading(job_id: str, services: Shared, caller: Reader) -> Job:
-    return job_of(job_id, services, caller)
+    return own_job(services, caller, job_id)
 
 
 def _own_for_writing(job_id: str, services: Shared, caller: Writer) -> Job:
-    return job_of(job_id, services, caller)
+    return own_job(services, caller, job_id)
 
 
 Seen = Annotated[Job, Depends(_own_for_reading)]
@@ -72,15 +51,6 @@ _ORDER_SCHEMA = {
         "webhook": {"type": ["string", "null"], "description": "http(s) URL that is told how the job ended"},
     },
 }
-_UPLOAD_SCHEMA = {
-    "type": "object",
-    "required": ["file"],
-    "properties": {"file": {"type": "string", "format": "binary"}},
-}
-
-
-def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"requestBody": {"required": True, "content": {media_type: {"schema": schema}}}}
 
 
 @router.post(
@@ -88,7 +58,7 @@ def _body(media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
     status_code=201,
     response_model=views.JobView,
     responses={200: {"model": views.JobView, "description": "The job that the idempotency key stands for"}},
-    openapi_extra=_body("application/json", _ORDER_SCHEMA),
+    openapi_extra=described_body("application/json", _ORDER_SCHEMA),
 )
 async def submit_job(
     request: Request,
@@ -194,79 +164,7 @@ def get_result(request: Request, job: Seen, services: Shared) -> views.ResultVie
     return views.ResultView(files=files)
 
 
-_FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The file"},
-    206: {"content": {"application/octet-stream": {}}, "description": "The range that was asked for"},
-    416: {"description": "The range lies outside of the file"},
-}
-
-
-@router.head("/files/{name:path}", include_in_schema=False)
-@router.get("/files/{name:path}", response_class=Response, responses=_FILE_RESPONSES)
-def get_file(
-    request: Request,
-    name: str,
-    services: Shared,
-    expires: Annotated[str | None, Query(description="of a signed link")] = None,
-    signature: Annotated[str | None, Query(description="of a signed link")] = None,
-) -> Response:
-    """A file of a result: by a signed link, or by the key of its owner."""
-    job_id = name.partition("/")[0]
-    if expires is not None or signature is not None:
-        if not services.links.allows(f"{results.FILES_PATH}/{name}", expires or "", signature or ""):
-            raise Problem(403, "forbidden", "The link is not valid, or has expired.", "Ask for the result again.")
-        job = services.store.get_many([job_id]).get(job_id)
-    else:
-        scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-        caller = identify(request, services, secret if scheme.lower() == "bearer" else None, "read")
-        job = job_of(job_id, services, caller)
-    if job is None:
-        raise Problem(404, "not_found", "The job is gone.")
-    return results.content(services, results.find_file(job, name))
-
-
-@router.post("/uploads", status_code=201, openapi_extra=_body("multipart/form-data", _UPLOAD_SCHEMA))
-async def upload(request: Request, services: Shared, caller: Writer) -> views.UploadView:
-    """Send a picture or a clip, to be named by its id in requests. It is kept for 30 days after its last use."""
-    form = await read_form(request)
-    sent = form.get("file")
-    if not isinstance(sent, UploadFile):
-        raise Problem(422, "invalid_request", 'The form must have a file in its field "file".')
-    try:
-        kept = await run_sync(
-            services.inputs.receive, caller.owner, sent.file, "the upload", limiter=services.submissions
-        )
-    finally:
-        await form.close()
-    return views.upload_view(kept)
-
-
-@router.get("/models")
-def list_models(services: Shared, caller: Reader) -> views.ModelList:
-    """The models that are known; a request may name those that are installed."""
-    return views.ModelList(models=[_model_view(entry) for entry in catalog.entries()])
-
-
-def _model_view(entry: catalog.Entry) -> views.ModelView:
-    variant = entry.variant
-    return views.ModelView(
-        name=entry.name,
-        family=entry.family.name,
-        variant=variant.name,
-        title=variant.title,
-        tasks=list(variant.tasks),
-        installed=entry.path is not None,
-        licence=variant.licence,
-        source=variant.source,
-        width=variant.width,
-        height=variant.height,
-        num_frames=variant.num_frames,
-        fps=variant.fps,
-        steps=variant.steps,
-    )
-
-
-@router.get("/schema")
-def get_schema(caller: Reader) -> dict[str, Any]:
-    """The JSON Schema of a request."""
-    return json_schema()
+@router.get("/jobs/{job_id}/deliveries")
+def list_deliveries(job: Seen, services: Shared) -> views.DeliveryList:
+    """What was told to the job's webhook, or will be."""
+    return views.DeliveryList(deliveries=[views.delivery_view(one) for one in services.webhooks.of_job(job.id)])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from anyio import CapacityLimiter
-from fastapi import Request
+from fastapi import Depends, Request
 
 from praxino.jobs.files import ResultFolder
 from praxino.jobs.store import Store
@@ -14,6 +15,7 @@ from praxino.server.keys import Keys
 from praxino.server.links import Links
 from praxino.server.rates import Rates
 from praxino.server.settings import ServerSettings
+from praxino.server.webhooks import Webhooks
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Services:
     rates: Rates
     inputs: Inputs
     links: Links
+    webhooks: Webhooks
     submissions: CapacityLimiter
     """How many submissions are worked on at a time."""
 
@@ -34,3 +37,7 @@ class Services:
 def services_of(request: Request) -> Services:
     """The services of the app that got a request; a dependency."""
     return request.app.state.services
+
+
+Shared = Annotated[Services, Depends(services_of)]
+"""Of a route's parameter: the services."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from praxino.server.problems import Problem
 from praxino.server.services import Services
 from praxino.server.wishes import make_safe
 
+JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SEEN_SECONDS = 60.0
 """A worker that was seen within this time counts as being there."""
 
@@ -91,10 +93,15 @@ def retry_now(services: Services, caller: Caller, job_id: str) -> Job:
 
 def own_job(services: Services, caller: Caller, job_id: str) -> Job:
     """One of the caller's own jobs. Blocking; somebody else's is as unknown as one that never was. Raises Problem."""
-    job = services.store.get_many([job_id]).get(job_id)
+    job = find_job(services.store, job_id)
     if job is None or job.owner != caller.owner:
         raise Problem(404, "not_found", f"There is no job {job_id[:60]!r}.")
     return job
+
+
+def find_job(store: Store, job_id: str) -> Job | None:
+    """The job of an id that a stranger wrote, if there is one. Blocking."""
+    return store.get_many([job_id]).get(job_id) if JOB_ID.fullmatch(job_id) else None
 
 
 def credits_of(recipe: Recipe) -> float:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel
 
 from praxino.jobs.job import Job
 from praxino.server.inputs import Upload
+
+if TYPE_CHECKING:
+    from praxino.server.webhooks import Delivery
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -25,6 +28,13 @@ class ErrorView(BaseModel):
     """Every answer that is an error."""
 
     error: ErrorDetail
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorView, "description": "An error"}
+    for status in (400, 401, 403, 404, 408, 409, 413, 415, 422, 429, 500, 503)
+}
+"""For a router's documentation."""
 
 
 class ProgressView(BaseModel):
@@ -118,7 +128,7 @@ class DeliveryList(BaseModel):
 
 
 class SecretView(BaseModel):
-    """What webhooks are signed with."""
+    """What the caller's webhooks are signed with."""
 
     secret: str
 
@@ -192,6 +202,16 @@ def job_view(job: Job, position: int | None = None) -> JobView:
         finished_at=moment(job.finished_at) if job.finished_at else None,
         last_event=job.last_event,
     )
+
+
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    """A delivery as its owner sees it."""
+    told = {name: value for name, value in vars(delivery).items() if name in DeliveryView.model_fields}
+    waits = delivery.state == "waiting"
+    told["created_at"] = moment(delivery.created_at)
+    told["next_at"] = moment(delivery.next_at) if waits else None
+    told["ended_at"] = moment(delivery.ended_at) if delivery.ended_at else None
+    return DeliveryView(**told)
 
 
 def upload_view(upload: Upload) -> UploadView:
