@@ -220,6 +220,12 @@ EXCLUSIVE = (
 """Pairs of fields that cannot be given together."""
 
 
+def overlaid(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a Request with others in place of them, and without those that exclude one of these."""
+    excluded = {a for pair in EXCLUSIVE for a, b in (pair, pair[::-1]) if b in over}
+    return {**{name: value for name, value in base.items() if name not in excluded}, **over}
+
+
 @cache
 def options() -> dict[str, Option]:
     """The declaration of every field, in order."""

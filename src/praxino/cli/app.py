@@ -11,8 +11,23 @@ import click
 from praxino import __version__
 from praxino.errors import UserError
 
-COMMANDS = ("generate", "edit", "replay", "show", "history", "models", "doctor", "worker", "jobs", "train", "schema")
+COMMANDS = (
+    "generate",
+    "edit",
+    "replay",
+    "show",
+    "history",
+    "import",
+    "models",
+    "doctor",
+    "worker",
+    "jobs",
+    "train",
+    "schema",
+)
 """Each is a module here with a `command`."""
+_MODULES = {"import": "import_settings"}
+"""Where a module cannot have its command's name."""
 
 HELP = """Words and pictures become GIFs and videos, on this computer.
 
@@ -53,7 +68,7 @@ class App(Commands):
         """The `command` of the module of that name."""
         if cmd_name not in COMMANDS:
             return None
-        return importlib.import_module(f"praxino.cli.{cmd_name}").command
+        return importlib.import_module(f"praxino.cli.{_MODULES.get(cmd_name, cmd_name)}").command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands, then the options of `generate`, which are those of a bare prompt."""

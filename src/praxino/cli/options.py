@@ -143,8 +143,12 @@ def describe(name: str) -> str:
 
 def request_of(params: Mapping[str, Any]) -> Request:
     """The Request of a command's parameters; only what was given is passed on. Raises UserError."""
-    given = {name: params[name] for name in options() if params.get(name) not in (None, ())}
-    return Request(**given)
+    return Request(**given(params))
+
+
+def given(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a Request that a command was given."""
+    return {name: params[name] for name in options() if params.get(name) not in (None, ())}
 
 
 @dataclass(frozen=True)
