@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from praxino.recipe import Condition
 from praxino.request import Request
 
 DEFAULT_STRENGTH = 0.8
-"""How much of a picture that is changed is drawn anew, unless the variant's options have a "strength"."""
+"""How much of a picture that is changed is drawn anew, unless the variant's options say, under "strength" (by task)."""
 SIDES: tuple[str, ...] = ("left", "right", "top", "bottom")
 
 
@@ -92,14 +92,14 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
         if "extend" in variant.steering:
             yield Source(request.video, frames, -1 if request.extend == "backward" else 0, strength)
         else:
-            yield Source(request.video, frames, 0, _share(request, variant), "video")
+            yield Source(request.video, frames, 0, _share(request, variant, "video-to-video"), "video")
 
 
 def _changed(request: Request, task: str, variant: Variant) -> Iterator[Source]:
     """The picture that is changed, and the mask of what is drawn anew."""
     name = request.image or ""
     picture = media.read_picture(name)
-    share = 1.0 if task in ("instruction-editing", "outpainting") else _share(request, variant)
+    share = 1.0 if task in ("instruction-editing", "outpainting") else _share(request, variant, task)
     if request.expand:
         canvas, mask = _expanded(picture, request.expand)
         yield Source(name, canvas, 0, share, "image")
@@ -116,10 +116,11 @@ def _changed(request: Request, task: str, variant: Variant) -> Iterator[Source]:
         yield Source(request.mask, mask, 0, 1.0, "mask")
 
 
-def _share(request: Request, variant: Variant) -> float:
+def _share(request: Request, variant: Variant, task: str) -> float:
     if request.strength is not None:
         return request.strength
-    return float(variant.options.get("strength", DEFAULT_STRENGTH))
+    default = variant.options.get("strength", DEFAULT_STRENGTH)
+    return float(default[task] if isinstance(default, Mapping) else default)
 
 
 def _expanded(picture: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -146,7 +147,8 @@ def _margins(text: str) -> dict[str, int]:
 def _steering(request: Request, variant: Variant) -> Iterator[Source]:
     for text in request.control:
         kind, _, rest = text.partition("=")
-        name, scale = scaled(rest, 1.0, f"--control {text}", 0, 2)
+        usual = float(variant.options.get("control_scale", 1.0))
+        name, scale = scaled(rest, usual, f"--control {text}", 0, 2)
         role = f"control:{kind.removesuffix('-map')}" if kind.endswith("-map") else f"annotate:{kind}"
         frames = media.read_picture(name) if variant.grid.max_frames == 1 else media.read_clip(name)[0]
         yield Source(name, frames, 0, scale, role)
