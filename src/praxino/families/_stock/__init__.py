@@ -1,0 +1,34 @@
+"""Families made from data over diffusers' own pipelines. Importable without torch.
+
+To add a family, write a package `families/NAME/` (hyphens of the family's name become underscores) with three modules:
+
+- `variants.py`, data without torch: `PUBLISHED`, a dict of `Variant` by name, and `variant_of(folder: Folder)`, which
+  reads configs (`folder.config("transformer")`) and returns the published variant that they are of, or one made for
+  the folder. `options["strength"]` is a dict from each task that changes a picture to its default strength;
+  `options["companions"]` names the variant's own companions by role ("controlnet:canny", "ip-adapter", ...).
+  `schedule="scheduler"` says that the scheduler spaces the sigmas.
+- `miniature.py`: `write(folder)` saves the real pipeline class with tiny random weights, at most 3 MB, the same each
+  time, and a `praxino.json` with the fields of `checkpoint.Card` (few steps, so that tests are quick).
+  `clip_tokenizer.write` makes a tokenizer for CLIP.
+- `__init__.py`: `FAMILY = StockFamily(...)`. Its fields say:
+    - `pipelines`: task -> diffusers class name. The first task of a variant decides the class that loads it, so give
+      variants that cannot draw from words alone their own order of tasks.
+    - `classes`: what `_class_name` may be in model_index.json.
+    - `arguments`: a function of `Given` to the pipeline's arguments; begin with `standard(given)` and change what
+      differs (`true_cfg_scale` for `guidance_scale`, `max_sequence_length`, ...).
+    - `schedulers` and `flow`: `FLOW` and True for flow matching; the table is class and settings by Request name.
+    - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
+    - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
+  Import `miniature` inside the function that is given as `write_miniature`: it imports torch.
+
+What the adapter does with that: `family` is the contract; `plan` makes a Recipe's numbers; `load` loads a folder and
+makes the pipeline of a task over its networks (`from_pipe`); `arguments` is what it is called with; `turns` and `loop`
+follow its own loop through `callback_on_step_end`; `state` saves what schedulers and generators keep.
+"""
+
+from praxino.families._stock.arguments import Given, standard
+from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.family import StockFamily
+from praxino.families._stock.schedulers import DIFFUSION, FLOW
+
+__all__ = ["DIFFUSION", "FLOW", "Folder", "Given", "StockFamily", "standard"]

@@ -1,0 +1,114 @@
+"""A family made from data: a diffusers pipeline class for each task. Importable without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import ModelError, UserError
+from praxino.families import LoopState, Sampling, Shape, Variant
+from praxino.families._stock import plan
+from praxino.families._stock.arguments import Given, standard
+from praxino.families._stock.checkpoint import Folder, lay_over, read_card, read_folder
+from praxino.families._stock.schedulers import DIFFUSION, Table
+from praxino.recipe import Recipe
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from praxino.families._stock.load import Parts
+
+
+@dataclass(eq=False)
+class StockFamily:
+    """The contract of `praxino.families`, fulfilled by diffusers pipelines. See the package for how to fill it in."""
+
+    name: str
+    title: str
+    variants: Mapping[str, Variant]
+    pipelines: Mapping[str, str]
+    """The diffusers pipeline class of each task."""
+    classes: tuple[str, ...]
+    """What `_class_name` is in the model_index.json of a folder of this family."""
+    variant_of: Callable[[Folder], Variant | None]
+    """Which variant lies in a folder of one of those classes, by its configs; None when it is not of this family."""
+    write_miniature: Callable[[Path, str | None], None]
+    """See `Family.miniature`."""
+    arguments: Callable[[Given], dict[str, Any]] = standard
+    """What the pipeline is called with, but for its generator and callback."""
+    schedulers: Table = field(default_factory=lambda: DIFFUSION)
+    flow: bool = False
+    """Whether the pipelines take `sigmas`."""
+    rescaling: tuple[str, ...] = ()
+    """The tasks whose pipeline has `guidance_rescale`."""
+    unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None
+    """Latents as the pipeline holds them to (1, C, h, w), where they differ."""
+
+    def identify(self, path: Path) -> Variant | None:
+        """Which variant lies at a path."""
+        folder = read_folder(path)
+        if folder is None or folder.class_name not in self.classes:
+            return None
+        variant = self.variant_of(folder)
+        card = read_card(path)
+        if variant is None or card is None:
+            return variant
+        return lay_over(self.variants.get(card.variant, variant), card) if card.family == self.name else None
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample."""
+        return plan.plan(self, request, variant, shape, task)
+
+    def check_lora(self, path: Path) -> float | None:
+        """Refuse what holds no LoRA."""
+        raise UserError(f"{self.title} takes no LoRA.")
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        from praxino.families._stock.load import load
+
+        return load(self, path, variant, dtype, device)
+
+    def equip(self, parts: Parts, recipe: Recipe) -> Parts:
+        """Put the recipe's LoRAs and companions on the networks, in place of any before."""
+        return parts
+
+    def denoise(
+        self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None
+    ) -> Iterator[LoopState]:
+        """Yield the state before the first step and after every one; the last has the frames."""
+        from praxino.families._stock.run import denoise
+
+        return denoise(self, recipe, parts, pictures, seed, state)
+
+    def decode(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The frames of the last state."""
+        from praxino.families._stock.loop import FRAMES
+
+        return state.tensors[FRAMES].numpy()
+
+    def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The latents through a linear map."""
+        from praxino.families._stock.run import preview
+
+        return preview(self, recipe, parts, state)
+
+    def miniature(self, folder: Path, like: str | None = None) -> None:
+        """Write the same pipeline with tiny random weights."""
+        self.write_miniature(folder, like)
+
+    def pipeline_name(self, recipe: Recipe, parts: Parts) -> str:
+        """The diffusers class that draws a recipe."""
+        return self.pipelines[recipe.task]
+
+    def components(self, parts: Parts, recipe: Recipe) -> dict[str, Any]:
+        """What its pipeline needs besides the checkpoint's own networks."""
+        return {}
+
+    def load_file(self, path: Path, variant: Variant, kind: Any, dtype: torch.dtype) -> Any:
+        """A single-file checkpoint as a pipeline."""
+        raise ModelError(f"{path}: {self.title} is read from diffusers folders alone.")

@@ -1,0 +1,108 @@
+"""Loading a diffusers folder, and the pipeline of a recipe over its networks. Never asks the network for anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from praxino.errors import ModelError
+from praxino.families import Variant
+from praxino.families._stock import schedulers
+from praxino.recipe import Recipe
+
+if TYPE_CHECKING:
+    from praxino.families._stock.family import StockFamily
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass
+class Parts:
+    """A loaded checkpoint."""
+
+    base: Any
+    """The diffusers pipeline that the checkpoint was loaded into; it owns the networks."""
+    variant: Variant
+    device: torch.device
+    dtype: torch.dtype
+    controls: dict[str, Any] = field(default_factory=dict)
+    """What follows maps, by the role of its companion."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What is worked out once and used again."""
+
+
+def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+    """See `Family.load`."""
+    from safetensors import SafetensorError
+
+    kind = diffusers_class(family.pipelines[variant.tasks[0]])
+    try:
+        with quiet():
+            base = (
+                family.load_file(path, variant, kind, DTYPES[dtype])
+                if path.is_file()
+                else _from_folder(path, kind, DTYPES[dtype])
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
+        if isinstance(problem, torch.OutOfMemoryError):
+            raise
+        raise ModelError(f"{path} is damaged or incomplete: {problem}") from problem
+    for network in base.components.values():
+        if isinstance(network, torch.nn.Module):
+            network.requires_grad_(False).eval().to(device)
+    return Parts(base, variant, torch.device(device), DTYPES[dtype])
+
+
+def diffusers_class(name: str) -> Any:
+    """A class of diffusers by its name."""
+    import diffusers
+
+    return getattr(diffusers, name)
+
+
+def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
+    """The pipeline of a recipe's task, over the loaded networks, with a fresh scheduler."""
+    more = family.components(parts, recipe)
+    kind = diffusers_class(family.pipeline_name(recipe, parts))
+    scheduler = schedulers.make(parts.base.scheduler, recipe.scheduler, family.schedulers)
+    with quiet():
+        pipeline = kind.from_pipe(parts.base, scheduler=scheduler, dtype=parts.dtype, **more)
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _from_folder(folder: Path, kind: Any, dtype: torch.dtype) -> Any:
+    halves = any(folder.glob("*/*.fp16.safetensors")) and not any(folder.glob("[uvt]*/*model.safetensors"))
+    return kind.from_pretrained(
+        folder,
+        dtype=dtype,
+        local_files_only=True,
+        use_safetensors=True,
+        variant="fp16" if halves else None,
+    )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep diffusers and transformers from writing on the terminal: progress is told by events, trouble by errors."""
+    import diffusers.utils.logging as diffusers_logging
+    import transformers.utils.logging as transformers_logging
+
+    loggers = (diffusers_logging, transformers_logging)
+    levels = [logger.get_verbosity() for logger in loggers]
+    shown = [logger.is_progress_bar_enabled() for logger in loggers]
+    for logger in loggers:
+        logger.set_verbosity_error()
+        logger.disable_progress_bar()
+    try:
+        yield
+    finally:
+        for logger, level, bars in zip(loggers, levels, shown, strict=True):
+            logger.set_verbosity(level)
+            if bars:
+                logger.enable_progress_bar()

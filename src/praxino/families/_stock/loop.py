@@ -1,0 +1,143 @@
+"""Following a pipeline that owns its loop, step by step, and going on from a saved step.
+
+The pipeline runs in a thread that hands over at the end of each step (`turns`). Going on, it runs again from its start
+with the denoiser answering at once, until the saved step; there latents, scheduler and generator are put back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from praxino.families import LoopState
+from praxino.families._stock import state as states
+from praxino.families._stock.turns import in_turns
+
+FRAMES = "frames"
+DENOISERS = ("unet", "transformer", "controlnet")
+"""The components that a pipeline calls in its loop."""
+
+
+@dataclass
+class Call:
+    """A pipeline and what it is called with."""
+
+    pipeline: Any
+    arguments: dict[str, Any]
+    num_steps: int
+    generator: torch.Generator
+    to_frames: Callable[[Any], Tensor]
+    """The pipeline's output as (F, H, W, 3) uint8."""
+
+
+def denoise(call: Call, saved: LoopState | None) -> Iterator[LoopState]:
+    """See `Family.denoise`. The last state has the decoded frames under "frames"."""
+    if saved is not None and FRAMES in saved.tensors:
+        return iter((saved,))
+    return in_turns(lambda hand_over: _Follower(call, hand_over, saved).run())
+
+
+@dataclass
+class _Follower:
+    """One call of the pipeline."""
+
+    call: Call
+    hand_over: Callable[[LoopState], None]
+    saved: LoopState | None
+    step: int = 0
+    last: LoopState | None = None
+    undo: list[Callable[[], None]] = field(default_factory=list)
+
+    def run(self) -> None:
+        if self.saved is not None and self.saved.step == 0:
+            self.saved = None
+        self._skip() if self.saved else self._watch_start()
+        try:
+            output = self.call.pipeline(
+                **self.call.arguments, generator=self.call.generator, callback_on_step_end=self._on_step_end
+            )
+        finally:
+            self._see_again()
+        if self.last is None:
+            raise RuntimeError(f"{type(self.call.pipeline).__name__} ended after {self.step} steps")
+        self.last.tensors[FRAMES] = self.call.to_frames(output)
+        self.hand_over(self.last)
+
+    def _on_step_end(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        if not self._completes(pipeline, index):
+            return {}
+        self.step += 1
+        if self.saved is not None:
+            return self._catch_up(pipeline, self.saved, tensors["latents"])
+        reached = LoopState(self.step, self._tensors(tensors["latents"]))
+        if self.step == self.call.num_steps:
+            self.last = reached
+        else:
+            self.hand_over(reached)
+        return {}
+
+    def _completes(self, pipeline: Any, index: int) -> bool:
+        """Whether a call of the network is the last of its step: some solvers make two, PNDM two in its first."""
+        order, total = pipeline.scheduler.order, pipeline.num_timesteps
+        surplus = max(total - self.call.num_steps * order, 0)
+        return index == total - 1 or (index >= surplus and (index + 1) % order == 0)
+
+    def _catch_up(self, pipeline: Any, saved: LoopState, latents: Tensor) -> dict[str, Any]:
+        if self.step < saved.step:
+            return {}
+        self._see_again()
+        states.unpack(saved.tensors, pipeline.scheduler, self.call.generator, latents.device)
+        self.saved = None
+        self.hand_over(saved)
+        return {"latents": saved.tensors["latents"].to(latents)}
+
+    def _tensors(self, latents: Tensor) -> dict[str, Tensor]:
+        kept = states.pack(self.call.pipeline.scheduler, self.call.generator)
+        return {"latents": latents.detach(), **kept}
+
+    def _denoisers(self) -> list[Any]:
+        found = [getattr(self.call.pipeline, name, None) for name in DENOISERS]
+        return [network for network in found if isinstance(network, torch.nn.Module)]
+
+    def _watch_start(self) -> None:
+        """Hand over state 0 when the denoiser is first called: words are read and noise is drawn by then."""
+
+        def first_call(network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            self._see_again()
+            self.hand_over(LoopState(0, self._tensors(_first_tensor([*args, *kwargs.values()]))))
+
+        self.undo = [self._denoisers()[0].register_forward_pre_hook(first_call, with_kwargs=True).remove]
+
+    def _skip(self) -> None:
+        """Let each denoiser answer every call as it did the first, which is the only one that is computed."""
+        for network in self._denoisers():
+            network.forward = _repeating(network.forward)
+            self.undo.append(lambda network=network: network.__dict__.pop("forward"))
+
+    def _see_again(self) -> None:
+        while self.undo:
+            self.undo.pop()()
+
+
+def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:
+    answers: list[Any] = []
+
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        if not answers:
+            answers.append(forward(*args, **kwargs))
+        return answers[0]
+
+    return answer
+
+
+def _first_tensor(values: list[Any]) -> Tensor:
+    """The latents that a denoiser is given: its first argument with several dimensions, one sample of it."""
+    for value in values:
+        value = value[0][None] if isinstance(value, list) and isinstance(value[0], Tensor) else value
+        if isinstance(value, Tensor) and value.dim() > 2:
+            return value[:1].detach().clone()
+    raise RuntimeError("the denoiser was called without latents")

@@ -1,0 +1,139 @@
+"""From a wish to the numbers of a run, for any family of this adapter. No torch, no weights.
+
+A picture that is changed is noised, and the last of the noise levels are run: `levels` in the options is how many
+there are in all, `strength` the share that is run, and the recipe's steps are those that are run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import UserError
+from praxino.families import Sampling, Shape, Variant
+from praxino.recipe import Companion, GuidancePhase
+from praxino.request import Request, flag
+
+if TYPE_CHECKING:
+    from praxino.families._stock.family import StockFamily
+
+VIDEO_FIELDS = ("last", "first", "keyframes", "extend", "stg", "stg_blocks", "stg_mode", "cfg_star", "schedule")
+"""Fields that mean nothing to a pipeline of pictures."""
+
+
+def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+    """See `Family.plan`."""
+    _refuse_unknown(family, request, variant)
+    scheduler = request.scheduler or variant.scheduler
+    if request.scheduler and request.scheduler not in family.schedulers:
+        raise UserError(
+            f"--scheduler is {request.scheduler}; {family.title} is sampled with {', '.join(family.schedulers)}."
+        )
+    phases = _guidance(family, request, variant, task)
+    steps, options = _steps(request, variant, task)
+    return Sampling(
+        steps=steps,
+        guidance_phases=phases,
+        cfg_star=False,
+        stg_mode=variant.stg_mode,
+        scheduler=scheduler,
+        schedule="explicit" if request.sigmas else "scheduler",
+        sigmas=request.sigmas or variant.sigmas,
+        negative_prompt=_negative_prompt(request, variant, phases),
+        options={**options, **_steering(request)},
+        companions=tuple(companions(request, variant)),
+    )
+
+
+def companions(request: Request, variant: Variant) -> Iterator[Companion]:
+    """The other checkpoints that a wish needs: those that it names, else those of the variant's options."""
+    own = variant.options.get("companions", {})
+    for index, text in enumerate(request.control):
+        kind, _, _ = text.partition("=")
+        role = f"controlnet:{kind.removesuffix('-map')}"
+        yield Companion(role, request.controlnet[index] if request.controlnet else _own(own, role, "--controlnet"))
+        if not kind.endswith("-map") and (annotator := own.get(f"annotator:{kind}")):
+            yield Companion(f"annotator:{kind}", annotator)
+    if request.reference:
+        yield Companion("ip-adapter", request.ip_adapter or _own(own, "ip-adapter", "--ip-adapter"))
+    for text in request.embedding:
+        path, token = split_embedding(text)
+        yield Companion(f"embedding:{token}", path)
+
+
+def split_embedding(text: str) -> tuple[str, str]:
+    """The file and the token of "FILE[:TOKEN]"; without one, the token is the file's name without its extension."""
+    path, colon, token = text.rpartition(":")
+    if not colon or "/" in token or token.endswith(".safetensors"):
+        path, token = text, text.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
+    if not path.endswith(".safetensors"):
+        raise UserError(f"--embedding {text[:200]}: only .safetensors files are read; a pickle could run any code.")
+    return path, token
+
+
+def _own(own: dict[str, str], role: str, said: str) -> str:
+    if role not in own:
+        raise UserError(f"this model names no {role.replace(':', ' for ')} of its own; name one with {said}.")
+    return own[role]
+
+
+def _refuse_unknown(family: StockFamily, request: Request, variant: Variant) -> None:
+    for name in VIDEO_FIELDS:
+        if getattr(request, name) not in (None, (), False):
+            raise UserError(f"{flag(name)} means nothing to {variant.name}, which draws pictures; leave it out.")
+    if request.sigmas is None:
+        return
+    if not family.flow:
+        raise UserError(f"--sigmas: {variant.name} has its sigmas spaced by its --scheduler; give --steps instead.")
+    if list(request.sigmas) != sorted(set(request.sigmas), reverse=True) or request.sigmas[-1] <= 0:
+        raise UserError(f"--sigmas are {request.sigmas}; they must fall from at most 1 and stay above 0.")
+
+
+def _guidance(family: StockFamily, request: Request, variant: Variant, task: str) -> tuple[GuidancePhase, ...]:
+    phases = variant.guidance_phases
+    if request.guidance is not None:
+        phases = tuple(dataclasses.replace(phase, scale=request.guidance) for phase in phases)
+    if request.rescale is not None:
+        if task not in family.rescaling or request.control:
+            raise UserError(f"--rescale: {family.title} does not rescale its guidance in {task}; leave it out.")
+        phases = tuple(dataclasses.replace(phase, rescale=request.rescale) for phase in phases)
+    return phases
+
+
+def _negative_prompt(request: Request, variant: Variant, phases: tuple[GuidancePhase, ...]) -> str:
+    if phases[0].scale > 1:
+        return variant.negative_prompt if request.negative_prompt is None else request.negative_prompt
+    if request.negative_prompt:
+        raise UserError(
+            f"--negative changes nothing here, as {variant.name} is run without guidance; turn it on with --guidance 3."
+        )
+    return ""
+
+
+def _steps(request: Request, variant: Variant, task: str) -> tuple[int, dict[str, Any]]:
+    levels = len(request.sigmas) if request.sigmas else request.steps or variant.steps
+    if task not in variant.options.get("strength", {}):
+        return levels, {"levels": levels}
+    strength = variant.options["strength"][task] if request.strength is None else request.strength
+    if task == "outpainting":
+        strength = 1.0
+    if int(levels * strength) < 1:
+        needed = math.ceil(1 / strength) if strength else 0
+        if request.steps is not None or not needed or needed > 1000:
+            raise UserError(
+                f"--strength {strength:g} of {levels} steps is not one step, which would leave the picture as it is; "
+                f"give a --strength of at least {1 / levels:.3g}" + (f", or --steps {needed}." if needed else ".")
+            )
+        levels = needed
+    return int(levels * strength), {"levels": levels, "strength": strength}
+
+
+def _steering(request: Request) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if request.lora_blocks:
+        found["lora_blocks"] = [pattern.strip() for pattern in request.lora_blocks.split(",")]
+    if request.reference:
+        found["reference_use"] = request.reference_use or "all"
+    return found

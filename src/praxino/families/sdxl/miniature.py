@@ -1,0 +1,104 @@
+"""A tiny SDXL with random weights: every class of the real pipeline, 2 MB, made in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from praxino.families._stock import clip_tokenizer
+from praxino.families._stock.checkpoint import CARD
+from praxino.families._stock.load import diffusers_class, quiet
+
+WEIGHTS_SEED = 20231
+TEXT_CHANNELS = (16, 32)
+"""Of the two text encoders; the second's is also that of its projection."""
+TIME_CHANNELS = 8
+
+UNET: dict[str, Any] = {
+    "sample_size": 8,
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "block_out_channels": (16, 16, 32),
+    "norm_num_groups": 8,
+    "layers_per_block": 2,
+    "cross_attention_dim": sum(TEXT_CHANNELS),
+    "transformer_layers_per_block": (1, 1, 2),
+    "attention_head_dim": (2, 2, 4),
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": TIME_CHANNELS,
+    "projection_class_embeddings_input_dim": 6 * TIME_CHANNELS + TEXT_CHANNELS[1],
+}
+VAE: dict[str, Any] = {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (8, 8, 8, 8),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "latent_channels": 4,
+    "sample_size": 64,
+    "scaling_factor": 0.13025,
+    "force_upcast": True,
+}
+SCHEDULER: dict[str, Any] = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+}
+CARD_FIELDS = {
+    "family": "sdxl",
+    "variant": "sdxl-miniature",
+    "title": "SDXL in miniature: random weights, for trying things out",
+    "source": "",
+    "licence": "Apache-2.0",
+    "steps": 4,
+}
+
+
+def write(folder: Path) -> None:
+    """Make the networks, the same each time, and save them as a diffusers folder."""
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(WEIGHTS_SEED)
+        make_pipeline(folder).save_pretrained(folder)
+    clip_tokenizer.write_json(folder / CARD, CARD_FIELDS)
+
+
+def make_pipeline(folder: Path) -> Any:
+    """The pipeline with random weights from torch's global generator; its tokenizers are written to `folder`."""
+    from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
+
+    size = clip_tokenizer.write(folder / "tokenizer")
+    clip_tokenizer.write(folder / "tokenizer_2", "!")
+    return diffusers_class("StableDiffusionXLPipeline")(
+        vae=diffusers_class("AutoencoderKL")(**VAE),
+        text_encoder=CLIPTextModel(text_config(size, TEXT_CHANNELS[0])),
+        text_encoder_2=CLIPTextModelWithProjection(text_config(size, TEXT_CHANNELS[1])),
+        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
+        unet=diffusers_class("UNet2DConditionModel")(**UNET),
+        scheduler=diffusers_class("EulerDiscreteScheduler")(**SCHEDULER),
+    )
+
+
+def text_config(vocabulary_size: int, channels: int) -> Any:
+    """The config of a small CLIP text encoder."""
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=channels,
+        intermediate_size=2 * channels,
+        projection_dim=channels,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        bos_token_id=vocabulary_size - 2,
+        eos_token_id=vocabulary_size - 1,
+    )
