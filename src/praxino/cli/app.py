@@ -20,6 +20,8 @@ COMMANDS = (
     "import",
     "models",
     "doctor",
+    "serve",
+    "keys",
     "worker",
     "jobs",
     "train",

@@ -23,10 +23,11 @@ from praxino.cli.options import Scalar
 from praxino.errors import UserError
 
 if TYPE_CHECKING:
-    from praxino.events import OnStep
+    from praxino.events import OnStep, StepEvent
     from praxino.jobs.files import ResultFolder
     from praxino.jobs.store import Store
     from praxino.jobs.supervisor import Supervisor
+    from praxino.jobs.vitals import Vitals
     from praxino.jobs.worker import Task, Worker
 
 DRAIN_SECONDS = 20.0
@@ -154,6 +155,7 @@ def _work(device: str, incarnation: str, hang_seconds: float) -> None:
     """Be the worker of one device."""
     from praxino.jobs.job import WorkerInfo
     from praxino.jobs.supervisor import take_pipe
+    from praxino.jobs.vitals import Vitals
     from praxino.jobs.worker import Worker
 
     lives = take_pipe()
@@ -164,7 +166,8 @@ def _work(device: str, incarnation: str, hang_seconds: float) -> None:
         if not lives():
             worker.hand_back()
 
-    worker: Worker = Worker(store, folder, LocalExecutor(device), info, beat=beat, hang_seconds=hang_seconds)
+    executor = LocalExecutor(device, Vitals(folder.root, incarnation, lambda: device_bytes(device)))
+    worker: Worker = Worker(store, folder, executor, info, beat=beat, hang_seconds=hang_seconds)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _on_signals((signal.SIGTERM,), worker.drain, worker.hand_back)
     worker.run()
@@ -182,10 +185,11 @@ def _on_signals(numbers: Collection[int], first: Callable[[], None], again: Call
 
 
 class LocalExecutor:
-    """Runs jobs with this machine's engine, which keeps the last model in memory."""
+    """Runs jobs with this machine's engine, which keeps the last model in memory; shows how it goes."""
 
-    def __init__(self, device: str) -> None:
+    def __init__(self, device: str, vitals: Vitals) -> None:
         self._device = device
+        self._vitals = vitals
         self._loaded: tuple[str, ...] = ()
 
     def loaded(self) -> Collection[str]:
@@ -194,13 +198,24 @@ class LocalExecutor:
 
     def run(self, task: Task, on_step: OnStep) -> Any:
         """Draw n clips, each (F, H, W, 3) uint8. Errors as `praxino.jobs.worker.Executor` says."""
+        from praxino.engine.preview import PreviewFile
         from praxino.engine.run import run
+        from praxino.jobs.files import PREVIEW
         from praxino.recipe import Recipe
 
         recipe = Recipe.from_json(task.recipe)
-        self._loaded = ()
+        preview = PreviewFile(task.state / PREVIEW)
+
+        def shown(event: StepEvent) -> None:
+            if event.stage == "load" and recipe.model not in loaded:
+                self._vitals.loaded(recipe.model)
+            self._vitals.step(event, recipe.model)
+            preview.show(event)
+            on_step(event)
+
+        loaded, self._loaded = self._loaded, ()
         try:
-            clips = run(recipe, on_step, checkpoint=task.state, device=self._device)
+            clips = run(recipe, shown, checkpoint=task.state, device=self._device)
         except RuntimeError as problem:
             import torch
 
@@ -208,6 +223,7 @@ class LocalExecutor:
                 raise MemoryError(f"{self._device} has too little memory: {problem}") from problem
             raise
         self._loaded = (recipe.model,)
+        self._vitals.save()
         return clips
 
     def save(self, drawn: Any, task: Task, folder: Path) -> None:
@@ -217,3 +233,11 @@ class LocalExecutor:
 
         recipe = Recipe.from_json(task.recipe)
         save_clips(drawn, recipe, default_path(recipe.prompt, recipe.encoding.format, folder, recipe.n))
+
+
+def device_bytes(device: str) -> int | None:
+    """The most memory of a CUDA device that this process has taken; None before torch is there, and elsewhere."""
+    torch = sys.modules.get("torch")
+    if torch is None or not device.startswith("cuda"):
+        return None
+    return torch.cuda.max_memory_reserved(device)

@@ -22,6 +22,8 @@ from praxino.jobs import faults
 from praxino.jobs.job import Lease, ResultFile
 
 MARKER = "store.json"
+PREVIEW = "preview.png"
+"""Of a run in hand, in the folder of its attempt's state."""
 
 
 class ResultFolder:
@@ -71,6 +73,10 @@ class ResultFolder:
     def path(self, file: ResultFile) -> Path:
         """Where a result's file lies."""
         return self.root / "results" / file.name
+
+    def preview(self, job_id: str, token: int) -> Path:
+        """Where an attempt's newest preview lies, if it has one."""
+        return self.root / "states" / job_id / str(token) / PREVIEW
 
     def prepare_state(self, lease: Lease, *, fresh: bool) -> Path:
         """The folder for an attempt's state, with a copy of the newest one before unless it is to start afresh.

@@ -145,6 +145,16 @@ async def follow_job(
     )
 
 
+@router.get(
+    "/jobs/{job_id}/preview",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "A small frame of the clip being drawn"}},
+)
+def get_preview(job: Seen, services: Shared) -> Response:
+    """The newest preview of a running job; 404 when there is none, as before the first steps and after the end."""
+    return results.preview(services, job)
+
+
 @router.get("/jobs/{job_id}/result")
 def get_result(request: Request, job: Seen, services: Shared) -> views.ResultView:
     """The files of a job that has succeeded, with links that hold for a while."""

@@ -76,3 +76,12 @@ def content(services: Services, file: ResultFile) -> Response:
         stat_result=status,
         content_disposition_type="inline",
     )
+
+
+def preview(services: Services, job: Job) -> Response:
+    """The newest preview of a running job. Raises Problem 404 when there is none."""
+    try:
+        picture = services.folder.preview(job.id, job.attempts).read_bytes()
+    except OSError:
+        raise Problem(404, "not_found", "There is no preview of this job now.") from None
+    return Response(picture, media_type="image/png", headers={**SAFE_HEADERS, "Cache-Control": "no-store"})

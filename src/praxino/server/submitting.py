@@ -13,7 +13,7 @@ import anyio.to_thread
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.resolve import Resolution, resolve
 from praxino.errors import UserError
-from praxino.jobs.job import Accepted, Job, Submission, body_digest
+from praxino.jobs.job import Accepted, Job, Submission, WorkerStatus, body_digest
 from praxino.jobs.store import Store
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -116,11 +116,15 @@ def check_key(key: str) -> None:
         raise UserError(f"the idempotency key is {key[:60]!r}; it must be 1 to 200 printable ASCII characters.")
 
 
+def is_there(worker: WorkerStatus) -> bool:
+    """Whether a worker has been seen lately, and has not ended."""
+    return worker.ended_at is None and worker.seen_at > time.time() - SEEN_SECONDS
+
+
 def _machine(store: Store) -> Machine:
     """What the recipe is decided for: the device of a worker that is there, else this machine's."""
-    seen = [worker for worker in store.workers() if worker.ended_at is None]
-    alive = [worker for worker in seen if worker.seen_at > time.time() - SEEN_SECONDS]
-    return Machine(alive[0].info.device) if alive else this_machine()
+    there = [worker for worker in store.workers() if is_there(worker)]
+    return Machine(there[0].info.device) if there else this_machine()
 
 
 def _annotations(order: Order, resolution: Resolution) -> dict[str, Any]:
