@@ -25,6 +25,7 @@ from praxino.jobs.tables import REVISION
 
 SQLITE_WAIT_SECONDS = 60.0
 """How long a writer waits for another. Longer than a lease: a stopped holder of the lock is killed by then."""
+MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 0x70726178
 """Key of the advisory lock under which one process at a time changes tables."""
 
@@ -179,8 +180,16 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _postgresql(url: URL, idle_seconds: float) -> Engine:
-    options = f"-c idle_in_transaction_session_timeout={max(1, round(idle_seconds * 1000))} -c lock_timeout=60s"
-    arguments = {"connect_timeout": 10, "options": options, "keepalives_idle": 30, "keepalives_interval": 10}
+    idle_milliseconds = round(max(idle_seconds, 1.0) * 1000)
+    own = f"-c idle_in_transaction_session_timeout={idle_milliseconds} -c lock_timeout=60s"
+    options = f"{url.query.get('options', '')} {own}"
+    arguments = {
+        "connect_timeout": 10,
+        "options": options,
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "tcp_user_timeout": 20_000,
+    }
     try:
         return create_engine(url, connect_args=arguments, pool_size=10, max_overflow=20, pool_pre_ping=True)
     except ImportError as problem:
@@ -193,7 +202,7 @@ def _upgrade(connection: Connection) -> None:
     from alembic.util import CommandError
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     try:
         command.upgrade(config, "head")

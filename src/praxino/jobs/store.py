@@ -66,10 +66,14 @@ class Store:
         self._database = Database(url, idle_seconds=lease_seconds)
         self._policy = policy or RetryPolicy()
         self.lease_seconds = lease_seconds
-        if migrate:
-            self._database.migrate()
-        else:
-            self._database.check_tables()
+        try:
+            if migrate:
+                self._database.migrate()
+            else:
+                self._database.check_tables()
+        except BaseException:
+            self._database.close()
+            raise
 
     def __str__(self) -> str:
         return str(self._database)

@@ -1,0 +1,116 @@
+"""A supervisor and its workers, all of them real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from praxino.jobs.job import JobState
+
+
+@pytest.fixture
+def supervise(new_field):
+    """Start a supervisor of stub workers on a new SQLite queue."""
+    started = []
+
+    def start(field, **options):
+        program = [sys.executable, os.path.join(os.path.dirname(__file__), "programs", "supervisor.py")]
+        settings = {"url": field.url, "results": field.results.root, "lease_seconds": 30.0, **options}
+        arguments = [text for name, value in settings.items() for text in ("--" + name.replace("_", "-"), str(value))]
+        with field.log.open("ab") as log:
+            started.append(subprocess.Popen([*program, *arguments], stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+
+
+@pytest.fixture
+def field(new_field):
+    """A queue whose leases would not run out within a test: deaths have to be reported."""
+    return new_field("sqlite", lease_seconds=30.0)
+
+
+def alive(field):
+    return [worker for worker in field.store.workers() if worker.ended_at is None]
+
+
+@pytest.mark.parametrize("trouble", ["segv", "kill"])
+def test_a_death_costs_that_attempt_only(field, stub, supervise, trouble):
+    struck = field.submit(stub.recipe(1, trouble=trouble, once=str(field.results.root / "once")))
+    other = field.submit(stub.recipe(2))
+    supervise(field)
+    for job_id, attempts in ((struck, 2), (other, 1)):
+        job = field.wait_final(job_id)
+        field.check_result(job)
+        assert job.attempts == attempts
+    name = {"segv": "SIGSEGV", "kill": "SIGKILL"}[trouble]
+    assert field.store.attempts(struck)[0].message == f"the worker process ended: {name}"
+
+
+def test_a_job_that_kills_every_worker_is_a_dead_letter(field, stub, supervise):
+    poison, good = field.submit(stub.recipe(1, trouble="segv")), field.submit(stub.recipe(2))
+    supervise(field, num_workers=2)
+    job = field.wait_final(poison, 40)
+    assert (job.state, job.attempts, job.dead_letter) == (JobState.FAILED, 3, True)
+    assert job.error.message == "the worker process ended: SIGSEGV"
+    field.check_result(field.wait_final(good))
+    assert field.results.written() == []
+
+
+def test_a_worker_that_is_silent_is_killed(field, stub, supervise):
+    job_id = field.submit(stub.recipe(1, trouble="stop", once=str(field.results.root / "once")))
+    supervise(field, silence_seconds=1.5)
+    job = field.wait_final(job_id)
+    field.check_result(job)
+    assert "killed: it gave no sign of life for 1.5 seconds" in field.store.attempts(job_id)[0].message
+
+
+def test_a_hang_is_noticed(field, stub, supervise):
+    job_id = field.submit(stub.recipe(1, trouble="hang", once=str(field.results.root / "once")))
+    supervise(field, hang_seconds=0.7)
+    job = field.wait_final(job_id)
+    field.check_result(job)
+    assert "hung" in field.store.attempts(job_id)[0].message
+
+
+def test_sigterm_drains(field, stub, supervise):
+    first, second = field.submit(stub.recipe(1, steps=30, step_seconds=0.03)), field.submit(stub.recipe(2))
+    supervisor = supervise(field)
+    field.wait(lambda: field.store.get(first).progress)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+    field.check_result(field.store.get(first))
+    assert field.store.get(second).state is JobState.QUEUED
+    assert alive(field) == []
+
+
+def test_a_drain_that_takes_too_long_hands_the_job_back(field, stub, supervise):
+    job_id = field.submit(stub.recipe(1, steps=1000, step_seconds=0.03))
+    supervisor = supervise(field, drain_seconds=0.3)
+    field.wait(lambda: field.store.get(job_id).progress)
+    began = time.monotonic()
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+    assert time.monotonic() - began < 5
+    assert field.store.get(job_id).state is JobState.QUEUED
+    assert field.store.attempts(job_id)[0].outcome == "returned"
+
+
+def test_workers_of_a_dead_supervisor_hand_back_and_end(field, stub, supervise):
+    job_id = field.submit(stub.recipe(1, steps=60, step_seconds=0.03))
+    supervisor = supervise(field)
+    field.wait(lambda: field.store.get(job_id).progress)
+    (worker,) = alive(field)
+    os.kill(supervisor.pid, signal.SIGKILL)
+    supervisor.wait()
+    field.wait(lambda: not os.path.exists(f"/proc/{worker.info.pid}"))
+    assert field.store.get(job_id).state is JobState.QUEUED
+    supervise(field)
+    field.check_result(field.wait_final(job_id))

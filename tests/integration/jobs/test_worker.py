@@ -1,0 +1,105 @@
+"""How attempts end when the engine raises, hangs or is cancelled, in real worker processes."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from praxino.jobs.job import JobState, Reason
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason", "message"),
+    [("user", Reason.USER, "trouble: user"), ("model", Reason.MODEL, "trouble: model")],
+)
+def test_errors_that_a_retry_cannot_mend(field, stub, trouble, reason, message):
+    job_id = field.submit(stub.recipe(1, trouble=trouble))
+    good = field.submit(stub.recipe(2))
+    field.worker()
+    job = field.wait_final(job_id)
+    assert (job.state, job.attempts, job.error.code, job.error.message) == (JobState.FAILED, 1, reason, message)
+    field.check_result(field.wait_final(good))
+    assert field.results.states() == []
+
+
+def test_out_of_memory(field, stub):
+    mended = field.submit(stub.recipe(1, trouble="out-of-memory"))
+    hopeless = field.submit(stub.recipe(2, trouble="out-of-memory", always=True))
+    for _ in range(3):
+        field.wait_dead(field.worker())
+    field.worker()
+    job = field.wait_final(mended)
+    assert job.attempts == 2
+    field.check_result(job)
+    job = field.wait_final(hopeless)
+    assert (job.state, job.attempts, job.error.code) == (JobState.FAILED, 2, "out-of-memory")
+    assert job.error.message == "the device has 8 GB, the plan needs 9"
+
+
+def test_an_error_nobody_foresaw_ends_the_process(field, stub):
+    job_id = field.submit(stub.recipe(1, trouble="error", once=str(field.results.root / "once")))
+    field.wait_dead(field.worker())
+    assert field.store.get(job_id).error.message == "ValueError: trouble: error"
+    field.worker()
+    field.check_result(field.wait_final(job_id))
+
+
+def test_a_hang_is_given_up(field, stub):
+    job_id = field.submit(stub.recipe(1, trouble="hang", once=str(field.results.root / "once")))
+    field.worker(hang_seconds=0.5)
+    field.wait(lambda: field.store.get(job_id).error)
+    assert "hung: it ended no step" in field.store.get(job_id).error.message
+    field.worker()
+    field.check_result(field.wait_final(job_id))
+
+
+def test_cancel_takes_effect_within_a_step(field, stub):
+    job_id = field.submit(stub.recipe(1, steps=1000, step_seconds=0.05))
+    next_id = field.submit(stub.recipe(2))
+    field.worker()
+    field.wait(lambda: field.store.get(job_id).progress)
+    began = time.monotonic()
+    assert field.store.cancel(job_id).state is JobState.RUNNING
+    job = field.wait_final(job_id)
+    assert job.state is JobState.CANCELLED
+    assert time.monotonic() - began < 1.5, "a tick of the pulse and a step are 0.3 seconds"
+    field.check_result(field.wait_final(next_id))
+    field.wait(lambda: field.results.states() == [])
+
+
+def test_drain_ends_the_job_in_hand_and_takes_no_other(field, stub):
+    first, second = field.submit(stub.recipe(1, steps=20, step_seconds=0.03)), field.submit(stub.recipe(2))
+    number = field.worker()
+    field.wait(lambda: field.store.get(first).progress)
+    os.kill(number, signal.SIGTERM)
+    field.wait_dead(number)
+    field.check_result(field.store.get(first))
+    assert field.store.get(second).state is JobState.QUEUED
+
+
+def test_a_second_signal_hands_the_job_back(field, stub):
+    journal = field.results.root / "steps"
+    job_id = field.submit(stub.recipe(1, steps=60, step_seconds=0.03, journal=str(journal)))
+    number = field.worker()
+    field.wait(lambda: field.store.get(job_id).progress)
+    os.kill(number, signal.SIGTERM)
+    time.sleep(0.1)
+    os.kill(number, signal.SIGTERM)
+    field.wait_dead(number)
+    job = field.store.get(job_id)
+    assert (job.state, job.error) == (JobState.QUEUED, None)
+    assert field.store.attempts(job_id)[0].outcome == "returned"
+    field.worker()
+    field.check_result(field.wait_final(job_id))
+    assert len(journal.read_text().split()) == 60, "no step was taken twice"
+
+
+def test_a_long_step_does_not_cost_the_lease(field, stub):
+    job_id = field.submit(stub.recipe(1, steps=2, step_seconds=field.lease_seconds * 1.5))
+    field.worker()
+    idle = field.worker()
+    job = field.wait_final(job_id)
+    assert job.attempts == 1
+    field.check_result(job)
+    assert os.path.exists(f"/proc/{idle}")
