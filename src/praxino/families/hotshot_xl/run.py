@@ -80,7 +80,17 @@ def _encoded(recipe: Recipe, parts: Parts, frames: np.ndarray, num_frames: int) 
 
 
 def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loop.Control]:
-    return []
+    """The ControlNets with their maps, at the size of the clip."""
+    paths = iter(companion.path for companion in recipe.companions if companion.role.startswith("controlnet:"))
+    controls = []
+    for condition, frames in zip(recipe.conditions, given, strict=True):
+        use, _, kind = condition.role.partition(":")
+        if use not in ("control", "annotate"):
+            continue
+        maps = pictures.filled(pictures.resampled(frames, recipe.num_frames), recipe.width, recipe.height)
+        network = parts.controlnets[next(paths)]
+        controls.append(loop.Control(network, pictures.unit(maps).to(parts.device, parts.dtype), condition.strength))
+    return controls
 
 
 @torch.no_grad()
