@@ -19,6 +19,7 @@ COMMANDS = (
     "history",
     "import",
     "models",
+    "convert",
     "doctor",
     "serve",
     "keys",
