@@ -65,7 +65,7 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
 def _kept(size: tuple[int, int], grid: Grid) -> tuple[int, int] | None:
     """The size that a picture which is changed is drawn in, None where the variant's own area decides."""
     if grid.buckets:
-        return min(grid.buckets, key=lambda bucket: (abs(size[0] / size[1] - bucket[0] / bucket[1]), bucket))
+        return grid.bucket(*size)
     if grid.sizes:
         return size if size in grid.sizes else None
     if not all(grid.min_side <= side <= grid.max_side for side in size):

@@ -39,6 +39,10 @@ class Grid:
     buckets: tuple[tuple[int, int], ...] = ()
     """When given, a picture that is changed is drawn in the one of nearest width / height."""
 
+    def bucket(self, width: int, height: int) -> tuple[int, int]:
+        """The bucket of a picture's size; the smaller of two that are equally near."""
+        return min(self.buckets, key=lambda size: (abs(width / height - size[0] / size[1]), size))
+
 
 @dataclass(frozen=True)
 class Variant:

@@ -1,11 +1,11 @@
 """Where the noise levels of the steps lie. Pure numpy; knows no torch and no model.
 
 Every schedule returns the sigmas of the steps, falling from 1, without the final 0 that the last step ends at.
-Uniform and SD3 are worked out in float32, as the original does: the network takes them times 1000, where a difference
-in the seventh digit already shows.
+Uniform, SD3 and FLUX are worked out in float32, as the originals do: the networks take them times 1000, where a
+difference in the seventh digit already shows.
 Sources: Esser et al. 2024 (arXiv 2403.03206, section 5.3.2) for the resolution-dependent shift; Polyak et al. 2024
 (Movie Gen, arXiv 2410.13720, section 3.4.3) for linear-quadratic; constants from Lightricks/LTX-Video at 5260738,
-ltx_video/schedulers/rf.py.
+ltx_video/schedulers/rf.py, and black-forest-labs/flux at 802fb47, src/flux/sampling.py (get_schedule).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ Sigmas = tuple[float, ...]
 
 SHIFT_AT_TOKENS = ((1024, 0.95), (4096, 2.05))
 """The line that gives the shift mu for a number of latent tokens."""
+FLUX_SHIFT_AT_TOKENS = ((256, 0.5), (4096, 1.15))
+"""The same line for FLUX.1."""
 SHIFT_TERMINAL = 0.1
 """The last sigma of the stretched SD3 schedule."""
 MAX_SHIFT = 80.0
@@ -31,7 +33,7 @@ LINEAR_END_NOISE = 0.025
 
 def uniform(num_steps: int) -> Sigmas:
     """Equal steps from 1 to 0."""
-    return _plain(_falling(num_steps))
+    return _plain(_falling(num_steps, 1 / num_steps))
 
 
 def sd3(num_steps: int, num_tokens: int) -> Sigmas:
@@ -42,11 +44,8 @@ def sd3(num_steps: int, num_tokens: int) -> Sigmas:
     """
     if num_steps == 1:
         return (1.0,)
-    (tokens0, mu0), (tokens1, mu1) = SHIFT_AT_TOKENS
-    slope = (mu1 - mu0) / (tokens1 - tokens0)
-    shift = np.float32(np.exp(min(slope * num_tokens + (mu0 - slope * tokens0), MAX_SHIFT)))
     one = np.float32(1)
-    shifted = one / (shift + (one / _falling(num_steps) - one)) * shift
+    shifted = _shifted(_falling(num_steps, 1 / num_steps), SHIFT_AT_TOKENS, num_tokens)
     if not (np.diff(shifted) < 0).all():
         raise UserError(
             f"the sd3 schedule cannot space {num_steps} steps for a clip of {num_tokens} latent tokens.\n"
@@ -54,6 +53,11 @@ def sd3(num_steps: int, num_tokens: int) -> Sigmas:
         )
     stretch = (one - shifted[-1]) / np.float32(1 - SHIFT_TERMINAL)
     return _plain(np.minimum(one - (one - shifted) / stretch, one))
+
+
+def flux(num_steps: int, num_tokens: int) -> Sigmas:
+    """Equal steps from 1 to 0, shifted towards noise for larger pictures."""
+    return _plain(_shifted(_falling(num_steps + 1, 0)[:-1], FLUX_SHIFT_AT_TOKENS, num_tokens))
 
 
 def linear_quadratic(num_steps: int) -> Sigmas:
@@ -87,15 +91,24 @@ def explicit(sigmas: Sequence[float]) -> Sigmas:
     return tuple(float(sigma) for sigma in sigmas)
 
 
-def _falling(num_steps: int) -> np.ndarray:
-    """From 1 to 1 / num_steps, float32, counted from both ends as torch.linspace does."""
-    if num_steps == 1:
+def _shifted(sigmas: np.ndarray, line: tuple[tuple[int, float], tuple[int, float]], num_tokens: int) -> np.ndarray:
+    """Float32 sigmas shifted by exp(mu), with mu on a line over the number of tokens."""
+    (tokens0, mu0), (tokens1, mu1) = line
+    slope = (mu1 - mu0) / (tokens1 - tokens0)
+    shift = np.float32(np.exp(min(slope * num_tokens + (mu0 - slope * tokens0), MAX_SHIFT)))
+    one = np.float32(1)
+    return one / (shift + (one / sigmas - one)) * shift
+
+
+def _falling(count: int, end: float) -> np.ndarray:
+    """From 1 to `end`, float32, counted from both ends as torch.linspace does."""
+    if count == 1:
         return np.ones(1, np.float32)
-    index = np.arange(num_steps, dtype=np.float64)
-    last = np.float32(1 / num_steps)
-    gap = np.float64((last - np.float32(1)) / np.float32(num_steps - 1))
-    from_end = np.float64(last) - gap * (num_steps - 1 - index)
-    return np.where(index < num_steps // 2, 1 + gap * index, from_end).astype(np.float32)
+    index = np.arange(count, dtype=np.float64)
+    last = np.float32(end)
+    gap = np.float64((last - np.float32(1)) / np.float32(count - 1))
+    from_end = np.float64(last) - gap * (count - 1 - index)
+    return np.where(index < count // 2, 1 + gap * index, from_end).astype(np.float32)
 
 
 def _plain(sigmas: np.ndarray) -> Sigmas:

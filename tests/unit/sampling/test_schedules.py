@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from diffusers import FlowMatchEulerDiscreteScheduler
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 from praxino.errors import UserError
 from praxino.sampling import schedules
 
+REFERENCE = Path(__file__).parents[2] / "reference"
 STEPS = [1, 2, 3, 7, 8, 20, 30, 41]
 
 
@@ -31,6 +34,22 @@ def test_sd3_is_diffusers_shift_and_stretch(num_steps, num_tokens):
     assert schedules.sd3(num_steps, num_tokens)[-1] == pytest.approx(0.1, abs=1e-6)
 
 
+@pytest.mark.parametrize("num_steps", STEPS)
+@pytest.mark.parametrize("num_tokens", [16, 256, 4080, 4096, 16384])
+def test_flux_is_the_shift_of_esser_et_al_with_mu_on_a_line(num_steps, num_tokens):
+    t = 1 - np.arange(num_steps, dtype=np.float64) / num_steps
+    shift = np.exp(0.5 + (1.15 - 0.5) * (num_tokens - 256) / (4096 - 256))
+    expected = shift * t / (1 + (shift - 1) * t)
+    np.testing.assert_allclose(schedules.flux(num_steps, num_tokens), expected, atol=3e-7)
+
+
+@pytest.mark.parametrize(("num_steps", "num_tokens"), [(50, 4080), (28, 4096), (30, 4032), (8, 48), (6, 48)])
+def test_flux_is_its_authors_schedule_to_the_last_bit(num_steps, num_tokens):
+    with np.load(REFERENCE / "flux" / "io.npz") as recorded:
+        expected = recorded[f"schedule_{num_steps}_{num_tokens}"]
+    assert (*schedules.flux(num_steps, num_tokens), 0.0) == tuple(expected)
+
+
 @pytest.mark.parametrize("num_steps", STEPS[1:])
 def test_linear_quadratic_is_diffusers(num_steps):
     expected = linear_quadratic_schedule(num_steps)
@@ -43,7 +62,10 @@ def test_linear_quadratic_takes_a_fortieth_of_the_noise_in_its_first_half():
 
 @given(st.integers(1, 100), st.integers(1, 20_000))
 def test_every_schedule_falls_from_one_and_stays_above_zero(num_steps, num_tokens):
-    made = schedules.uniform(num_steps), schedules.linear_quadratic(num_steps), schedules.sd3(num_steps, num_tokens)
+    made = (
+        schedules.uniform(num_steps), schedules.linear_quadratic(num_steps), schedules.sd3(num_steps, num_tokens),
+        schedules.flux(num_steps, num_tokens),
+    )  # fmt: skip
     for sigmas in made:
         assert len(sigmas) == num_steps
         assert sigmas[0] == pytest.approx(1, abs=1e-6)

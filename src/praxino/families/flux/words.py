@@ -1,0 +1,120 @@
+"""Words to token ids, and what of a prompt is beyond an encoder's reach. Needs `tokenizers`, but no torch.
+
+CLIP's tokenizer is built as transformers builds it (models/clip/tokenization_clip.py), T5's is read from its file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from praxino.errors import ModelError
+
+CLIP_TOKENS = 77
+START, END = "<|startoftext|>", "<|endoftext|>"
+CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+T5_PAD = "<pad>"
+SHOWN_CHARACTERS = 60
+"""How much of an unread end is shown."""
+
+
+class Tokenizer:
+    """A fast tokenizer with its padding."""
+
+    def __init__(self, fast: Any, pad: str, where: Path) -> None:
+        pad_id = fast.token_to_id(pad)
+        if pad_id is None:
+            raise ModelError(f"the tokenizer in {where} has no {pad} token, so it is not the one of FLUX.1.")
+        self._fast = fast
+        self._padding: dict[str, Any] = {"pad_id": pad_id, "pad_token": pad}
+
+    def ids(self, text: str, max_tokens: int) -> list[int]:
+        """Exactly `max_tokens` ids: cut or padded."""
+        self._fast.enable_truncation(max_tokens)
+        self._fast.enable_padding(length=max_tokens, **self._padding)
+        return self._fast.encode(text).ids
+
+    def unread(self, text: str, max_tokens: int) -> str:
+        """The end of a text that `ids` leaves out, "" when it is read whole."""
+        self._fast.no_truncation()
+        self._fast.no_padding()
+        encoding = self._fast.encode(text)
+        if len(encoding.ids) <= max_tokens:
+            return ""
+        first = encoding.offsets[max_tokens - 1][0]
+        return text[first:].strip()
+
+
+@lru_cache(maxsize=4)
+def clip_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer in a `tokenizer` folder: `tokenizer.json`, else `vocab.json` and `merges.txt`.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    from tokenizers import Tokenizer as Fast
+
+    with _readable(folder):
+        if (file := folder / "tokenizer.json").is_file():
+            return Tokenizer(Fast.from_file(str(file)), END, folder)
+        vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
+        merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+        return Tokenizer(_clip(vocabulary, merges), END, folder)
+
+
+@lru_cache(maxsize=4)
+def t5_tokenizer(folder: Path) -> Tokenizer:
+    """The tokenizer in a `tokenizer_2` folder: `tokenizer.json`.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    from tokenizers import Tokenizer as Fast
+
+    with _readable(folder):
+        return Tokenizer(Fast.from_file(str(folder / "tokenizer.json")), T5_PAD, folder)
+
+
+def unread_notes(prompt: str, home: Path, max_text_tokens: int) -> Iterator[str]:
+    """One line for each encoder that does not read a prompt to its end; none when its tokenizer is not here."""
+    encoders = (
+        ("CLIP", home / "tokenizer", clip_tokenizer, CLIP_TOKENS),
+        ("T5", home / "tokenizer_2", t5_tokenizer, max_text_tokens),
+    )
+    for name, folder, read, limit in encoders:
+        if folder.is_dir() and (unread := read(folder).unread(prompt, limit)):
+            shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
+            yield f"{name} reads {limit} tokens of the prompt; it does not read: {shown!r}"
+
+
+@contextmanager
+def _readable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as problem:  # tokenizers raises nothing narrower
+        raise ModelError(f"{folder} holds no readable tokenizer: {problem}") from problem
+
+
+def _clip(vocabulary: dict[str, int], merges: list[Any]) -> Any:
+    from tokenizers import Regex, models, normalizers, pre_tokenizers, processors
+    from tokenizers import Tokenizer as Fast
+
+    fast: Any = Fast(
+        models.BPE(vocabulary, merges, end_of_word_suffix="</w>", continuing_subword_prefix="", unk_token=END)
+    )
+    fast.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
+    )
+    split = pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
+    fast.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False)])
+    start, end = (START, vocabulary[START]), (END, vocabulary[END])
+    fast.post_processor = processors.RobertaProcessing(end, start, trim_offsets=False, add_prefix_space=False)
+    fast.add_special_tokens([START, END])
+    return fast
