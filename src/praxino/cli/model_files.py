@@ -73,9 +73,12 @@ def _announce(telling: Telling, planned: Plan) -> None:
     if planned.gated:
         telling.say("gated: accept its licence on the Hub, then set HF_TOKEN or run: hf auth login")
     here = planned.total_bytes - planned.missing_bytes
-    telling.say(
-        f"{len(planned.files)} files, {amount(planned.total_bytes)}" + (f", {amount(here)} here" if here else "")
-    )
+    size = f"{_files(len(planned.files))}, {amount(planned.total_bytes)}"
+    telling.say(size + (f", {amount(here)} of it here" if here else ""))
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"
 
 
 @click.command("import")
@@ -158,7 +161,7 @@ def _damage(name: str, finding: Finding, imported: bool) -> str:
 
 def _verified(name: str, finding: Finding, num_bytes: int) -> str:
     unknown = f"; {len(finding.unknown)} have no hash to compare with" if finding.unknown else ""
-    return f"{name}: {len(finding.checked)} files are as they must be ({amount(num_bytes)} read){unknown}"
+    return f"{name} is as it must be: {_files(len(finding.checked))}, {amount(num_bytes)} read{unknown}"
 
 
 @click.command("remove")

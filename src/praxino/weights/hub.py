@@ -62,7 +62,14 @@ class Hub:
 
         with explained(source):
             api = HfApi(endpoint=endpoint(), library_name="praxino", library_version=version("praxino"))
-            info = api.model_info(source.repo, revision=source.revision, files_metadata=True, timeout=_TIMEOUT_SECONDS)
+            asked: dict[str, Any] = {"revision": source.revision, "files_metadata": True, "timeout": _TIMEOUT_SECONDS}
+            try:
+                info = api.model_info(source.repo, **asked)
+            except (ValueError, TypeError, KeyError) as problem:
+                raise ModelError(
+                    f"{endpoint()} answers, but not as a Hub does. Check HF_ENDPOINT, and whether a proxy or a login "
+                    "page stands in between."
+                ) from problem
         card = info.card_data
         return Listing(
             commit=info.sha or "",

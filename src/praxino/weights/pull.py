@@ -14,7 +14,7 @@ from praxino.errors import ModelError, UserError
 from praxino.families import Variant
 from praxino.weights import catalog, hub_cache
 from praxino.weights.completeness import missing
-from praxino.weights.hub import RemoteFile
+from praxino.weights.hub import Listing, RemoteFile
 from praxino.weights.selection import Selection, choose
 from praxino.weights.source import Source
 from praxino.weights.transfer import Origin, Transfer, bytes_gathered, here
@@ -79,10 +79,7 @@ def plan(name: str, origin: Origin, revision: str | None = None) -> Plan:
     """
     variant, source = _named(name, revision)
     listing = origin.list_files(source)
-    if not listing.commit or any(not hub_cache.is_inside(file.path) or not file.hash for file in listing.files):
-        raise ModelError(
-            f"{source.repo} is listed without commits, or with paths that lead out of it; nothing is taken."
-        )
+    _check_listing(source, listing)
     by_path = {file.path: file for file in listing.files}
     selection = choose(by_path, source.inside, variant.files if variant else ())
     _refuse_pickles(source, selection)
@@ -135,6 +132,17 @@ def _variant_of(source: Source) -> Variant | None:
     published = [(variant, Source.of(variant)) for variant in catalog.published().values()]
     found = [variant for variant, own in published if own is not None and (own.repo, own.inside) == place]
     return found[0] if len(found) == 1 else None
+
+
+def _check_listing(source: Source, listing: Listing) -> None:
+    outside = next((file.path for file in listing.files if not hub_cache.is_inside(file.path)), None)
+    if outside is not None:
+        raise ModelError(f"{source.repo} lists {outside!r}, which would lie outside of its folder; nothing is fetched.")
+    if not listing.commit or not all(file.hash for file in listing.files):
+        raise ModelError(
+            f"{source.repo} is listed without its commit and hashes, so nothing could be checked; nothing is fetched.\n"
+            "Name another mirror in HF_ENDPOINT, or unset it."
+        )
 
 
 def _refuse_pickles(source: Source, selection: Selection) -> None:

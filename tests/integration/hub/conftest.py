@@ -55,12 +55,18 @@ class HubServer(ThreadingHTTPServer):
         self.ended = threading.Event()
         self.corrupt = False
         self.ignores_ranges = False
+        self.page = None
+        """Answer everything with that page."""
         self.status = None
         """Answer everything with that status."""
 
     @property
     def url(self):
         return f"http://127.0.0.1:{self.server_port}"
+
+    def add(self, name, files, **told):
+        self.repositories[name] = Repository(files, **told)
+        return self.repositories[name]
 
     def fetched(self):
         return [
@@ -88,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
         path = unquote(urlsplit(self.path).path)
         token = (self.headers.get("authorization") or "").removeprefix("Bearer ")
         self.server.requests.append((self.command, path, self.headers.get("Range") or "", token))
+        if self.server.page is not None:
+            return self.send_whole(200, self.server.page, {"Content-Type": "text/html"})
         if self.server.status is not None:
             return self.refuse(self.server.status, "", "out of order")
         if found := re.fullmatch(r"/cdn/([^/]+/[^/]+)/(.+)", path):
@@ -248,15 +256,13 @@ def lightricks(hub):
         "ltx-video-2b-v0.9.safetensors": weights(7000, 4),
         "ltx-video-2b-v0.9.5.safetensors": weights(8000, 5),
     }
-    hub.repositories["Lightricks/LTX-Video"] = Repository(files, {"main": "b" * 40, "v2": "c" * 40})
-    return hub.repositories["Lightricks/LTX-Video"]
+    return hub.add("Lightricks/LTX-Video", files, revisions={"main": "b" * 40, "v2": "c" * 40})
 
 
 @pytest.fixture
 def large(hub):
     """A repository with a file of 25 MB, which comes in several pieces."""
-    hub.repositories["someone/large"] = Repository({"config.json": b"{}", "model.safetensors": weights(25 * MEGABYTE)})
-    return hub.repositories["someone/large"]
+    return hub.add("someone/large", {"config.json": b"{}", "model.safetensors": weights(25 * MEGABYTE)})
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Pulling with the real client from a server that speaks its protocol; the cache is read back by that client too."""
 
+import dataclasses
 import hashlib
 import json
 import threading
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from huggingface_hub import hf_hub_download, scan_cache_dir, snapshot_download
+from huggingface_hub import constants, hf_hub_download, scan_cache_dir, snapshot_download
 from safetensors.numpy import save
 
 from praxino.errors import ModelError
@@ -189,9 +190,14 @@ def test_two_at_once_fetch_every_file_once(hub, lightricks):
     assert verify("ltx-video-0.9.5").well
 
 
-def test_the_token_goes_to_the_hub_and_to_no_other_host(hub, lightricks, monkeypatch):
+@pytest.mark.parametrize("logged_in", [False, True])
+def test_the_token_goes_to_the_hub_and_to_no_other_host(hub, lightricks, monkeypatch, logged_in):
     lightricks.private = True
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    if logged_in:
+        Path(constants.HF_TOKEN_PATH).parent.mkdir()
+        Path(constants.HF_TOKEN_PATH).write_text(TOKEN)
+    else:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
     fetch("ltx-video-0.9.5")
     assert {token for _, path, _, token in hub.requests if "/cdn/" not in path} == {TOKEN}
     assert {token for _, path, _, token in hub.requests if "/cdn/" in path} == {""}
@@ -229,6 +235,21 @@ def test_what_people_are_told(hub, lightricks, praxino, monkeypatch):
         f"ltx-video-0.9.5 is here: {path}",
     ]
     assert praxino("models", "pull", "ltx-video-0.9.5", "--quiet") == (0, f"{path}\n", "")
+
+
+def test_restrictions_and_gates_are_told_before_anything_is_fetched(hub, lightricks, praxino, monkeypatch):
+    known = catalog.published()
+    strict = dataclasses.replace(known["ltx-video-0.9.5"], restrictions="not for use in the EU", gated=True)
+    monkeypatch.setattr(catalog, "published", lambda: known | {strict.name: strict})
+    lightricks.gated = "hf_other"
+    code, _, err = praxino("models", "pull", strict.name)
+    assert code == 2
+    lines = err.splitlines()
+    assert lines[2:4] == [
+        "restrictions: not for use in the EU",
+        "gated: accept its licence on the Hub, then set HF_TOKEN or run: hf auth login",
+    ]
+    assert "is gated: its authors want to know who fetches it" in lines[-2]
 
 
 def test_the_licence_of_any_repository_is_told(hub, large, praxino):

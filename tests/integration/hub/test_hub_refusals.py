@@ -103,6 +103,26 @@ def test_nobody_answers(hub, praxino, monkeypatch):
     assert "--from FOLDER" in err
 
 
+@pytest.mark.parametrize("page", [b"<html>Please log in</html>", b"[]", b'{"message": "welcome"}'])
+def test_somebody_else_answers(hub, praxino, page):
+    hub.page = page
+    code, err = refused(praxino, "ltx-video-0.9.5")
+    assert (code, "answers, but not as a Hub does" in err) == (1, True)
+
+
+def test_a_mirror_without_hashes(hub, lightricks, praxino, monkeypatch):
+    described = type(lightricks).described
+    monkeypatch.setattr(type(lightricks), "described", lambda *args: described(*args) | {"blobId": None, "lfs": None})
+    code, err = refused(praxino, "ltx-video-0.9.5")
+    assert (code, "listed without its commit and hashes" in err) == (1, True)
+
+
+def test_a_mirror_that_is_no_address(hub, praxino, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "mirror")
+    code, err = refused(praxino, "ltx-video-0.9.5")
+    assert (code, "cannot reach mirror: " in err) == (1, True)
+
+
 def test_failures_are_events_too(hub, praxino):
     code, out, err = praxino("models", "pull", "someone/nothing", "--json")
     told = json.loads(out)
@@ -122,7 +142,7 @@ def test_what_is_only_pickled_is_refused_with_the_fix(hub, large, praxino):
 @pytest.mark.parametrize("path", ["../outside.safetensors", "/etc/outside.safetensors", "a\\b.safetensors"])
 def test_a_path_that_leads_out_is_refused(hub, large, path):
     large.files = {"config.json": b"{}", path: b"x" * 5000}
-    with pytest.raises(ModelError, match="paths that lead out of it"):
+    with pytest.raises(ModelError, match="would lie outside of its folder"):
         pull.plan("someone/large", Hub())
 
 
@@ -154,6 +174,29 @@ def test_a_full_disk_leaves_no_half_file(hub, large):
     assert [name for name in left if len(name) > 40] == []
 
 
+def talk(lines, **environ):
+    """Codes and errors by command line, of one process that never imports torch."""
+    done = subprocess.run(
+        [sys.executable, "-c", TALK],
+        input=json.dumps(lines),
+        env=os.environ | environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    assert all(len(err.splitlines()) <= 3 for _, code, err in told if code == 2)
+    return [code for _, code, _ in told], {" ".join(args): err for args, _, err in told}
+
+
+def test_the_hubs_refusals_need_no_torch(hub, lightricks, large):
+    lightricks.gated = "hf_other"
+    large.files = {"x.bin": b"x" * 2000}
+    lines = [["models", "pull", "-q", name] for name in ("someone/nothing", "ltx-video-0.9.5", "someone/large")]
+    codes, _ = talk([*lines, ["models", "remove", "ltx-video-0.9.5"]])
+    assert codes == [2, 2, 2, 0]
+
+
 def test_offline_and_without_torch(hub, lightricks):
     lines = [
         ["models", "list"],
@@ -171,24 +214,14 @@ def test_offline_and_without_torch(hub, lightricks):
         ["-m", "someone/nothing", "a dog"],
         ["-m", "ltx-video-0.9.5", "a dog"],
     ]
-    done = subprocess.run(
-        [sys.executable, "-c", TALK],
-        input=json.dumps(lines),
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    told = json.loads(done.stdout)
-    assert [code for _, code, _ in told] == [0, 0, 0, *[2] * 11]
-    assert all(len(err.splitlines()) <= 3 for _, code, err in told if code)
-    said = {" ".join(args[1:]): err for args, _, err in told}
-    assert "HF_HUB_OFFLINE is set, so nothing is fetched" in said["pull ltx-video-0.9.5"]
-    assert "ships with Praxino; there is nothing to pull" in said["pull pocket"]
-    assert "did you mean ltx-video-0.9.5" in said["pull ltx-vidoe-0.9.5"]
-    assert "there is no folder nowhere" in said["pull ltx-video-0.9.5 --from nowhere"]
-    assert "nothing tells what the files of pocket must be" in said["verify pocket"]
-    assert "praxino models pull someone/nothing" in said["verify someone/nothing"]
-    assert "pocket was neither imported nor pulled, so it is not removed" in said["remove pocket"]
-    assert "Fetch it: praxino models pull ltx-video-0.9.5" in said["ltx-video-0.9.5 a dog"]
+    codes, said = talk(lines, HF_HUB_OFFLINE="1")
+    assert codes == [0, 0, 0, *[2] * 11]
+    assert "HF_HUB_OFFLINE is set, so nothing is fetched" in said["models pull ltx-video-0.9.5"]
+    assert "ships with Praxino; there is nothing to pull" in said["models pull pocket"]
+    assert "did you mean ltx-video-0.9.5" in said["models pull ltx-vidoe-0.9.5"]
+    assert "there is no folder nowhere" in said["models pull ltx-video-0.9.5 --from nowhere"]
+    assert "nothing tells what the files of pocket must be" in said["models verify pocket"]
+    assert "praxino models pull someone/nothing" in said["models verify someone/nothing"]
+    assert "pocket was neither imported nor pulled, so it is not removed" in said["models remove pocket"]
+    assert "Fetch it: praxino models pull ltx-video-0.9.5" in said["-m ltx-video-0.9.5 a dog"]
     assert hub.requests == []

@@ -26,7 +26,7 @@ def bytes_in(folder):
 def test_all_is_well(lightricks, praxino):
     fetch("ltx-video-0.9.5")
     code, out, err = praxino("models", "verify", "ltx-video-0.9.5")
-    assert (code, out, err) == (0, "", "ltx-video-0.9.5: 5 files are as they must be (15 kB read)\n")
+    assert (code, out, err) == (0, "", "ltx-video-0.9.5 is as it must be: 5 files, 15 kB read\n")
     code, out, _ = praxino("models", "verify", "ltx-video-0.9.5", "--json")
     *_, last = map(json.loads, out.splitlines())
     assert (code, last["well"], last["checked"]) == (0, True, 5)
