@@ -14,6 +14,7 @@ from safetensors.torch import load, save
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from praxino.families import LoopState
+from praxino.families._stock.schedulers import DIFFUSION
 from praxino.families.hotshot_xl import FAMILY, latents, load_unet, pictures, sampling, text
 from praxino.families.hotshot_xl.miniature import UNET
 from praxino.families.hotshot_xl.networks import no_progress_bars
@@ -62,7 +63,7 @@ def test_one_frame_is_what_sdxl_draws(miniature, parts, recipe_of, draw, schedul
     assert (off > 0).mean() < 0.001
 
 
-@pytest.mark.parametrize("scheduler", sampling.SCHEDULERS)
+@pytest.mark.parametrize("scheduler", DIFFUSION)
 @pytest.mark.parametrize("task", ["text-to-video", "image-to-video"])
 def test_a_run_goes_on_from_any_saved_step_bit_for_bit(parts, recipe_of, task: str, scheduler: str) -> None:
     given = [STILL] if task == "image-to-video" else []
@@ -77,7 +78,7 @@ def test_a_run_goes_on_from_any_saved_step_bit_for_bit(parts, recipe_of, task: s
 
 
 def test_samplers_draw_different_things(parts, recipe_of, draw) -> None:
-    drawn = [draw(parts, recipe_of(scheduler=name)).tobytes() for name in sampling.SCHEDULERS if name != "ddpm"]
+    drawn = [draw(parts, recipe_of(scheduler=name)).tobytes() for name in DIFFUSION if name != "ddpm"]
     assert len(set(drawn)) == len(drawn)
 
 

@@ -104,7 +104,7 @@ def _copy(source: Path, target: Path) -> None:
             **parts,
             "unet": ["diffusers", CONVERTED_UNET],
             ADAPTER: ["diffusers", "MotionAdapter"],
-            **dict.fromkeys(ABSENT, [None, None]),
+            **{name: [None, None] for name in ABSENT},
             "force_zeros_for_empty_prompt": index.get("force_zeros_for_empty_prompt", True),
         }
         (target / INDEX).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")

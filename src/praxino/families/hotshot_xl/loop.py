@@ -14,11 +14,9 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._stock import state as carried
 from praxino.families.hotshot_xl.sampling import Walk
 from praxino.sampling import guidance
-
-CARRIED = "scheduler."
-"""Prefix of the scheduler's tensors in a state."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +67,9 @@ def denoise(
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
     if state is None:
-        state = LoopState(0, {"latents": start.latents, "generator": generator.get_state()})
+        state = LoopState(0, {"latents": start.latents, **carried.pack(walk.scheduler, generator)})
     else:
-        _restore(walk, generator, state, start.latents.device)
+        carried.unpack(state.tensors, walk.scheduler, generator, start.latents.device)
     yield state
     for _ in range(state.step, len(walk.calls)):
         state = advance(unet, start, walk, generator, state)
@@ -92,8 +90,7 @@ def advance(unet: Any, start: Start, walk: Walk, generator: torch.Generator, sta
         latents = walk.advance(predicted, timestep, latents, generator)
     if held is not None and len(walk.calls) == held.num_steps == state.step + 1:
         latents = _with_first(latents, held.clean)
-    carried = {CARRIED + name: tensor for name, tensor in walk.state().items()}
-    tensors = {"latents": latents, "denoised": denoised, "generator": generator.get_state(), **carried}
+    tensors = {"latents": latents, "denoised": denoised, **carried.pack(walk.scheduler, generator)}
     return LoopState(state.step + 1, tensors)
 
 
@@ -139,10 +136,3 @@ def control_residuals(start: Start, given: Tensor, timestep: Tensor, states: Ten
 
 def _with_first(latents: Tensor, first: Tensor) -> Tensor:
     return torch.cat([first, latents[:, :, 1:]], dim=2)
-
-
-def _restore(walk: Walk, generator: torch.Generator, state: LoopState, device: torch.device) -> None:
-    carried = {name: tensor for name, tensor in state.tensors.items() if name.startswith(CARRIED)}
-    placed = {name: tensor.to(device) if tensor.ndim else tensor for name, tensor in carried.items()}
-    walk.restore({name.removeprefix(CARRIED): tensor for name, tensor in placed.items()})
-    generator.set_state(state.tensors["generator"].cpu())

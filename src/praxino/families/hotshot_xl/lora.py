@@ -1,10 +1,12 @@
-"""LoRAs for SDXL over the spatial layers and the text encoders: diffusers', kohya's and Civitai's names.
+"""LoRAs for SDXL over the spatial layers and the text encoders: diffusers', peft's and kohya's (Civitai's) names.
 
-A file is laid over whole or not at all. diffusers translates its names, peft runs it.
+A file is laid over whole or not at all. diffusers translates its names, peft runs it. Each layer's alpha is multiplied
+into its weights beforehand: (alpha / rank) B A is what it means.
 """
 
 from __future__ import annotations
 
+import json
 import warnings
 from fnmatch import fnmatch
 from pathlib import Path
@@ -16,6 +18,9 @@ from praxino.recipe import Lora
 
 WEIGHTS = ("lora_down.weight", "lora_up.weight", "lora_A.weight", "lora_B.weight", ".down.weight", ".up.weight")
 ALPHA = ".alpha"
+DOWN = ".lora_A.weight"
+METADATA = "lora_adapter_metadata"
+"""Under which diffusers writes peft's config into a file."""
 NETWORKS: tuple[str, ...] = ("unet", "text_encoder", "text_encoder_2")
 
 
@@ -47,6 +52,8 @@ def apply(networks: Any, loras: tuple[Lora, ...], blocks: tuple[str, ...]) -> No
     Raises:
         ModelError: a file cannot be read, or one of its weights has no layer, or a layer of another shape.
     """
+    from diffusers.utils.peft_utils import set_weights_and_activate_adapters
+
     homes = dict(zip(NETWORKS, (networks.unet, *(encoder.model for encoder in networks.encoders)), strict=True))
     _remove(homes)
     scales: dict[str, dict[str, float]] = {name: {} for name in NETWORKS}
@@ -54,9 +61,10 @@ def apply(networks: Any, loras: tuple[Lora, ...], blocks: tuple[str, ...]) -> No
         for index, lora in enumerate(loras):
             for name, tensors in _translated(Path(lora.path), homes, blocks).items():
                 if lora.scale != 0:
-                    _lay(homes[name], name, tensors, f"lora_{index}")
+                    _lay(homes[name], tensors, f"lora_{index}")
                     scales[name][f"lora_{index}"] = lora.scale
-        _scale(homes, scales)
+        for name, by_adapter in scales.items():
+            set_weights_and_activate_adapters(homes[name], list(by_adapter), list(by_adapter.values()))
     except Exception:
         _remove(homes)
         raise
@@ -69,17 +77,15 @@ def _remove(homes: dict[str, Any]) -> None:
         if getattr(network, "peft_config", None):
             recurse_remove_peft_layers(network)
             del network.peft_config
-            network._hf_peft_config_loaded = False
 
 
 def _translated(path: Path, homes: dict[str, Any], blocks: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """A file's weights by network, under peft's names, every one of them sure to fit."""
     from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        tensors = _without_alphas(load_file(path))
+        tensors, alphas = _read(path)
         converted = StableDiffusionXLLoraLoaderMixin.lora_state_dict(tensors, unet_config=homes["unet"].config)[0]
     except (OSError, ValueError, KeyError, IndexError, SafetensorError) as problem:
         raise ModelError(f"the LoRA {path} cannot be read as one of SDXL: {str(problem)[:300]}") from problem
@@ -93,28 +99,49 @@ def _translated(path: Path, homes: dict[str, Any], blocks: tuple[str, ...]) -> d
     for name, weights in found.items():
         weights = _peft_names(name, homes[name], weights)
         _check_fit(path, homes[name], weights)
+        _multiply_in(alphas.get(name, {}), weights)
         chosen[name] = {key: tensor for key, tensor in weights.items() if _is_chosen(name, key, blocks)}
     if not any(chosen.values()):
         raise ModelError(f"the LoRA {path} has no weights in the blocks {', '.join(blocks) or 'of SDXL'}.")
     return {name: weights for name, weights in chosen.items() if weights}
 
 
-def _without_alphas(tensors: dict[str, Any]) -> dict[str, Any]:
-    """The same LoRA with each alpha multiplied into its layer: (alpha / rank) B A is what kohya's alphas mean."""
-    alphas = {name.removesuffix(ALPHA): tensors.pop(name) for name in list(tensors) if name.endswith(ALPHA)}
-    for module, alpha in alphas.items():
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The tensors, with kohya's alphas multiplied in, and by network what peft has written about its alphas."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    tensors = load_file(path)
+    for name in [name for name in tensors if name.endswith(ALPHA)]:
+        module, alpha = name.removesuffix(ALPHA), float(tensors.pop(name))
         rank = tensors[f"{module}.lora_down.weight"].shape[0]
-        tensors[f"{module}.lora_up.weight"] = tensors[f"{module}.lora_up.weight"].float() * (float(alpha) / rank)
-    return tensors
+        tensors[f"{module}.lora_up.weight"] = tensors[f"{module}.lora_up.weight"].float() * (alpha / rank)
+    with safe_open(path, "pt") as opened:
+        told = json.loads((opened.metadata() or {}).get(METADATA, "{}"))
+    alphas: dict[str, dict[str, Any]] = {}
+    for key, value in told.items():
+        name, _, setting = key.partition(".")
+        alphas.setdefault(name, {})[setting] = value
+    return tensors, alphas
+
+
+def _multiply_in(told: dict[str, Any], weights: dict[str, Any]) -> None:
+    """Multiply peft's alphas in, which its config has for all layers or by the ends of their names."""
+    if "lora_alpha" not in told:
+        return
+    for key in [key for key in weights if key.endswith(".lora_B.weight")]:
+        module = key.removesuffix(".lora_B.weight")
+        special = [alpha for end, alpha in told.get("alpha_pattern", {}).items() if module.endswith(end.lstrip("^"))]
+        alpha = special[0] if special else told["lora_alpha"]
+        weights[key] = weights[key].float() * (alpha / weights[key].shape[1])
 
 
 def _peft_names(name: str, network: Any, weights: dict[str, Any]) -> dict[str, Any]:
     from diffusers.utils import state_dict_utils as names
 
-    if name == "unet":
-        return names.convert_unet_state_dict_to_peft(weights)
-    renamed = names.convert_state_dict_to_peft(names.convert_state_dict_to_diffusers(weights))
-    if not hasattr(network, "text_model"):
+    text = names.DIFFUSERS_OLD_TO_PEFT | names.DIFFUSERS_TO_PEFT
+    renamed = names.convert_state_dict(weights, names.UNET_TO_DIFFUSERS if name == "unet" else text)
+    if name != "unet" and not hasattr(network, "text_model"):
         renamed = {key.removeprefix("text_model."): tensor for key, tensor in renamed.items()}
     return renamed
 
@@ -141,26 +168,13 @@ def _is_chosen(name: str, key: str, blocks: tuple[str, ...]) -> bool:
     return not blocks or any(fnmatch(module, block) or fnmatch(f"{name}.{module}", block) for block in blocks)
 
 
-def _lay(network: Any, name: str, weights: dict[str, Any], adapter: str) -> None:
-    from diffusers.loaders.lora_pipeline import StableDiffusionXLLoraLoaderMixin as Loader
+def _lay(network: Any, weights: dict[str, Any], adapter: str) -> None:
+    from peft import LoraConfig, inject_adapter_in_model, set_peft_model_state_dict
 
-    prefixed = {f"{name}.{key}": tensor for key, tensor in weights.items()}
+    ranks = {key.removesuffix(DOWN): len(tensor) for key, tensor in weights.items() if key.endswith(DOWN)}
+    patterns = {f"^{module}": rank for module, rank in ranks.items()}
+    config = LoraConfig(target_modules=list(ranks), rank_pattern=patterns, alpha_pattern=patterns)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # several LoRAs are meant
-        if name == "unet":
-            Loader.load_lora_into_unet(prefixed, None, network, adapter_name=adapter)
-        else:
-            Loader.load_lora_into_text_encoder(prefixed, None, network, prefix=name, adapter_name=adapter)
-
-
-def _scale(homes: dict[str, Any], scales: dict[str, dict[str, float]]) -> None:
-    from diffusers.loaders.lora_base import set_adapters_for_text_encoder
-
-    for name, by_adapter in scales.items():
-        if not by_adapter:
-            continue
-        adapters, weights = list(by_adapter), list(by_adapter.values())
-        if name == "unet":
-            homes[name].set_adapters(adapters, weights=weights)
-        else:
-            set_adapters_for_text_encoder(adapters, homes[name], weights)
+        inject_adapter_in_model(config, network, adapter_name=adapter, state_dict=weights)
+    set_peft_model_state_dict(network, weights, adapter)

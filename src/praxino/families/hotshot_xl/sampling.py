@@ -1,4 +1,4 @@
-"""diffusers' schedulers, walked from outside: which calls make a step, and all that they carry from one to the next.
+"""diffusers' schedulers, walked from outside: which calls of the network make a step, and how it is taken.
 
 Knows latents and timesteps; knows no network.
 """
@@ -15,25 +15,7 @@ import diffusers.schedulers as library
 import torch
 from torch import Tensor
 
-SCHEDULERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "euler": ("EulerDiscreteScheduler", {}),
-    "euler-ancestral": ("EulerAncestralDiscreteScheduler", {}),
-    "heun": ("HeunDiscreteScheduler", {}),
-    "dpm++-2m": ("DPMSolverMultistepScheduler", {}),
-    "dpm++-2m-karras": ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
-    "dpm++-sde": ("DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++"}),
-    "unipc": ("UniPCMultistepScheduler", {}),
-    "ddim": ("DDIMScheduler", {}),
-    "ddpm": ("DDPMScheduler", {}),
-    "pndm": ("PNDMScheduler", {"skip_prk_steps": True}),
-    "lcm": ("LCMScheduler", {}),
-}
-"""Class and what is set besides the checkpoint's own config, by the names that a Recipe uses."""
-CARRIED = (
-    "_step_index", "model_outputs", "timestep_list", "lower_order_nums", "this_order", "last_sample",
-    "prev_derivative", "dt", "sample", "ets", "counter", "cur_sample", "cur_model_output",
-)  # fmt: skip
-"""Every attribute in which some of them keep something from call to call."""
+from praxino.families._stock.schedulers import DIFFUSION
 
 
 @dataclass(frozen=True)
@@ -60,41 +42,17 @@ class Walk:
             return signal * scaled - noise * predicted
         return (scaled - noise * predicted) / signal
 
-    def state(self) -> dict[str, Tensor]:
-        """All that the scheduler carries, as tensors: lists entry by entry, numbers as float64 or int64."""
-        found: dict[str, Tensor] = {}
-        for name in CARRIED:
-            value = getattr(self.scheduler, name, None)
-            if isinstance(value, list):
-                found |= {f"list.{name}.{i}": item for i, item in enumerate(value) if item is not None}
-            elif isinstance(value, Tensor):
-                found[f"tensor.{name}"] = value
-            elif value is not None:
-                found[f"number.{name}"] = torch.tensor(value)
-        return found
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Go on from what `state` returned."""
-        for key in sorted(state):
-            kind, name, *index = key.split(".")
-            if kind == "list":
-                entries = getattr(self.scheduler, name)
-                entries.extend([None] * (int(index[0]) + 1 - len(entries)))
-                entries[int(index[0])] = state[key]
-            else:
-                setattr(self.scheduler, name, state[key].item() if kind == "number" else state[key])
-
 
 def walk(name: str, config: Mapping[str, Any], num_levels: int, num_steps: int) -> Walk:
     """Set up a scheduler of `num_levels` noise levels, of which the last `num_steps` are run.
 
     Args:
-        name: a key of `SCHEDULERS`.
+        name: as in a Request.
         config: the checkpoint's own scheduler config, of whatever class.
         num_levels: the levels between noise and picture.
         num_steps: how many of them are run, from 1 to `num_levels`.
     """
-    class_name, changes = SCHEDULERS[name]
+    class_name, changes = DIFFUSION[name]
     kind = getattr(library, class_name)
     known = inspect.signature(kind.__init__).parameters
     with warnings.catch_warnings():
