@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,12 +133,24 @@ def read_video_frame(path: Path, number: int) -> NDArray[np.uint8]:
     Raises:
         UserError: as `read_video`, or it has no such frame.
     """
-    count = 0
+    return read_video_frames(path, [number])[0]
+
+
+def read_video_frames(path: Path, numbers: Collection[int]) -> list[NDArray[np.uint8]]:
+    """Some frames of a file's first video stream, in its order, each as `read_video_frame` gives it.
+
+    Raises:
+        UserError: as `read_video`, or it has no such frame.
+    """
+    wanted, last, count = set(numbers), max(numbers), 0
+    frames = []
     with _opened(path) as container:
         for count, frame in enumerate(container.decode(_stream(path, container)), 1):
-            if count > number:
-                return _upright(frame)
-    raise UserError(f"{path} has no frame {number}; it has {count}, counted from 0.")
+            if count - 1 in wanted:
+                frames.append(_upright(frame))
+            if count > last:
+                return frames
+    raise UserError(f"{path} has no frame {last}; it has {count}, counted from 0.")
 
 
 def _stream(path: Path, container: InputContainer) -> VideoStream:
