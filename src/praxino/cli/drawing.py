@@ -37,7 +37,7 @@ def draw(
         Cancelled: somebody pressed Ctrl-C; no file was left half written.
         PraxinoError: the run failed.
     """
-    report = _Report(running)
+    report = Report(running)
     report.resolved(recipe, notes)
     began = time.monotonic()
     try:
@@ -46,12 +46,12 @@ def draw(
         report.failed(problem)
         raise
     seconds = time.monotonic() - began
-    ids = _note_down(recipe, written, parent, report) if running.history else []
+    ids = note_down(recipe, written, parent, report) if running.history else []
     report.wrote(written, recipe, seconds, ids)
     return written
 
 
-def _note_down(recipe: Recipe, written: list[Path], parent: int | None, report: _Report) -> list[int]:
+def note_down(recipe: Recipe, written: list[Path], parent: int | None, report: Report) -> list[int]:
     """Put the files into the history; their ids. A history that cannot be written is told of, and stops nothing."""
     from praxino.history import Journal, drawn
 
@@ -65,7 +65,7 @@ def _note_down(recipe: Recipe, written: list[Path], parent: int | None, report: 
         return []
 
 
-def _run(recipe: Recipe, path: Path, running: Running, report: _Report) -> list[Path]:
+def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[Path]:
     with interruptible() as interrupt, report.watching(interrupt) as on_step:
         saving = False
         try:
@@ -93,25 +93,46 @@ def _cancelled_message(recipe: Recipe, running: Running, saving: bool) -> str:
     return "cancelled; nothing was written"
 
 
-class _Report:
+class Report:
     """What the user sees of a run: people on stderr, programs on stdout."""
 
     def __init__(self, running: Running) -> None:
+        """Show nothing yet."""
         self._running = running
         self._talks = not (running.quiet or running.json)
         self._progress = Progress(sys.stderr, examine(sys.stderr), running.preview) if self._talks else None
 
+    @property
+    def shows_previews(self) -> bool:
+        """Whether a preview would be seen."""
+        return self._progress is not None and self._progress.shows_previews
+
     def resolved(self, recipe: Recipe, notes: tuple[str, ...]) -> None:
+        """Everything is decided; the run begins."""
         self._event("resolved", recipe=recipe.to_json(), notes=list(notes))
+        self._note(notes)
+        self.announce(f"loading {recipe.model}")
+
+    def submitted(self, job_id: str, notes: tuple[str, ...]) -> None:
+        """A server has taken the job."""
+        self._event("submitted", job=job_id, notes=list(notes))
+        self._note(notes)
+
+    def announce(self, text: str) -> None:
+        """Show a line until the first step."""
+        if self._progress is not None:
+            self._progress.announce(text)
+
+    def _note(self, notes: tuple[str, ...]) -> None:
         for note in notes if self._talks else ():
             click.echo(note, err=True)
-        if self._progress is not None:
-            self._progress.announce(f"loading {recipe.model}")
 
     def watching(self, interrupt: Interrupt) -> _Watching:
+        """A context manager that gives the engine's on_step."""
         return _Watching(self, interrupt)
 
     def step(self, event: StepEvent) -> None:
+        """A step has ended."""
         left = round(event.seconds_left, 3)
         named = ("stage", "step", "num_steps", "sample", "num_samples")
         self._event("step", **{k: getattr(event, k) for k in named}, seconds=round(event.seconds, 3), seconds_left=left)
@@ -119,18 +140,22 @@ class _Report:
             self._progress.show(event)
 
     def close(self) -> None:
+        """Wipe the live display away."""
         if self._progress is not None:
             self._progress.close()
 
     def failed(self, problem: PraxinoError) -> None:
+        """The run has failed, or was cancelled."""
         self._event("failed", error=type(problem).__name__, message=str(problem))
 
     def warned(self, warning: str) -> None:
+        """Something is amiss, and stops nothing."""
         self._event("warning", message=warning)
         if self._talks:
             click.echo(warning, err=True)
 
     def wrote(self, paths: list[Path], recipe: Recipe, seconds: float, ids: list[int]) -> None:
+        """The files are there; `ids` are theirs in the history."""
         self._event("written", files=[str(path) for path in paths], seconds=round(seconds, 3), history=ids)
         if self._talks:
             click.echo(closing_line(paths, recipe, seconds), err=True)
@@ -146,7 +171,7 @@ class _Report:
 class _Watching:
     """Context manager: gives the engine's on_step, and wipes the live display whatever happens."""
 
-    def __init__(self, report: _Report, interrupt: Interrupt) -> None:
+    def __init__(self, report: Report, interrupt: Interrupt) -> None:
         self._report, self._interrupt = report, interrupt
 
     def __enter__(self) -> Callable[[StepEvent], None]:

@@ -21,7 +21,7 @@ PICTURES = ("image", "first", "last", "keyframes", "video")
 """Fields that say what to draw even without a prompt."""
 
 
-def generate(running: Running, output: str | None, **params: Any) -> None:
+def generate(running: Running, output: str | None, server: str | None, **params: Any) -> None:
     """Draw PROMPT into a file.
 
     The file knows how it was made: see praxino show and praxino replay.
@@ -30,7 +30,13 @@ def generate(running: Running, output: str | None, **params: Any) -> None:
     """
     if params["prompt"] is None and not any(params[name] for name in PICTURES):
         raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
-    draw_request(request_of(named_format(params, output)), output, running)
+    request = request_of(named_format(params, output))
+    if server is not None:
+        from praxino.cli.remote import draw_remotely
+
+        draw_remotely(request, output, server, running)
+        return
+    draw_request(request, output, running)
 
 
 def named_format(params: dict[str, Any], output: str | None) -> dict[str, Any]:
@@ -87,5 +93,8 @@ def _resolve(request: Request, named: Path | None, running: Running) -> tuple[Re
 output_option = GroupedOption(
     ["-o", "--output"], group="file", metavar="FILE", help="where to write; by default named after the prompt, here"
 )
+server_option = GroupedOption(
+    ["--server"], group="run", metavar="URL", help="have that server draw it; PRAXINO_API_KEY is its key"
+)
 command = click.command("generate", cls=GroupedCommand)(running_options(generate))
-command.params = [output_option, *request_options(), *command.params]
+command.params = [output_option, *request_options(), *command.params, server_option]

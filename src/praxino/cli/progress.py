@@ -37,6 +37,11 @@ class Progress:
         self._next_draw = 0.0
         self._next_preview = 0.0
 
+    @property
+    def shows_previews(self) -> bool:
+        """Whether previews of events are drawn."""
+        return self._preview and self._terminal.moves
+
     def announce(self, text: str) -> None:
         """Draw a line that stands until the first event."""
         if self._terminal.moves:

@@ -20,11 +20,15 @@ CONTENT_TYPES: Mapping[str, str] = {
     ".jpg": "image/jpeg",
     ".mp4": "video/mp4",
     ".png": "image/png",
+    ".svg": "image/svg+xml",
     ".webm": "video/webm",
     ".webp": "image/webp",
 }
 """Of what Praxino writes; a system's own table may lack some."""
-SAFE_HEADERS: Mapping[str, str] = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "default-src 'none'"}
+SAFE_HEADERS: Mapping[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+}
 """A browser shows a result as what it is, and runs nothing in it."""
 
 
