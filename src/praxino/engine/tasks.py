@@ -11,6 +11,8 @@ from praxino.request import Request
 CHANGES = ("image-to-image", "inpainting", "outpainting", "instruction-editing")
 """Tasks that change a picture, and so keep its size where they can."""
 
+_MASK_HINT = " Tell it what to draw: --image FILE with --mask FILE, or with --expand SIDE=PIXELS."
+
 
 def task_of(request: Request, variant: Variant) -> str:
     """The task that the pictures and clips of a request amount to.
@@ -26,6 +28,7 @@ def task_of(request: Request, variant: Variant) -> str:
         wanted = next(_wanted(request))
         raise UserError(
             f"{variant.name} does not do {wanted}; it does {', '.join(variant.tasks)}."
+            + (_MASK_HINT if {*variant.tasks} == {"inpainting", "outpainting"} else "")
             + _others(lambda other: wanted in other.tasks)
         )
     return task

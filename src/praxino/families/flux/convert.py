@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from praxino.families.flux.header import Shapes
+from praxino.families._stock.checkpoint import Shapes
 
 FUSED = "single_blocks.{}.linear1.{}"
 FUSED_PARTS = ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")

@@ -8,15 +8,13 @@ name that is exactly a published one.
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from praxino.errors import ModelError
 from praxino.families import Variant
+from praxino.families._stock.checkpoint import Shapes, read_json, read_shapes
 from praxino.families.flux.card import CARD, Card, lay_over, read_card
-from praxino.families.flux.header import Shapes, read_shapes
 from praxino.families.flux.settings import Kind, from_options
 from praxino.families.flux.variants import PUBLISHED
 
@@ -85,13 +83,13 @@ def _file_facts(shapes: Shapes) -> Facts:
 
 
 def _folder_facts(folder: Path) -> Facts | None:
-    index = _read(folder / "model_index.json")
+    index = read_json(folder / "model_index.json")
     pipeline = index.get("_class_name")
     if pipeline == REDUX_CLASS:
         return Facts("redux", guided=True)
     if (index.get("transformer") or [None, None])[1] != TRANSFORMER_CLASS:
         return None
-    config = _read(folder / "transformer" / "config.json")
+    config = read_json(folder / "transformer" / "config.json")
     channels_in = config.get("in_channels", 64)
     kind = _kind(channels_in, config.get("out_channels") or channels_in)
     if kind == "plain":
@@ -155,7 +153,3 @@ def _any_control() -> Variant:
         steering=(*depth.needs, *canny.steering),
         needs=(),
     )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

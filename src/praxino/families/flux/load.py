@@ -15,8 +15,8 @@ import torch
 
 from praxino.errors import ModelError
 from praxino.families import Variant
+from praxino.families._stock.checkpoint import read_shapes
 from praxino.families.flux import convert
-from praxino.families.flux.header import read_shapes
 from praxino.families.flux.identify import transformer_file, without_prefix
 from praxino.families.flux.settings import from_options
 from praxino.families.flux.words import Tokenizer, clip_tokenizer, t5_tokenizer

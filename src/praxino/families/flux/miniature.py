@@ -5,18 +5,19 @@ It also loads with diffusers' own pipeline classes. What it draws is noise, but 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from praxino.families._stock import clip_tokenizer
+from praxino.families._stock.clip_tokenizer import write_json
 from praxino.families.flux.card import CARD, FAMILY_NAME
 from praxino.families.flux.identify import MASK_CHANNELS, REDUX_CLASS, TRANSFORMER_CLASS
 from praxino.families.flux.load import no_progress_bars
 from praxino.families.flux.settings import Kind, from_options
 from praxino.families.flux.variants import PUBLISHED
-from praxino.families.flux.words import END, START, T5_PAD
+from praxino.families.flux.words import T5_PAD
 
 WEIGHTS_SEED = 20241
 LATENT_CHANNELS = 16
@@ -102,34 +103,11 @@ def write(folder: Path, like: str) -> None:
     if kind == "redux":
         _write_redux(folder)
         return
-    _write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
-    _write_json(folder / "model_index.json", _model_index(PIPELINES[kind]))
+    write_json(folder / "scheduler" / "scheduler_config.json", SCHEDULER)
+    write_json(folder / "model_index.json", _model_index(PIPELINES[kind]))
     buckets = {"buckets": [[48, 96], [64, 64], [96, 48]]} if kind == "kontext" else {}
     own = {"family": FAMILY_NAME, "variant": f"{like}-miniature", "like": like, "title": f"{like} in miniature"}
-    _write_json(folder / CARD, {**own, **CARD_FIELDS, **buckets})
-
-
-def make_clip_tokenizer(folder: Path) -> tuple[int, int, int]:
-    """Write a CLIP tokenizer of bytes and a few words; the size of its vocabulary, its start and its end mark."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
-    letters = sorted(ByteLevel.alphabet())
-    merges: list[tuple[str, str]] = []
-    pieces = [*letters, *(letter + "</w>" for letter in letters)]
-    for word in WORDS.split():
-        *before, last = word
-        whole = last + "</w>"
-        for letter in reversed(before):
-            merges.append((letter, whole))
-            whole = letter + whole
-            pieces.append(whole)
-    vocabulary = {piece: index for index, piece in enumerate([*dict.fromkeys(pieces), START, END])}
-    lines = [f"{one} {other}" for one, other in dict.fromkeys(merges)]
-    _write_json(folder / "vocab.json", vocabulary)
-    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]), encoding="utf-8")
-    marks = {"bos_token": START, "eos_token": END, "unk_token": END, "pad_token": END}
-    _write_json(folder / "tokenizer_config.json", {"tokenizer_class": "CLIPTokenizer", "model_max_length": 77, **marks})
-    return len(vocabulary), vocabulary[START], vocabulary[END]
+    write_json(folder / CARD, {**own, **CARD_FIELDS, **buckets})
 
 
 def make_t5_tokenizer(folder: Path) -> int:
@@ -148,7 +126,7 @@ def make_t5_tokenizer(folder: Path) -> int:
     tokenizer.save(str(folder / "tokenizer.json"))
     marks = {"pad_token": T5_PAD, "eos_token": "</s>", "unk_token": "<unk>"}
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": 512, **marks}
-    _write_json(folder / "tokenizer_config.json", config)
+    write_json(folder / "tokenizer_config.json", config)
     return tokenizer.get_vocab_size()
 
 
@@ -157,14 +135,15 @@ def _drawing(folder: Path, kind: Kind, guided: bool) -> dict[str, Any]:
     from diffusers.models.transformers.transformer_flux import FluxTransformer2DModel
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-    words, start, end = make_clip_tokenizer(folder / "tokenizer")
+    clip_words = clip_tokenizer.write(folder / "tokenizer")
     t5_words = make_t5_tokenizer(folder / "tokenizer_2")
+    start, end = clip_words - 2, clip_words - 1
     marks: dict[str, Any] = {"bos_token_id": start, "eos_token_id": end, "pad_token_id": end}
     channels: dict[str, Any] = {"in_channels": IN_CHANNELS[kind], "guidance_embeds": guided}
     return {
         "transformer": FluxTransformer2DModel(**TRANSFORMER, **channels),
         "vae": AutoencoderKL(**VAE),
-        "text_encoder": CLIPTextModel(CLIPTextConfig(vocab_size=words, **CLIP, **marks)),
+        "text_encoder": CLIPTextModel(CLIPTextConfig(vocab_size=clip_words, **CLIP, **marks)),
         "text_encoder_2": T5EncoderModel(T5Config(vocab_size=t5_words, **T5)),
     }
 
@@ -183,14 +162,14 @@ def _write_redux(folder: Path) -> None:
     side = {"height": SIGLIP["image_size"], "width": SIGLIP["image_size"]}
     spread = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3}
     processor = {"image_processor_type": "SiglipImageProcessor", "size": side, **spread}
-    _write_json(folder / "feature_extractor" / "preprocessor_config.json", processor)
+    write_json(folder / "feature_extractor" / "preprocessor_config.json", processor)
     index = {
         "_class_name": REDUX_CLASS,
         "image_encoder": ["transformers", "SiglipVisionModel"],
         "feature_extractor": ["transformers", "SiglipImageProcessor"],
         "image_embedder": ["flux", "ReduxImageEncoder"],
     }
-    _write_json(folder / "model_index.json", index)
+    write_json(folder / "model_index.json", index)
 
 
 def _model_index(pipeline: str) -> dict[str, Any]:
@@ -204,8 +183,3 @@ def _model_index(pipeline: str) -> dict[str, Any]:
         "transformer": ["diffusers", TRANSFORMER_CLASS],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.errors import UserError
-from praxino.families.flux.header import read_shapes
+from praxino.families._stock.checkpoint import read_shapes
 from praxino.families.flux.variants import CONTROL_LORA_SCALE
 
 Network = Literal["transformer", "clip"]
