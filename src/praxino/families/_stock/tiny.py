@@ -1,0 +1,78 @@
+"""Parts of miniatures that several families share: a tokenizer of single bytes, text encoders and VAEs of a few channels.
+
+Weights are drawn from torch's global generator; the caller seeds it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from praxino.families._stock.load import diffusers_class
+
+PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
+VAE: dict[str, Any] = {
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+    "block_out_channels": (8, 8, 8, 8),
+    "layers_per_block": 1,
+    "norm_num_groups": 4,
+    "sample_size": 64,
+}
+
+
+def byte_tokenizer(max_length: int, *, more: tuple[str, ...] = (), chat_template: str | None = None) -> Any:
+    """A fast tokenizer that spells a text in bytes and ends it with END.
+
+    Args:
+        max_length: what it says of the longest text it reads.
+        more: further special tokens.
+        chat_template: Jinja, for encoders that are spoken to in turns.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    special = [PAD, END, UNKNOWN, *more]
+    words: Any = Tokenizer(
+        models.BPE({token: n for n, token in enumerate([*special, *letters])}, [], unk_token=UNKNOWN)
+    )
+    words.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    words.decoder = decoders.ByteLevel()
+    words.post_processor = processors.TemplateProcessing(single=f"$A {END}", special_tokens=[(END, 1)])
+    words.add_special_tokens(special)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=words, pad_token=PAD, eos_token=END, unk_token=UNKNOWN, model_max_length=max_length
+    )
+    tokenizer.chat_template = chat_template
+    return tokenizer
+
+
+def t5_encoder(vocabulary_size: int, channels: int, kind: str = "T5") -> Any:
+    """A T5EncoderModel or, as `kind`, a UMT5EncoderModel of two small layers."""
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")(
+        vocab_size=vocabulary_size, d_model=channels, d_kv=channels // 2, d_ff=2 * channels, num_layers=2, num_heads=2
+    )
+    return getattr(transformers, f"{kind}EncoderModel")(config)
+
+
+def autoencoder(latent_channels: int, **config: Any) -> Any:
+    """An AutoencoderKL that halves a side three times."""
+    return diffusers_class("AutoencoderKL")(latent_channels=latent_channels, **{**VAE, **config})
+
+
+def clip_config(vocabulary_size: int, channels: int) -> Any:
+    """The config of a CLIP text encoder whose projection is as wide as its states."""
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=channels,
+        intermediate_size=2 * channels,
+        projection_dim=channels,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        bos_token_id=vocabulary_size - 2,
+        eos_token_id=vocabulary_size - 1,
+    )

@@ -1,0 +1,59 @@
+"""The published Stable Diffusion 3 checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+GRID = Grid(size_multiple=16, min_side=256, max_side=2048, frame_step=1, max_frames=1)
+"""Multiples of 16 are what the pipelines take: 8 for the VAE, 2 for the patches."""
+
+
+def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
+    defaults: dict[str, Any] = {"steps": 28, "guidance_phases": (GuidancePhase(start=1.0, scale=7.0),)}
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        licence="Stability AI Community License",
+        restrictions="free of charge up to a yearly revenue; read it first",
+        tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
+        grid=GRID,
+        width=1024,
+        height=1024,
+        num_frames=1,
+        fps=1.0,
+        schedule="scheduler",
+        max_text_tokens=256,
+        gated=True,
+        options={"strength": {"image-to-image": 0.6, "inpainting": 0.6, "outpainting": 1.0}, "layers": layers},
+        **{**defaults, **data},
+    )
+
+
+SD3 = _published("sd3-medium", "Stable Diffusion 3 Medium", "stabilityai/stable-diffusion-3-medium-diffusers", 24)
+MEDIUM = _published("sd3.5-medium", "Stable Diffusion 3.5 Medium", "stabilityai/stable-diffusion-3.5-medium", 24)
+LARGE = _published("sd3.5-large", "Stable Diffusion 3.5 Large", "stabilityai/stable-diffusion-3.5-large", 38)
+TURBO = _published(
+    "sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo: four steps, no guidance",
+    "stabilityai/stable-diffusion-3.5-large-turbo", 38,
+    steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD3, MEDIUM, LARGE, TURBO)}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """A folder's variant, by the transformer's depth and its dual attention layers, which only 3.5 Medium has.
+
+    Turbo is as Large in every config but the scheduler's, which does not move its levels at run time there either; a
+    praxino.json names it.
+    """
+    network = folder.config("transformer")
+    if network.get("num_layers") == LARGE.options["layers"]:
+        return LARGE
+    base = MEDIUM if network.get("dual_attention_layers") else SD3
+    return base if network.get("num_layers") == base.options["layers"] else dataclasses.replace(base, name="sd3")
