@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from praxino.jobs.files import ResultFolder
 from praxino.jobs.store import Store
-from praxino.server import health, metrics, native, resources
+from praxino.server import health, metrics, native, openai, resources, siliconflow
 from praxino.server.body import BodyLimits
 from praxino.server.inputs import Inputs
 from praxino.server.keys import Keys
@@ -41,6 +41,8 @@ def create_app(settings: ServerSettings, store: Store, folder: ResultFolder) -> 
     app.add_middleware(BodyLimits, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds)
     for router in (health.router, metrics.router, native.router, resources.router):
         app.include_router(router)
+    for dialect in (openai, siliconflow):
+        dialect.mount(app)
     return app
 
 

@@ -1,0 +1,94 @@
+"""Multipart forms as OpenAI's clients write them, read into nested values; their files become uploads.
+
+image                   a value, or a list when it is sent several times
+image[]                 a list
+input_reference[file_id] an object's field
+loras[][path]           a field of each object in a list
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from anyio.to_thread import run_sync
+from fastapi import Request
+from starlette.datastructures import UploadFile
+
+from praxino.server.auth import Caller
+from praxino.server.body import read_form, read_json
+from praxino.server.inputs import Upload
+from praxino.server.openai.errors import Refusal
+from praxino.server.services import Services
+
+_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,2})")
+
+
+async def read_body(request: Request, services: Services, caller: Caller) -> tuple[dict[str, Any], dict[str, Upload]]:
+    """A request's fields, from JSON or a form, with an upload's id in place of each file; and those uploads by id.
+
+    Raises:
+        Problem: 400, 408, 413, 415.
+        UserError: a file is no readable picture or clip.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return await read_json(request), {}
+    form = await read_form(request)
+    uploads: dict[str, Upload] = {}
+    items: list[tuple[str, str]] = []
+    try:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                upload = await _received(services, caller, value, name)
+                uploads[upload.id] = upload
+                value = upload.id
+            items.append((name, value))
+    finally:
+        await form.close()
+    return nested(items), uploads
+
+
+async def _received(services: Services, caller: Caller, file: UploadFile, name: str) -> Upload:
+    said = name.partition("[")[0][:60]
+    return await run_sync(services.inputs.receive, caller.owner, file.file, said, limiter=services.submissions)
+
+
+def nested(items: list[tuple[str, str]]) -> dict[str, Any]:
+    """A form's fields as nested values. Raises Refusal."""
+    values: dict[str, Any] = {}
+    columns: dict[str, dict[str, list[str]]] = {}
+    for name, value in items:
+        found = _NAME.fullmatch(name)
+        parts = re.findall(r"\[([^\]]*)\]", found[2]) if found else None
+        if found is None or parts is None:
+            raise _unreadable(name)
+        base = found[1]
+        match parts:
+            case []:
+                values[base] = value if base not in values else [*_as_list(values[base]), value]
+            case [""]:
+                values[base] = [*_as_list(values.get(base, [])), value]
+            case [key]:
+                values.setdefault(base, {})[key] = value
+            case ["", key] if key:
+                columns.setdefault(base, {}).setdefault(key, []).append(value)
+            case _:
+                raise _unreadable(name)
+    return {**values, **{name: _rows(name, table) for name, table in columns.items()}}
+
+
+def _rows(name: str, table: dict[str, list[str]]) -> list[dict[str, str]]:
+    """Objects from their columns: a form does not tell which of them lacks a field."""
+    counts = {len(column) for column in table.values()}
+    if len(counts) > 1:
+        raise Refusal(name, f"The objects of {name}[] must all have the same fields: {', '.join(table)}.")
+    return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _unreadable(name: str) -> Refusal:
+    return Refusal(name[:60], f"The field's name {name[:60]!r} cannot be read; write a, a[], a[b] or a[][b].")
