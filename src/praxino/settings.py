@@ -31,6 +31,11 @@ SETTINGS = (
     Setting(
         "PRAXINO_RESULTS", "", "folder of the jobs' files, shared by servers and workers; in PRAXINO_HOME when empty"
     ),
+    Setting(
+        "PRAXINO_STORE",
+        "",
+        "where finished files are kept, as in s3://bucket/praxino, by fsspec; in PRAXINO_RESULTS when empty",
+    ),
     Setting("PRAXINO_KEEP_DAYS", "", "days until a job that has ended is deleted, with its files; never when empty"),
     Setting("PRAXINO_API_KEY", "", "key for the server that --server names"),
     Setting("PRAXINO_DEBUG", "", "any value: show the traceback of unexpected errors"),

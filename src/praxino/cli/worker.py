@@ -101,10 +101,14 @@ def open_queue() -> tuple[Store, ResultFolder]:
     from praxino.jobs.files import ResultFolder
     from praxino.jobs.job import JobState
     from praxino.jobs.store import Store
+    from praxino.jobs.stored import StoredResults
 
     store = Store(settings.database_url())
     has_results = store.counts()[JobState.SUCCEEDED] > 0
-    return store, ResultFolder(settings.results_folder(), store.store_id(), has_results=has_results)
+    root, url = settings.results_folder(), settings.value("PRAXINO_STORE")
+    if url:
+        return store, StoredResults(root, store.store_id(), url, has_results=has_results)
+    return store, ResultFolder(root, store.store_id(), has_results=has_results)
 
 
 def new_supervisor(

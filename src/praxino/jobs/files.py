@@ -74,6 +74,13 @@ class ResultFolder:
         """Where a result's file lies."""
         return self.root / "results" / file.name
 
+    def holds(self, file: ResultFile) -> bool:
+        """Whether a result's file is there, whole. Raises OSError when it cannot be told."""
+        try:
+            return (self.root / "results" / file.name).stat().st_size == file.num_bytes
+        except FileNotFoundError:
+            return False
+
     def preview(self, job_id: str, token: int) -> Path:
         """Where an attempt's newest preview lies, if it has one."""
         return self.root / "states" / job_id / str(token) / PREVIEW

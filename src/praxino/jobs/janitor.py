@@ -97,10 +97,7 @@ def _tell_missing(store: Store, folder: ResultFolder) -> int:
 
 
 def _is_whole(job: Job, folder: ResultFolder) -> bool:
-    try:
-        return all(folder.path(file).stat().st_size == file.num_bytes for file in job.result)
-    except OSError:
-        return False
+    return all(folder.holds(file) for file in job.result)
 
 
 def sweep_hourly(store: Store, folder: ResultFolder, keep_seconds: float | None, stopped: threading.Event) -> None:

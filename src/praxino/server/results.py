@@ -66,8 +66,8 @@ def find_file(job: Job, name: str) -> ResultFile:
 
 def content(services: Services, file: ResultFile) -> Response:
     """The bytes of a file; understands Range, If-Range and HEAD. Raises Problem 404 when they are gone."""
-    path = services.folder.path(file)
     try:
+        path = services.folder.path(file)
         status = path.stat()
     except OSError:
         raise Problem(404, "not_found", "The file of this result is gone.") from None
