@@ -26,9 +26,9 @@ makes the pipeline of a task over its networks (`from_pipe`); `arguments` is wha
 follow its own loop through `callback_on_step_end`; `state` saves what schedulers and generators keep.
 """
 
-from praxino.families._stock.arguments import Given, standard
+from praxino.families._stock.arguments import Given, standard, with_clip
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.family import StockFamily
 from praxino.families._stock.schedulers import DIFFUSION, FLOW
 
-__all__ = ["DIFFUSION", "FLOW", "Folder", "Given", "StockFamily", "standard"]
+__all__ = ["DIFFUSION", "FLOW", "Folder", "Given", "StockFamily", "standard", "with_clip"]

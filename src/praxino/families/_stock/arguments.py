@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from praxino.families._stock import control, reference
 from praxino.families._stock.pictures import fitted, of_role
 from praxino.recipe import Recipe
 
@@ -53,7 +54,17 @@ def standard(given: Given) -> dict[str, Any]:
         arguments["sigmas"] = list(recipe.sigmas)
     if (rescale := recipe.guidance_phases[0].rescale) != 1:
         arguments["guidance_rescale"] = 1 - rescale
-    return arguments | _changed(given)
+    return arguments | _changed(given) | control.arguments(given) | reference.arguments(given)
+
+
+def with_clip(given: Given) -> dict[str, Any]:
+    """As `standard`, for pipelines whose only reader is CLIP: long and weighed prompts become embeddings."""
+    from praxino.families._stock import prompt
+
+    arguments = standard(given)
+    if embedded := prompt.arguments(given):
+        arguments = {name: value for name, value in arguments.items() if name not in ("prompt", "negative_prompt")}
+    return arguments | embedded
 
 
 def _changed(given: Given) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A CLIP tokenizer made on the spot: words are spelled letter by letter. For miniatures. No torch."""
+"""A CLIP tokenizer made on the spot, which spells words letter by letter, and an encoder for it. For miniatures."""
 
 from __future__ import annotations
 
@@ -39,3 +39,19 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     """Write a JSON file, and its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+
+
+def encoder_config(vocabulary_size: int, channels: int) -> Any:
+    """The config of a small CLIP text encoder for such a tokenizer."""
+    from transformers import CLIPTextConfig
+
+    return CLIPTextConfig(
+        vocab_size=vocabulary_size,
+        hidden_size=channels,
+        intermediate_size=2 * channels,
+        projection_dim=channels,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        bos_token_id=vocabulary_size - 2,
+        eos_token_id=vocabulary_size - 1,
+    )

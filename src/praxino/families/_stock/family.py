@@ -31,7 +31,7 @@ class StockFamily:
     title: str
     variants: Mapping[str, Variant]
     pipelines: Mapping[str, str]
-    """The diffusers pipeline class of each task."""
+    """The diffusers pipeline class of each task, and of "TASK+control" and "TASK+union" with ControlNets beside it."""
     classes: tuple[str, ...]
     """What `_class_name` is in the model_index.json of a folder of this family."""
     variant_of: Callable[[Folder], Variant | None]
@@ -45,6 +45,8 @@ class StockFamily:
     """Whether the pipelines take `sigmas`."""
     rescaling: tuple[str, ...] = ()
     """The tasks whose pipeline has `guidance_rescale`."""
+    refuse_lora: Callable[[Path], None] | None = None
+    """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
     unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None
     """Latents as the pipeline holds them to (1, C, h, w), where they differ."""
 
@@ -64,8 +66,11 @@ class StockFamily:
         return plan.plan(self, request, variant, shape, task)
 
     def check_lora(self, path: Path) -> float | None:
-        """Refuse what holds no LoRA."""
-        raise UserError(f"{self.title} takes no LoRA.")
+        """Refuse what holds no LoRA for this family."""
+        if self.refuse_lora is None:
+            raise UserError(f"{self.title} takes no LoRA.")
+        self.refuse_lora(path)
+        return None
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         """Load the networks."""
@@ -75,7 +80,9 @@ class StockFamily:
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
         """Put the recipe's LoRAs and companions on the networks, in place of any before."""
-        return parts
+        from praxino.families._stock.equip import equip
+
+        return equip(parts, recipe)
 
     def denoise(
         self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None
@@ -103,11 +110,18 @@ class StockFamily:
 
     def pipeline_name(self, recipe: Recipe, parts: Parts) -> str:
         """The diffusers class that draws a recipe."""
-        return self.pipelines[recipe.task]
+        from praxino.families._stock import control
+
+        found = control.networks(parts, recipe)
+        beside = "+union" if control.is_union(found) else "+control" if found else ""
+        return self.pipelines[recipe.task + beside]
 
     def components(self, parts: Parts, recipe: Recipe) -> dict[str, Any]:
         """What its pipeline needs besides the checkpoint's own networks."""
-        return {}
+        from praxino.families._stock import control
+
+        found = control.networks(parts, recipe)
+        return {"controlnet": control.component(found)} if found else {}
 
     def load_file(self, path: Path, variant: Variant, kind: Any, dtype: torch.dtype) -> Any:
         """A single-file checkpoint as a pipeline."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,28 +30,18 @@ class Parts:
     variant: Variant
     device: torch.device
     dtype: torch.dtype
-    controls: dict[str, Any] = field(default_factory=dict)
-    """What follows maps, by the role of its companion."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """What is worked out once and used again."""
+    """What is loaded or worked out once and used again: companions by role, and what else a module names here."""
 
 
 def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
     """See `Family.load`."""
-    from safetensors import SafetensorError
-
     kind = diffusers_class(family.pipelines[variant.tasks[0]])
-    try:
-        with quiet():
-            base = (
-                family.load_file(path, variant, kind, DTYPES[dtype])
-                if path.is_file()
-                else _from_folder(path, kind, DTYPES[dtype])
-            )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
-        if isinstance(problem, torch.OutOfMemoryError):
-            raise
-        raise ModelError(f"{path} is damaged or incomplete: {problem}") from problem
+    with quiet(), damaged(path):
+        if path.is_file():
+            base = family.load_file(path, variant, kind, DTYPES[dtype])
+        else:
+            base = _from_folder(path, kind, DTYPES[dtype])
     for network in base.components.values():
         if isinstance(network, torch.nn.Module):
             network.requires_grad_(False).eval().to(device)
@@ -77,14 +67,32 @@ def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
 
 
 def _from_folder(folder: Path, kind: Any, dtype: torch.dtype) -> Any:
-    halves = any(folder.glob("*/*.fp16.safetensors")) and not any(folder.glob("[uvt]*/*model.safetensors"))
     return kind.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
-        variant="fp16" if halves else None,
+        variant=weights_variant(folder.glob("*/*.safetensors")),
     )
+
+
+def weights_variant(files: Iterable[Path]) -> str | None:
+    """The name that diffusers wants for a copy which only has the files in half precision."""
+    halves = [".fp16." in file.name for file in files]
+    return "fp16" if halves and all(halves) else None
+
+
+@contextmanager
+def damaged(path: Path) -> Iterator[None]:
+    """Tell what goes wrong in reading a checkpoint as a ModelError."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
+        if isinstance(problem, torch.OutOfMemoryError):
+            raise
+        raise ModelError(f"{path} is damaged or incomplete: {problem}") from problem
 
 
 @contextmanager

@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
+from praxino.families._stock import annotate
 from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request, flag
 
@@ -26,6 +28,7 @@ VIDEO_FIELDS = ("last", "first", "keyframes", "extend", "stg", "stg_blocks", "st
 def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
     """See `Family.plan`."""
     _refuse_unknown(family, request, variant)
+    _check_controls(family, request, task)
     scheduler = request.scheduler or variant.scheduler
     if request.scheduler and request.scheduler not in family.schedulers:
         raise UserError(
@@ -43,11 +46,11 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
         sigmas=request.sigmas or variant.sigmas,
         negative_prompt=_negative_prompt(request, variant, phases),
         options={**options, **_steering(request)},
-        companions=tuple(companions(request, variant)),
+        companions=tuple(_companions(request, variant)),
     )
 
 
-def companions(request: Request, variant: Variant) -> Iterator[Companion]:
+def _companions(request: Request, variant: Variant) -> Iterator[Companion]:
     """The other checkpoints that a wish needs: those that it names, else those of the variant's options."""
     own = variant.options.get("companions", {})
     for index, text in enumerate(request.control):
@@ -58,9 +61,29 @@ def companions(request: Request, variant: Variant) -> Iterator[Companion]:
             yield Companion(f"annotator:{kind}", annotator)
     if request.reference:
         yield Companion("ip-adapter", request.ip_adapter or _own(own, "ip-adapter", "--ip-adapter"))
+        yield Companion("image-encoder", _image_encoder(request, own))
     for text in request.embedding:
         path, token = split_embedding(text)
+        if token not in request.prompt and token not in (request.negative_prompt or ""):
+            raise UserError(f"--embedding {text[:200]}: no prompt has its word {token!r}; write it where it is meant.")
         yield Companion(f"embedding:{token}", path)
+
+
+def _image_encoder(request: Request, own: dict[str, str]) -> str:
+    """The one beside an adapter that is named by its file, else the model's own."""
+    beside = Path(request.ip_adapter or "").expanduser().parent / "image_encoder"
+    return str(beside) if request.ip_adapter and beside.is_dir() else _own(own, "image-encoder", "--ip-adapter")
+
+
+def _check_controls(family: StockFamily, request: Request, task: str) -> None:
+    kinds = [text.partition("=")[0] for text in request.control]
+    if kinds and f"{task}+control" not in family.pipelines:
+        raise UserError(f"--control: {family.title} does not follow maps in {task}; leave it out.")
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise UserError(f"--control {kind} is given {kinds.count(kind)} times; give each kind of map once.")
+        if not kind.endswith("-map"):
+            annotate.check(kind)
 
 
 def split_embedding(text: str) -> tuple[str, str]:
@@ -133,6 +156,8 @@ def _steps(request: Request, variant: Variant, task: str) -> tuple[int, dict[str
 def _steering(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if request.lora_blocks:
+        if not request.lora:
+            raise UserError("--lora-blocks says where LoRAs are laid: add --lora FILE.")
         found["lora_blocks"] = [pattern.strip() for pattern in request.lora_blocks.split(",")]
     if request.reference:
         found["reference_use"] = request.reference_use or "all"

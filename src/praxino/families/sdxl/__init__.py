@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from praxino.families import Family
-from praxino.families._stock import StockFamily
+from praxino.families._stock import StockFamily, with_clip
+from praxino.families._stock.lora import check_unet
 from praxino.families.sdxl.variants import PUBLISHED, variant_of
 
 
@@ -24,9 +25,19 @@ FAMILY: Family = StockFamily(
         "image-to-image": "StableDiffusionXLImg2ImgPipeline",
         "inpainting": "StableDiffusionXLInpaintPipeline",
         "outpainting": "StableDiffusionXLInpaintPipeline",
+        "text-to-image+control": "StableDiffusionXLControlNetPipeline",
+        "image-to-image+control": "StableDiffusionXLControlNetImg2ImgPipeline",
+        "inpainting+control": "StableDiffusionXLControlNetInpaintPipeline",
+        "outpainting+control": "StableDiffusionXLControlNetInpaintPipeline",
+        "text-to-image+union": "StableDiffusionXLControlNetUnionPipeline",
+        "image-to-image+union": "StableDiffusionXLControlNetUnionImg2ImgPipeline",
+        "inpainting+union": "StableDiffusionXLControlNetUnionInpaintPipeline",
+        "outpainting+union": "StableDiffusionXLControlNetUnionInpaintPipeline",
     },
     classes=("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,
+    arguments=with_clip,
+    refuse_lora=lambda path: check_unet(path, "SDXL", (2048,)),
     rescaling=("text-to-image", "image-to-image", "inpainting", "outpainting"),
 )

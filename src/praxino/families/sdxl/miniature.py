@@ -79,26 +79,10 @@ def make_pipeline(folder: Path) -> Any:
     clip_tokenizer.write(folder / "tokenizer_2", "!")
     return diffusers_class("StableDiffusionXLPipeline")(
         vae=diffusers_class("AutoencoderKL")(**VAE),
-        text_encoder=CLIPTextModel(text_config(size, TEXT_CHANNELS[0])),
-        text_encoder_2=CLIPTextModelWithProjection(text_config(size, TEXT_CHANNELS[1])),
+        text_encoder=CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[0])),
+        text_encoder_2=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[1])),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
         unet=diffusers_class("UNet2DConditionModel")(**UNET),
         scheduler=diffusers_class("EulerDiscreteScheduler")(**SCHEDULER),
-    )
-
-
-def text_config(vocabulary_size: int, channels: int) -> Any:
-    """The config of a small CLIP text encoder."""
-    from transformers import CLIPTextConfig
-
-    return CLIPTextConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=channels,
-        intermediate_size=2 * channels,
-        projection_dim=channels,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=vocabulary_size - 2,
-        eos_token_id=vocabulary_size - 1,
     )

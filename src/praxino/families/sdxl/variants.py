@@ -1,29 +1,40 @@
-"""The published SDXL checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+"""The published SDXL checkpoints, as data, and how configs tell which lies in a folder. No torch.
+
+Steps and guidance are the defaults of diffusers' pipelines, but where a checkpoint's own page says otherwise (Turbo).
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Variant
 from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.schedulers import DIFFUSION, name_of
+from praxino.families._stock.unet import CHANGING, DEPTH_ANYTHING, DRAWING, FILLING, GRID, found, half_files
 from praxino.recipe import GuidancePhase
 
-TASKS = ("text-to-image", "image-to-image", "inpainting", "outpainting")
-GRID = Grid(size_multiple=8, min_side=256, max_side=2048, frame_step=1, max_frames=1)
-"""Multiples of 8 are what the pipelines take; the bounds are our own: beyond them, pictures fall apart."""
+TEXT_WIDTH = 2048
+"""The UNet's cross_attention_dim: both text encoders together."""
 OPEN_RAIL = "CreativeML Open RAIL++-M"
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
-STRENGTH = {"image-to-image": 0.8, "inpainting": 1.0, "outpainting": 1.0}
+COMPANIONS = {
+    "controlnet:canny": "diffusers/controlnet-canny-sdxl-1.0",
+    "controlnet:depth": "diffusers/controlnet-depth-sdxl-1.0",
+    "controlnet:pose": "xinsir/controlnet-openpose-sdxl-1.0",
+    "annotator:depth": DEPTH_ANYTHING,
+    "ip-adapter": "h94/IP-Adapter/sdxl_models/ip-adapter_sdxl.safetensors",
+    "image-encoder": "h94/IP-Adapter/sdxl_models/image_encoder",
+}
+STEERING = (
+    *(f"control:{kind}" for kind in ("canny", "depth", "pose", "scribble", "normal", "segmentation", "tile")),
+    "reference", "reference:style", "reference:layout", "lora", "embedding",
+)  # fmt: skip
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
     defaults: dict[str, Any] = {
         "licence": OPEN_RAIL,
         "restrictions": RESTRICTIONS,
-        "tasks": TASKS,
-        "grid": GRID,
+        "tasks": DRAWING,
         "width": 1024,
         "height": 1024,
         "steps": 50,
@@ -33,30 +44,40 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         name=name,
         title=title,
         source=source,
+        grid=GRID,
         num_frames=1,
         fps=1.0,
         schedule="scheduler",
         dtype="float16",
         max_text_tokens=77,
-        options={"strength": STRENGTH},
+        options={"strength": CHANGING, "companions": COMPANIONS},
+        steering=STEERING,
         **{**defaults, **data},
     )
 
 
-BASE = _published("sdxl-base", "SDXL 1.0 base", "stabilityai/stable-diffusion-xl-base-1.0")
+_HALF_FILES = half_files("text_encoder", "text_encoder_2", "unet", "vae")
+_SMALL: dict[str, Any] = {"width": 512, "height": 512}
+
+BASE = _published("sdxl-base", "Stable Diffusion XL 1.0", "stabilityai/stable-diffusion-xl-base-1.0", files=_HALF_FILES)
 TURBO = _published(
-    "sdxl-turbo", "SDXL Turbo: one step", "stabilityai/sdxl-turbo",
-    steps=1, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),), width=512, height=512,
-    scheduler="euler-ancestral",
-    licence="Stability AI Community License", restrictions="free of charge up to a yearly revenue; read it first",
+    "sdxl-turbo", "SDXL Turbo: 1 to 4 steps", "stabilityai/sdxl-turbo",
+    steps=1, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),), scheduler="euler-ancestral",
+    licence="Stability AI's (sai-nc-community)", restrictions="see stability.ai/license before commercial use",
+    files=_HALF_FILES, **_SMALL,
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (BASE, TURBO)}
+SMALL = _published("sdxl-512", "SDXL tuned to 512 pixels by Hotshot", "hotshotco/SDXL-512", **_SMALL)
+INPAINTING = _published(
+    "sdxl-inpainting", "SDXL 1.0 inpainting 0.1: draws what a mask covers",
+    "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
+    tasks=FILLING, guidance_phases=(GuidancePhase(start=1.0, scale=7.5),), files=_HALF_FILES,
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (BASE, TURBO, SMALL, INPAINTING)}
 
 
-def variant_of(folder: Folder) -> Variant | None:
-    """A folder's variant: a published one where the configs have its marks, else one made for it."""
-    unet, scheduler = folder.config("unet"), folder.config("scheduler")
-    side = unet.get("sample_size", 128) * 8
-    name = name_of(scheduler, DIFFUSION)
-    base = BASE
-    return dataclasses.replace(base, width=side, height=side, scheduler=name)
+def variant_of(folder: Folder) -> Variant:
+    """A variant for a folder: fine-tunes cannot be told from what they were tuned from, but distilled ones can."""
+    scheduler = folder.config("scheduler")
+    one_step = scheduler.get("timestep_spacing") == "trailing" and "Ancestral" in scheduler.get("_class_name", "")
+    base = TURBO if one_step else INPAINTING if folder.config("unet").get("in_channels") == 9 else BASE
+    return found(base, "sdxl-custom", "an SDXL checkpoint", folder)

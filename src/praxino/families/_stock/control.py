@@ -1,0 +1,123 @@
+"""ControlNets beside a UNet: loading them, and the maps that they follow as a pipeline's arguments."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from praxino.errors import ModelError
+from praxino.families._stock import annotate
+from praxino.families._stock.checkpoint import read_json
+from praxino.families._stock.pictures import fitted
+from praxino.recipe import Recipe
+
+if TYPE_CHECKING:
+    from praxino.families._stock.arguments import Given
+    from praxino.families._stock.load import Parts
+
+PLAIN, UNION = "ControlNetModel", "ControlNetUnionModel"
+UNION_MODES = {"pose": 0, "depth": 1, "scribble": 2, "canny": 3, "normal": 4, "segmentation": 5, "tile": 6}
+"""The input of a union ControlNet for each kind of map (xinsir/controlnet-union-sdxl-1.0)."""
+CONTROLNET, ANNOTATOR = "controlnet:", "annotator:"
+
+
+def equip(parts: Parts, recipe: Recipe) -> None:
+    """Load what the recipe's controls need, and let go of what they do not.
+
+    Raises:
+        ModelError: a companion is no ControlNet, or union and plain ones are mixed.
+    """
+    wanted = {c.role: c.path for c in recipe.companions if c.role.startswith((CONTROLNET, ANNOTATOR))}
+    loaded = {parts.kept[role][0]: parts.kept[role][1] for role in list(parts.kept) if role.startswith(CONTROLNET)}
+    for role in [role for role in parts.kept if role.startswith((CONTROLNET, ANNOTATOR)) and role not in wanted]:
+        del parts.kept[role]
+    for role, path in wanted.items():
+        if role.startswith(ANNOTATOR):
+            if parts.kept.get(role, ("",))[0] != path:
+                parts.kept[role] = (path, annotate.load_depth(path, parts.device))
+            continue
+        loaded[path] = loaded[path] if path in loaded else _load(Path(path), parts)
+        parts.kept[role] = (path, loaded[path])
+    kinds = {type(network).__name__ for _, network in networks(parts, recipe)}
+    if len(kinds) > 1:
+        raise ModelError("a union ControlNet cannot be used beside others; name it for each --control.")
+
+
+def networks(parts: Parts, recipe: Recipe) -> list[tuple[str, Any]]:
+    """The kind and the ControlNet of each of the recipe's controls, in their order."""
+    kinds = [condition.role.partition(":")[2] for condition in recipe.conditions if _is_control(condition.role)]
+    missing = [kind for kind in kinds if CONTROLNET + kind not in parts.kept]
+    if missing:
+        raise ModelError(f"no ControlNet is loaded for {missing[0]}.")
+    return [(kind, parts.kept[CONTROLNET + kind][1]) for kind in kinds]
+
+
+def is_union(found: list[tuple[str, Any]]) -> bool:
+    """Whether they are all one ControlNet that is told what its maps are."""
+    return bool(found) and type(found[0][1]).__name__ == UNION
+
+
+def component(found: list[tuple[str, Any]]) -> Any:
+    """The ControlNets as a pipeline's `controlnet`."""
+    nets = [network for _, network in found]
+    return nets[0] if len(nets) == 1 or is_union(found) else nets
+
+
+def arguments(given: Given) -> dict[str, Any]:
+    """The maps and their scales. Pipelines that have no picture of their own call the maps `image`."""
+    found = networks(given.parts, given.recipe)
+    if not found:
+        return {}
+    conditions = zip(given.recipe.conditions, given.pictures, strict=True)
+    chosen = [(condition, frames) for condition, frames in conditions if _is_control(condition.role)]
+    maps = [_map(given, condition.role, frames) for condition, frames in chosen]
+    scales = [condition.strength for condition, _ in chosen]
+    if is_union(found):
+        modes = [_mode(kind) for kind, _ in found]
+        return {"control_image": maps, "control_mode": modes, "controlnet_conditioning_scale": scales}
+    name = "control_image" if given.takes("control_image") else "image"
+    if len(maps) == 1:
+        return {name: maps[0], "controlnet_conditioning_scale": scales[0]}
+    return {name: maps, "controlnet_conditioning_scale": scales}
+
+
+def _is_control(role: str) -> bool:
+    return role.startswith(("control:", "annotate:"))
+
+
+def _map(given: Given, role: str, frames: np.ndarray) -> Image.Image:
+    use, _, kind = role.partition(":")
+    picture = fitted(frames, given.recipe.width, given.recipe.height)
+    if use == "control":
+        return picture
+    pixels = np.array(picture)
+    if kind == "canny":
+        return Image.fromarray(annotate.canny(pixels))
+    return Image.fromarray(annotate.depth(pixels, given.parts.kept[ANNOTATOR + kind][1]))
+
+
+def _mode(kind: str) -> int:
+    if kind not in UNION_MODES:
+        raise ModelError(f"a union ControlNet knows no {kind} maps, only {', '.join(UNION_MODES)}.")
+    return UNION_MODES[kind]
+
+
+def _load(folder: Path, parts: Parts) -> Any:
+    from praxino.families._stock.load import damaged, diffusers_class, weights_variant
+
+    config = read_json(folder / "config.json")
+    if "conditioning_embedding_out_channels" not in config:
+        raise ModelError(f"{folder} holds no ControlNet in the layout of diffusers.")
+    name = UNION if "num_control_type" in config else PLAIN
+    with damaged(folder):
+        network = diffusers_class(name).from_pretrained(
+            folder,
+            dtype=parts.dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            variant=weights_variant(folder.glob("*.safetensors")),
+        )
+    return network.requires_grad_(False).eval().to(parts.device)

