@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,11 +76,11 @@ def command(
         _work(devices[0], incarnation, hang_seconds)
         return
     store, folder = open_queue()
-    supervisor = new_supervisor(store, devices or every_device(), drain_seconds, hang_seconds)
-    _on_signals((signal.SIGTERM, signal.SIGINT), supervisor.drain, supervisor.hand_back)
-    with house_kept(store, folder):
-        supervisor.run()
-    store.close()
+    with closing(store):
+        supervisor = new_supervisor(store, devices or every_device(), drain_seconds, hang_seconds)
+        _on_signals((signal.SIGTERM, signal.SIGINT), supervisor.drain, supervisor.hand_back)
+        with house_kept(store, folder):
+            supervisor.run()
 
 
 def name_queue(database: str | None, results: str | None) -> None:
@@ -104,11 +104,15 @@ def open_queue() -> tuple[Store, ResultFolder]:
     from praxino.jobs.stored import StoredResults
 
     store = Store(settings.database_url())
-    has_results = store.counts()[JobState.SUCCEEDED] > 0
-    root, url = settings.results_folder(), settings.value("PRAXINO_STORE")
-    if url:
-        return store, StoredResults(root, store.store_id(), url, has_results=has_results)
-    return store, ResultFolder(root, store.store_id(), has_results=has_results)
+    try:
+        has_results = store.counts()[JobState.SUCCEEDED] > 0
+        root, url = settings.results_folder(), settings.value("PRAXINO_STORE")
+        if url:
+            return store, StoredResults(root, store.store_id(), url, has_results=has_results)
+        return store, ResultFolder(root, store.store_id(), has_results=has_results)
+    except BaseException:
+        store.close()
+        raise
 
 
 def new_supervisor(

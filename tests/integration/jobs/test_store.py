@@ -141,12 +141,13 @@ def test_a_lease_runs_out(url):
 
 
 def test_a_late_heartbeat_saves_a_lease_that_nobody_took(url):
-    store = Store(url, lease_seconds=0.05)
-    put(store)
+    store = Store(url, lease_seconds=0.5)
+    job_id = put(store)
     lease = store.claim("w1").lease
-    time.sleep(0.1)
+    time.sleep(0.6)
     assert store.heartbeat(lease) is Signal.GO_ON
     assert take(store, "w2") is None
+    assert store.get(job_id).state is JobState.RUNNING
     store.close()
 
 
