@@ -43,7 +43,7 @@ def pull(name: str, revision: str | None, folder: str | None, quiet: bool, as_js
         planned = pulling.plan(name, Carried(Path(folder)) if folder else Hub(), revision)
         _announce(telling, planned)
         done = planned.total_bytes - planned.missing_bytes
-        with telling.counting("fetching", planned.total_bytes, done) as counting:
+        with telling.counting("fetching", planned.total_bytes, done, "checking hashes") as counting:
             path = pulling.fetch(planned, counting.add)
         telling.event("pulled", name=planned.name, path=str(path))
         telling.say(f"{planned.name} is here: {path}")
@@ -98,7 +98,7 @@ def import_model(path: str, name: str, allow_pickle: bool, quiet: bool, as_json:
 
     telling = Telling(quiet, as_json)
     with _outcome(telling, "cancelled; nothing was imported"):
-        with telling.counting("copying") as counting:
+        with telling.counting("copying", last="noting hashes") as counting:
             record = take_in(Path(path).expanduser(), name, allow_pickle=allow_pickle, on_bytes=counting.reach)
         kept = records.kept(name)
         telling.event("imported", name=name, kind=record.kind, about=record.about, path=str(kept))
@@ -187,6 +187,7 @@ def _outcome(telling: Telling, cancelled: str) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
+            telling.event("failed", error=Cancelled.__name__, message=cancelled)
             raise Cancelled(cancelled) from None
         except PraxinoError as problem:
             telling.event("failed", error=type(problem).__name__, message=str(problem))

@@ -38,9 +38,9 @@ class Telling:
         if not self.as_json and (self.quiet or not sys.stdout.isatty()):
             click.echo(text)
 
-    def counting(self, doing: str, total_bytes: int = 0, done_bytes: int = 0) -> Counting:
-        """A live count of bytes, to be used as a context manager."""
-        return Counting(self, doing, total_bytes, done_bytes)
+    def counting(self, doing: str, total_bytes: int = 0, done_bytes: int = 0, last: str = "") -> Counting:
+        """A live count of bytes, to be used as a context manager; `last` is what is still done when all are there."""
+        return Counting(self, doing, total_bytes, done_bytes, last)
 
 
 class Counting:
@@ -52,6 +52,7 @@ class Counting:
         doing: str,
         total_bytes: int,
         done_bytes: int = 0,
+        last: str = "",
         stream: TextIO | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -59,6 +60,7 @@ class Counting:
         self._doing = doing
         self._total = total_bytes
         self._done = self._done_before = done_bytes
+        self._last = last
         self._stream = stream or sys.stderr
         self._terminal = examine(self._stream)
         self._clock = clock
@@ -84,7 +86,8 @@ class Counting:
         if self._draws and (now >= self._next_draw or self._done >= self._total):
             self._next_draw = now + REDRAW_SECONDS
             rate = (self._done - self._done_before) / max(now - self._began, 1e-3)
-            self._stream.write("\r" + line(self._doing, self._done, self._total, rate, self._terminal) + "\x1b[K")
+            doing = self._last if self._last and self._done >= self._total else self._doing
+            self._stream.write("\r" + line(doing, self._done, self._total, rate, self._terminal) + "\x1b[K")
             self._stream.flush()
 
     @property

@@ -53,7 +53,7 @@ class Entry:
             return ""
         if self.path.is_relative_to(bundled_folder()):
             return "bundled"
-        if self.path.is_relative_to(hub_cache.root()):
+        if self.path.is_relative_to(hub_cache.root()) and (self.name in published() or Source.parse(self.name)):
             return "pulled"
         if self.path.parent == records.models_folder():
             return "imported" if records.read(self.name) else "placed"

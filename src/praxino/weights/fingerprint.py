@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from praxino.weights.selection import choose
+
 WHOLE_BYTES = 64 * 2**20
 """Files up to this size are hashed whole."""
 _PIECE_BYTES = 2**20
@@ -17,6 +19,7 @@ _WEIGHED = {".json", ".safetensors", ".model", ".txt", ".jinja"}
 def fingerprint(path: Path) -> str:
     """Hex digest (32 digits) of a checkpoint: a file, or the configs, weights and tokenizers in a folder.
 
+    Of a snapshot in the Hugging Face cache, only what a pull brings counts: other tools add files of their own to it.
     Larger files count by their size, their header and pieces spread over them: 17 MiB each at most.
     """
     digest = hashlib.sha256()
@@ -38,10 +41,10 @@ def size_bytes(path: Path) -> int:
 def _files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return sorted(
-        (file for file in path.rglob("*") if file.is_file() and file.suffix in _WEIGHED),
-        key=lambda file: file.relative_to(path).as_posix(),
-    )
+    names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+    if path.parent.name == "snapshots":
+        names = choose(names).files
+    return [path / name for name in sorted(names) if (path / name).suffix in _WEIGHED]
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-_PIECE_BYTES = 2**22
+_PIECE_BYTES = 2**24
 
 
 def sha256(path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:

@@ -35,7 +35,7 @@ def repository(repo: str, cache: Path | None = None) -> Path:
 
 def commit_of(source: Source, cache: Path | None = None) -> str | None:
     """The commit that the source's revision meant when it was fetched; None when it never was."""
-    if _COMMIT.fullmatch(source.revision):
+    if is_commit(source.revision):
         return source.revision
     try:
         return (repository(source.repo, cache) / "refs" / source.revision).read_text(encoding="utf-8").strip()
@@ -62,7 +62,7 @@ def revisions(repo: str) -> list[str]:
 def known_hash(file: Path) -> str | None:
     """The hash that a snapshot's file must have: the name of its blob. None where links are not possible."""
     name = Path(os.readlink(file)).name if file.is_symlink() else ""
-    return name if _BLOB.fullmatch(name) else None
+    return name if is_hash(name) else None
 
 
 def place(source: Source, commit: str, files: dict[str, Path]) -> Path:
@@ -82,6 +82,16 @@ def place(source: Source, commit: str, files: dict[str, Path]) -> Path:
     if source.revision != commit:
         _write_ref(repository(source.repo) / "refs" / source.revision, commit)
     return folder
+
+
+def is_commit(text: str) -> bool:
+    """Whether a text is the name of a commit, and so of a snapshot."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a hash, and so the name of a blob."""
+    return _BLOB.fullmatch(text) is not None
 
 
 def is_inside(name: str) -> bool:

@@ -122,6 +122,9 @@ def _named(name: str, revision: str | None) -> tuple[Variant | None, Source]:
     if source is None:
         raise UserError(catalog.unknown(name) + "\nOf the Hub, name the repository: owner/name")
     if revision is not None:
+        asked = Source.parse(f"{source.repo}@{revision}")
+        if asked is None:
+            raise UserError(f"--revision {revision!r} is no branch, tag or commit; see the commits of {source.repo}.")
         source = replace(source, revision=revision)
     return variant or _variant_of(source), source
 
@@ -138,7 +141,7 @@ def _check_listing(source: Source, listing: Listing) -> None:
     outside = next((file.path for file in listing.files if not hub_cache.is_inside(file.path)), None)
     if outside is not None:
         raise ModelError(f"{source.repo} lists {outside!r}, which would lie outside of its folder; nothing is fetched.")
-    if not listing.commit or not all(file.hash for file in listing.files):
+    if not hub_cache.is_commit(listing.commit) or not all(hub_cache.is_hash(file.hash) for file in listing.files):
         raise ModelError(
             f"{source.repo} is listed without its commit and hashes, so nothing could be checked; nothing is fetched.\n"
             "Name another mirror in HF_ENDPOINT, or unset it."

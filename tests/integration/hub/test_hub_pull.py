@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from praxino.errors import ModelError
 from praxino.weights import catalog, hub_cache, pull
+from praxino.weights.fingerprint import fingerprint
 from praxino.weights.hub import Hub
 from praxino.weights.source import Source
 from praxino.weights.verify import verify
@@ -66,6 +67,23 @@ def test_what_the_real_client_fetched_is_found(hub, lightricks):
     hub.requests.clear()
     assert fetch("ltx-video-0.9.5")[2] == 0
     assert hub.fetched() == []
+
+
+def test_what_other_tools_add_does_not_make_it_another_model(hub, lightricks):
+    lightricks.files["vae/diffusion_pytorch_model.fp16.safetensors"] = b"x" * 2000
+    path, _, _ = fetch("Lightricks/LTX-Video")
+    before = fingerprint(path)
+    for name in (FILE, "vae/diffusion_pytorch_model.fp16.safetensors"):
+        hf_hub_download("Lightricks/LTX-Video", name, cache_dir=hub_cache.root(), endpoint=hub.url)
+    assert fingerprint(path) == before
+    (path / "vae" / "diffusion_pytorch_model.safetensors").resolve().write_bytes(b"changed")
+    assert fingerprint(path) != before
+
+
+def test_a_model_named_by_its_place_in_the_cache(hub, lightricks, praxino):
+    path, _, _ = fetch("Lightricks/LTX-Video")
+    told = json.loads(praxino("models", "show", str(path), "--json")[1])
+    assert (told["here"], told["path"]) == ("at a path", str(path))
 
 
 def test_a_whole_repository_without_its_copies_and_programs(hub, lightricks):

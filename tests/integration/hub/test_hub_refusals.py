@@ -139,6 +139,28 @@ def test_what_is_only_pickled_is_refused_with_the_fix(hub, large, praxino):
     assert hub.fetched() == []
 
 
+@pytest.mark.parametrize(
+    "told", [{"blobId": "../../../outside"}, {"lfs": {"sha256": "../../outside", "size": 5, "pointerSize": 5}}]
+)
+def test_a_hash_that_leads_out_is_refused(hub, large, monkeypatch, told):
+    described = type(large).described
+    monkeypatch.setattr(type(large), "described", lambda *args: described(*args) | {"lfs": None} | told)
+    with pytest.raises(ModelError, match="without its commit and hashes"):
+        pull.plan("someone/large", Hub())
+
+
+def test_a_commit_that_leads_out_is_refused(hub, large):
+    large.revisions["main"] = "../../outside"
+    with pytest.raises(ModelError, match="without its commit and hashes"):
+        pull.plan("someone/large", Hub())
+
+
+@pytest.mark.parametrize("revision", ["../../outside", "", "a b", "a@b"])
+def test_a_revision_that_cannot_be_one(hub, lightricks, praxino, revision):
+    code, err = refused(praxino, "ltx-video-0.9.5", "--revision", revision)
+    assert (code, "is no branch, tag or commit" in err) == (2, True)
+
+
 @pytest.mark.parametrize("path", ["../outside.safetensors", "/etc/outside.safetensors", "a\\b.safetensors"])
 def test_a_path_that_leads_out_is_refused(hub, large, path):
     large.files = {"config.json": b"{}", path: b"x" * 5000}
@@ -165,6 +187,7 @@ def test_a_file_too_large_for_the_hub_is_left_to_its_own_tool(hub, large, monkey
 
 
 def test_a_full_disk_leaves_no_half_file(hub, large):
+    pytest.importorskip("resource")
     done = subprocess.run([sys.executable, "-c", FULL_DISK], capture_output=True, text=True)
     assert done.returncode == 1
     assert "the disk is full: model.safetensors" in done.stderr

@@ -40,7 +40,7 @@ def test_the_line_never_wraps():
 def test_it_counts_in_place_and_wipes_itself(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
     screen, now = Screen(), [0.0]
-    with Counting(Telling(False, False), "fetching", 4000, 1000, screen, lambda: now[0]) as counting:
+    with Counting(Telling(False, False), "fetching", 4000, 1000, "checking", screen, lambda: now[0]) as counting:
         now[0] = 1.0
         counting.add(1000)
         now[0] = 1.01
@@ -49,7 +49,7 @@ def test_it_counts_in_place_and_wipes_itself(monkeypatch):
         assert "2 kB of 4 kB  1 kB/s  2.0 s left" in screen.getvalue()
         counting.add(-500)
         counting.reach(4000, 4000)
-        assert "4 kB of 4 kB" in screen.getvalue()
+        assert "checking [########################] 4 kB of 4 kB" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
     assert "\n" not in screen.getvalue()
 
