@@ -17,8 +17,8 @@ from praxino.jobs.job import JobState, Submission
 from praxino.jobs.store import Store
 from praxino.request import Request
 
-STEPS = 800
-STRUCK_AT = 400
+STEPS = 600
+STRUCK_AT = 300
 """More steps than are taken before the first one is told of."""
 PATIENCE_SECONDS = 120
 
