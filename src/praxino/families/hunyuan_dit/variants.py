@@ -1,0 +1,54 @@
+"""The published HunyuanDiT checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+SIZES = (
+    (1024, 1024), (1280, 1280), (768, 1024), (864, 1152), (960, 1280), (1024, 768), (1152, 864), (1280, 960),
+    (768, 1280), (1280, 768),
+)  # fmt: skip
+"""What it was trained on (width, height): SUPPORTED_SHAPE of diffusers' pipeline_hunyuandit.py."""
+ANY = Grid(size_multiple=16, min_side=64, max_side=1280, frame_step=1, max_frames=1)
+STEPS = 50
+
+
+def _published(name: str, title: str, source: str) -> Variant:
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        licence="Tencent Hunyuan Community License",
+        restrictions="not licensed in every country, and with limits of use; read it first",
+        tasks=("text-to-image",),
+        grid=dataclasses.replace(ANY, min_side=768, sizes=SIZES),
+        width=1024,
+        height=1024,
+        num_frames=1,
+        fps=1.0,
+        steps=STEPS,
+        guidance_phases=(GuidancePhase(start=1.0, scale=5.0),),
+        scheduler="ddpm",
+        schedule="scheduler",
+        dtype="float16",
+        max_text_tokens=256,
+    )
+
+
+V1_2 = _published("hunyuan-dit-1.2", "HunyuanDiT 1.2", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers")
+V1_1 = _published("hunyuan-dit-1.1", "HunyuanDiT 1.1", "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers")
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (V1_2, V1_1)}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """A folder's variant: only 1.1 is told the picture's size and style."""
+    network = folder.config("transformer")
+    side = network.get("sample_size", 128) * 8
+    variant = V1_1 if network.get("use_style_cond_and_image_meta_size", True) else V1_2
+    return (
+        variant if side == 1024 else dataclasses.replace(variant, name="hunyuan-dit", grid=ANY, width=side, height=side)
+    )

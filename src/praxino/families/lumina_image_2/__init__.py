@@ -1,0 +1,28 @@
+"""Lumina-Image 2.0 by Alpha-VLLM. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from praxino.families import Family
+from praxino.families._stock import FLOW, StockFamily
+from praxino.families.lumina_image_2.variants import PUBLISHED, variant_of
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.lumina_image_2.miniature import write
+
+    write(folder)
+
+
+FAMILY: Family = StockFamily(
+    name="lumina-image-2",
+    title="Lumina-Image 2.0",
+    variants=PUBLISHED,
+    pipelines={"text-to-image": "Lumina2Pipeline"},
+    classes=("Lumina2Pipeline",),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    schedulers=FLOW,
+    flow=True,
+)

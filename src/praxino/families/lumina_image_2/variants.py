@@ -1,0 +1,30 @@
+"""The published Lumina-Image 2.0 checkpoint, as data. No torch."""
+
+from __future__ import annotations
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+LUMINA = Variant(
+    name="lumina-image-2",
+    title="Lumina-Image 2.0",
+    source="Alpha-VLLM/Lumina-Image-2.0",
+    licence="Apache-2.0",
+    tasks=("text-to-image",),
+    grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
+    width=1024,
+    height=1024,
+    num_frames=1,
+    fps=1.0,
+    steps=30,
+    guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    schedule="scheduler",
+    max_text_tokens=256,
+)
+PUBLISHED: dict[str, Variant] = {LUMINA.name: LUMINA}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """There is one."""
+    return LUMINA
