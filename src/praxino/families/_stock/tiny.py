@@ -1,4 +1,4 @@
-"""Parts of miniatures that several families share: a tokenizer of single bytes, text encoders and VAEs of a few channels.
+"""Parts of miniatures that several families share: a tokenizer of bytes, text encoders and VAEs of a few channels.
 
 Weights are drawn from torch's global generator; the caller seeds it.
 """
