@@ -33,7 +33,7 @@ def sdxl(miniature: Path) -> StableDiffusionXLPipeline:
     unet.load_state_dict(spatial)
     with no_progress_bars():
         return StableDiffusionXLPipeline(
-            vae=AutoencoderKL.from_pretrained(miniature, subfolder="vae", torch_dtype=torch.float32),
+            vae=AutoencoderKL.from_pretrained(miniature, subfolder="vae", dtype=torch.float32),
             text_encoder=CLIPTextModel.from_pretrained(miniature / "text_encoder", dtype=torch.float32),
             text_encoder_2=CLIPTextModelWithProjection.from_pretrained(
                 miniature / "text_encoder_2", dtype=torch.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from safetensors import safe_open
 
 from praxino.errors import ModelError
+from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import lora, unet
 from praxino.families.hotshot_xl.layout import Layout, is_whole_unet, read_layout
 from praxino.families.hotshot_xl.networks import Networks, assemble
@@ -29,6 +31,8 @@ class Parts:
     loaded: Networks | None = None
     controlnets: dict[str, Any] = field(default_factory=dict)
     """diffusers' ControlNetModels by path."""
+    annotators: dict[str, Any] = field(default_factory=dict)
+    """Depth models, as `annotate` has them, by path."""
 
     @property
     def networks(self) -> Networks:
@@ -65,9 +69,20 @@ def equip(parts: Parts, recipe: Recipe) -> Parts:
     if base != parts.base:
         parts.loaded, parts.base = None, base
     lora.apply(parts.networks, recipe.loras, tuple(recipe.options["lora_blocks"]))
-    wanted = [companion.path for companion in recipe.companions if companion.role.startswith("controlnet:")]
-    parts.controlnets = {path: parts.controlnets.get(path) or _controlnet(Path(path), parts) for path in wanted}
+    parts.controlnets = _kept(parts.controlnets, recipe, "controlnet:", lambda path: _controlnet(Path(path), parts))
+    parts.annotators = _kept(parts.annotators, recipe, "annotator:", lambda path: _annotator(path, parts))
     return parts
+
+
+def _kept(loaded: dict[str, Any], recipe: Recipe, role: str, load: Callable[[str], Any]) -> dict[str, Any]:
+    """The companions of a role by path: those that are loaded already, and the others."""
+    paths = [companion.path for companion in recipe.companions if companion.role.startswith(role)]
+    return {path: loaded[path] if path in loaded else load(path) for path in paths}
+
+
+def _annotator(path: str, parts: Parts) -> Any:
+    with told_as_damaged(Path(path)):
+        return annotate.load_depth(path, parts.device)
 
 
 def _controlnet(folder: Path, parts: Parts) -> Any:

@@ -12,11 +12,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from praxino.errors import ModelError, UserError
-from praxino.families.hotshot_xl.layout import tensor_names
+from praxino.errors import ModelError
+from praxino.families._stock.lora import check_unet
 from praxino.recipe import Lora
 
-WEIGHTS = ("lora_down.weight", "lora_up.weight", "lora_A.weight", "lora_B.weight", ".down.weight", ".up.weight")
+SDXL_TEXT_WIDTH = 2048
+"""Channels of both text encoders together."""
 ALPHA = ".alpha"
 DOWN = ".lora_A.weight"
 METADATA = "lora_adapter_metadata"
@@ -28,17 +29,9 @@ def check_lora(path: Path) -> None:
     """Look at the names in a file's header. No torch.
 
     Raises:
-        UserError: it is not a safetensors file, or holds other things than the weights of a LoRA.
+        UserError: it is not a safetensors file, or holds other things than the weights of a LoRA for SDXL.
     """
-    names = tensor_names(path)
-    if not names:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    for name in names:
-        if "lora" not in name or not name.endswith((*WEIGHTS, ALPHA)):
-            raise UserError(
-                f"{path} is not a LoRA that can be laid over: it holds {name!r}.\n"
-                "Allowed are LoRAs in the names of diffusers or kohya (no DoRA, LoHa or LoKr)."
-            )
+    check_unet(path, "Hotshot-XL", (SDXL_TEXT_WIDTH,))
 
 
 def apply(networks: Any, loras: tuple[Lora, ...], blocks: tuple[str, ...]) -> None:

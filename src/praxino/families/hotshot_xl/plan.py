@@ -13,8 +13,9 @@ from typing import Any
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
+from praxino.families._stock import annotate
 from praxino.families.hotshot_xl.layout import check_base
-from praxino.families.hotshot_xl.variants import CONTROLNETS
+from praxino.families.hotshot_xl.variants import ANNOTATORS, CONTROLNETS
 from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request, flag
 
@@ -124,7 +125,12 @@ def _base(request: Request, variant: Variant) -> Iterator[Companion]:
 
 
 def _controls(request: Request) -> Iterator[Companion]:
-    """A ControlNet for each control, in their order."""
+    """A ControlNet for each control, in their order, and what makes maps of photos."""
     for index, text in enumerate(request.control):
-        kind = text.partition("=")[0].removesuffix("-map")
+        said = text.partition("=")[0]
+        kind = said.removesuffix("-map")
         yield Companion(f"controlnet:{kind}", request.controlnet[index] if request.controlnet else CONTROLNETS[kind])
+        if said == kind:
+            annotate.check(kind)
+            if kind in ANNOTATORS:
+                yield Companion(f"annotator:{kind}", ANNOTATORS[kind])

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import latents, loop, pictures, sampling, text
 from praxino.families.hotshot_xl.load import Parts
 from praxino.recipe import Recipe
@@ -87,10 +88,19 @@ def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loo
         use, _, kind = condition.role.partition(":")
         if use not in ("control", "annotate"):
             continue
-        maps = pictures.filled(pictures.resampled(frames, recipe.num_frames), recipe.width, recipe.height)
+        fitted = pictures.filled(pictures.resampled(frames, recipe.num_frames), recipe.width, recipe.height)
+        maps = _annotated(recipe, parts, kind, fitted) if use == "annotate" else fitted
         network = parts.controlnets[next(paths)]
         controls.append(loop.Control(network, pictures.unit(maps).to(parts.device, parts.dtype), condition.strength))
     return controls
+
+
+def _annotated(recipe: Recipe, parts: Parts, kind: str, frames: np.ndarray) -> np.ndarray:
+    """A map of each of the frames, (F, H, W, 3) uint8."""
+    if kind == "canny":
+        return np.stack([annotate.canny(frame) for frame in frames])
+    path = next(companion.path for companion in recipe.companions if companion.role == f"annotator:{kind}")
+    return np.stack([annotate.depth(frame, parts.annotators[path]) for frame in frames])
 
 
 @torch.no_grad()

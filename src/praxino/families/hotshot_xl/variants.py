@@ -31,6 +31,8 @@ CONTROLNETS = {
     "depth": "diffusers/controlnet-depth-sdxl-1.0",
 }
 """The original's, by kind."""
+ANNOTATORS = {"depth": "LiheYoung/depth-anything-large-hf"}
+"""Models that make maps, by kind; the original has none, and takes the frames themselves for maps."""
 
 
 def grid(size_multiple: int, min_side: int) -> Grid:
