@@ -22,6 +22,7 @@ from praxino.server.openai.errors import Refusal
 from praxino.server.services import Services
 
 _NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\]){0,2})")
+_PART = re.compile(r"\[([^\]]*)\]")
 
 
 async def read_body(request: Request, services: Services, caller: Caller) -> tuple[dict[str, Any], dict[str, Upload]]:
@@ -56,26 +57,28 @@ async def _received(services: Services, caller: Caller, file: UploadFile, name: 
 
 def nested(items: list[tuple[str, str]]) -> dict[str, Any]:
     """A form's fields as nested values. Raises Refusal."""
-    values: dict[str, Any] = {}
-    columns: dict[str, dict[str, list[str]]] = {}
+    parted: dict[str, list[tuple[tuple[str, ...], str]]] = {}
     for name, value in items:
         found = _NAME.fullmatch(name)
-        parts = re.findall(r"\[([^\]]*)\]", found[2]) if found else None
-        if found is None or parts is None:
+        if found is None:
             raise _unreadable(name)
-        base = found[1]
-        match parts:
-            case []:
-                values[base] = value if base not in values else [*_as_list(values[base]), value]
-            case [""]:
-                values[base] = [*_as_list(values.get(base, [])), value]
-            case [key]:
-                values.setdefault(base, {})[key] = value
-            case ["", key] if key:
-                columns.setdefault(base, {}).setdefault(key, []).append(value)
-            case _:
-                raise _unreadable(name)
-    return {**values, **{name: _rows(name, table) for name, table in columns.items()}}
+        parted.setdefault(found[1], []).append((tuple(_PART.findall(found[2])), value))
+    return {base: _joined(base, fields) for base, fields in parted.items()}
+
+
+def _joined(base: str, fields: list[tuple[tuple[str, ...], str]]) -> Any:
+    """The fields that share the beginning of their names, as one value."""
+    values = [value for _, value in fields]
+    if all(parts in ((), ("",)) for parts, _ in fields):
+        return values[0] if [parts for parts, _ in fields] == [()] else values
+    if all(len(parts) == 1 and parts[0] for parts, _ in fields):
+        return {parts[0]: value for parts, value in fields}
+    table: dict[str, list[str]] = {}
+    for parts, value in fields:
+        if len(parts) != 2 or parts[0] or not parts[1]:
+            raise _unreadable(base + "".join(f"[{part}]" for part in parts))
+        table.setdefault(parts[1], []).append(value)
+    return _rows(base, table)
 
 
 def _rows(name: str, table: dict[str, list[str]]) -> list[dict[str, str]]:
@@ -84,10 +87,6 @@ def _rows(name: str, table: dict[str, list[str]]) -> list[dict[str, str]]:
     if len(counts) > 1:
         raise Refusal(name, f"The objects of {name}[] must all have the same fields: {', '.join(table)}.")
     return [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _unreadable(name: str) -> Refusal:

@@ -30,8 +30,8 @@ def files_in_order(job: Job) -> list[ResultFile]:
 
 def picture_bytes(services: Services, file: ResultFile, cut: Cut) -> bytes:
     """A picture of the answer, with its recipe inside. Raises Problem 404 when the file is gone."""
-    path = services.folder.path(file)
     try:
+        path = services.folder.path(file)
         if cut.frame == "file":
             return path.read_bytes()
         return encoded(_frame(path, last=cut.frame == "last"), cut.format, cut.quality, media.read_metadata(path))

@@ -23,10 +23,11 @@ Format = Literal["png", "jpeg", "webp", "gif"]
 FORMATS = ("png", "jpeg", "webp", "gif")
 MAX_IMAGES = 10
 MAX_PARTIAL_IMAGES = 3
-_IGNORED = ("complexity", "input_fidelity", "moderation", "quality", "safety_identifier", "style", "user")
+_IGNORED = ("complexity", "input_fidelity", "moderation", "quality", "safety_identifier", "user")
 """What a local model has no counterpart for."""
+_HOSTED_STYLES = ("vivid", "natural")
 _OWN = (
-    *_IGNORED, "background", "frame_count", "frame_duration_ms", "image", "mask", "model", "n", "output_compression",
+    "background", "frame_count", "frame_duration_ms", "image", "mask", "model", "n", "output_compression",
     "output_format", "partial_images", "prompt", "response_format", "size", "stream",
 )  # fmt: skip
 
@@ -80,7 +81,7 @@ def read_order(
         raise Refusal("stream", "A GIF cannot be streamed; leave out stream, or choose another output_format.")
     cut = _cut(format, compression, variant, bool(images))
     wish = {
-        **fields.extras(body, _OWN),
+        **fields.extras({name: value for name, value in body.items() if not _is_ignored(name, value)}, _OWN),
         **_gif_timing(body, format),
         "prompt": fields.required_text(body, "prompt"),
         "model": model,
@@ -94,6 +95,10 @@ def read_order(
     }
     partial = fields.integer(body, "partial_images", 0, MAX_PARTIAL_IMAGES) or 0
     return ImageOrder(Request.from_json(wish), cut, link == "url", stream, partial)
+
+
+def _is_ignored(name: str, value: Any) -> bool:
+    return name in _IGNORED or (name == "style" and value in _HOSTED_STYLES)
 
 
 def size_of(body: Mapping[str, Any]) -> str | None:

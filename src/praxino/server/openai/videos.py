@@ -115,8 +115,11 @@ async def remix(request: Request, response: Response, job: Changed, services: Sh
 def _remixed(services: Services, caller: Caller, job: Job, body: dict[str, Any]) -> Any:
     (file,) = results.finished_files(job)
     drawn = read_drawn(services.store.database, [job.id])[job.id]
-    with services.folder.path(file).open("rb") as clip:
-        upload = services.inputs.receive(caller.owner, clip, "the old video")
+    try:
+        with services.folder.path(file).open("rb") as clip:
+            upload = services.inputs.receive(caller.owner, clip, "the old video")
+    except OSError:
+        raise _gone() from None
     return video_order.remixed(job.request, body, choose_model(job.model).variant, drawn.seed, upload.id)
 
 
@@ -180,15 +183,19 @@ def download(job: Seen, services: Shared, variant: Literal["video", "thumbnail",
     (file,) = results.finished_files(job)
     if variant == "video":
         return results.content(services, file)
-    path = services.folder.path(file)
     try:
+        path = services.folder.path(file)
         if variant == "thumbnail":
             return Response(video_assets.thumbnail(path), media_type="image/webp", headers=dict(SAFE_HEADERS))
         num_frames = read_drawn(services.store.database, [job.id])[job.id].num_frames
         sheet = video_assets.spritesheet(path, num_frames)
         return Response(sheet, media_type="image/jpeg", headers=dict(SAFE_HEADERS))
     except OSError:
-        raise Problem(404, "not_found", "The file of this result is gone.") from None
+        raise _gone() from None
+
+
+def _gone() -> Problem:
+    return Problem(404, "not_found", "The file of this result is gone.")
 
 
 @router.delete("/{name}")
