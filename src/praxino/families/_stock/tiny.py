@@ -19,6 +19,13 @@ VAE: dict[str, Any] = {
     "sample_size": 64,
 }
 
+WITHOUT_QUANT = {"use_quant_conv": False, "use_post_quant_conv": False}
+"""What the VAEs of FLUX and later leave out."""
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
 
 def byte_tokenizer(max_length: int, *, more: tuple[str, ...] = (), chat_template: str | None = None) -> Any:
     """A fast tokenizer that spells a text in bytes and ends it with END.
@@ -75,4 +82,23 @@ def clip_config(vocabulary_size: int, channels: int) -> Any:
         num_attention_heads=2,
         bos_token_id=vocabulary_size - 2,
         eos_token_id=vocabulary_size - 1,
+    )
+
+
+def qwen3_config(vocabulary_size: int, channels: int, layers: int) -> Any:
+    """The config of a Qwen3 language model of two heads."""
+    from transformers import Qwen3Config
+
+    return Qwen3Config(
+        vocab_size=vocabulary_size,
+        hidden_size=channels,
+        intermediate_size=2 * channels,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        head_dim=channels // 2,
+        max_position_embeddings=1024,
+        pad_token_id=0,
+        eos_token_id=1,
+        bos_token_id=1,
     )

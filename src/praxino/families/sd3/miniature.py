@@ -57,7 +57,7 @@ def _pipeline(folder: Path) -> Any:
         transformer=diffusers_class("SD3Transformer2DModel")(**TRANSFORMER),
         scheduler=diffusers_class("FlowMatchEulerDiscreteScheduler")(shift=3.0),
         vae=tiny.autoencoder(
-            16, use_quant_conv=False, use_post_quant_conv=False, shift_factor=0.06, scaling_factor=1.5
+            16, **tiny.WITHOUT_QUANT, shift_factor=0.06, scaling_factor=1.5
         ),
         text_encoder=CLIPTextModelWithProjection(tiny.clip_config(size, CHANNELS)),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),

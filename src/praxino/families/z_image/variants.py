@@ -1,0 +1,43 @@
+"""The published Z-Image checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+
+def _published(name: str, title: str, source: str, **data: Any) -> Variant:
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        licence="Apache-2.0",
+        tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
+        grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
+        width=1024,
+        height=1024,
+        num_frames=1,
+        fps=1.0,
+        schedule="scheduler",
+        max_text_tokens=512,
+        options={"strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}},
+        **data,
+    )
+
+
+TURBO = _published(
+    "z-image-turbo", "Z-Image Turbo: few steps, no guidance", "Tongyi-MAI/Z-Image-Turbo",
+    steps=9, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+)  # fmt: skip
+BASE = _published(
+    "z-image", "Z-Image", "Tongyi-MAI/Z-Image", steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=5.0),)
+)
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (TURBO, BASE)}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """Turbo, whose guidance is distilled, unless a praxino.json says otherwise: the configs are alike."""
+    return TURBO
