@@ -6,6 +6,7 @@ that the map's latents are the posterior's mean.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from praxino.errors import ModelError
+from praxino.families.flux.load import readable
 from praxino.families.flux.variants import UNION_MODES
 
 BLOCKS, SINGLE_BLOCKS = "controlnet_block_samples", "controlnet_single_block_samples"
@@ -40,10 +41,9 @@ def load(path: Path, dtype: torch.dtype, device: torch.device) -> Any:
     """
     from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
 
-    try:
+    with readable(path, "ControlNet of FLUX.1"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)  # diffusers' own use of it
         network: Any = FluxControlNetModel.from_pretrained(path, torch_dtype=dtype, local_files_only=True)
-    except (OSError, ValueError, KeyError, RuntimeError) as problem:
-        raise ModelError(f"{path} holds no readable ControlNet of FLUX.1: {problem}") from problem
     return network.requires_grad_(False).eval().to(device)
 
 

@@ -89,7 +89,7 @@ def load_networks(path: Path, variant: Variant, dtype: torch.dtype, device: torc
     Raises:
         ModelError: something is missing or damaged.
     """
-    with readable(path), no_progress_bars():
+    with readable(path, "FLUX.1 checkpoint"):
         if (path / "model_index.json").is_file():
             home, transformer = path, _from_folder(path / "transformer", dtype)
         else:
@@ -111,14 +111,17 @@ def filled(network: Any, config: dict[str, Any], tensors: dict[str, torch.Tensor
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Turn what libraries raise over damaged files into ModelError."""
+def readable(path: Path, what: str) -> Iterator[None]:
+    """Turn what libraries raise over damaged files into ModelError, and keep them from drawing progress bars."""
+    from safetensors import SafetensorError
+
     try:
-        yield
+        with no_progress_bars():
+            yield
     except torch.OutOfMemoryError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError) as problem:
-        raise ModelError(f"{path} is damaged or incomplete: {problem}") from problem
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
+        raise ModelError(f"{path} holds no readable {what}; it is damaged or incomplete: {problem}") from problem
 
 
 @contextmanager

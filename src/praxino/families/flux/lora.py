@@ -86,12 +86,13 @@ def _lay(networks: Networks, lora: Lora, patterns: list[str]) -> Iterator[Callab
 
 
 def _read(path: Path) -> dict[Key, Layer]:
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         tensors = load_file(path)
         pieces = read_names(tensors, path)
-    except (OSError, UserError, ValueError) as problem:
+    except (OSError, SafetensorError, UserError, ValueError) as problem:
         raise ModelError(f"cannot read the LoRA {path}: {problem}") from problem
     layers: dict[Key, Layer] = {}
     for name, piece in pieces.items():

@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from praxino.errors import ModelError
 from praxino.families.flux import canny
+from praxino.families.flux.load import readable
 from praxino.families.flux.pictures import to_pixels
 
 
@@ -43,11 +43,9 @@ def load(path: Path, device: torch.device) -> Depth:
     """
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
-    try:
+    with readable(path, "depth network"):
         network = AutoModelForDepthEstimation.from_pretrained(path, local_files_only=True)
         processor = AutoImageProcessor.from_pretrained(path, local_files_only=True, backend="pil")
-    except (OSError, ValueError, KeyError, RuntimeError) as problem:
-        raise ModelError(f"{path} holds no readable depth network: {problem}") from problem
     return Depth(network.requires_grad_(False).eval().to(device), processor)
 
 

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from praxino.errors import ModelError
+from praxino.families.flux.load import readable
 from praxino.families.flux.pictures import to_pixels
 from praxino.families.flux.text import Text
 
@@ -41,13 +41,11 @@ def load(folder: Path, dtype: torch.dtype, device: torch.device) -> Redux:
     from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
     from transformers import SiglipVisionModel
 
-    try:
+    with readable(folder, "Redux"):
         encoder: Any = SiglipVisionModel.from_pretrained(folder / "image_encoder", dtype=dtype, local_files_only=True)
         embedder: Any = ReduxImageEncoder.from_pretrained(
             folder / "image_embedder", torch_dtype=dtype, local_files_only=True
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as problem:
-        raise ModelError(f"{folder} holds no readable Redux: {problem}") from problem
     for network in (encoder, embedder):
         network.requires_grad_(False).eval().to(device)
     return Redux(encoder, embedder)
