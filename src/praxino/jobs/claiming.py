@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, exists, insert, or_, select, update
 
 from praxino.jobs.database import Database, Moment
 from praxino.jobs.ending import strike
@@ -26,7 +26,7 @@ FRESH_START_CRASHES = 2
 def is_due(connection: Connection, moment: Moment, worker: str) -> bool:
     """Whether there is anything for a worker to claim, or anything to take back: a look that writes nothing."""
     cases = (_available(moment), _held_by(worker), _expired(moment))
-    return any(connection.execute(select(jobs.c.id).where(case).limit(1)).first() is not None for case in cases)
+    return connection.execute(select(or_(*(exists().where(case) for case in cases)))).scalar_one()
 
 
 def claim(

@@ -181,7 +181,7 @@ def _sqlite(url: URL) -> Engine:
 
 def _postgresql(url: URL, idle_seconds: float) -> Engine:
     idle_milliseconds = round(max(idle_seconds, 1.0) * 1000)
-    own = f"-c idle_in_transaction_session_timeout={idle_milliseconds} -c lock_timeout=60s"
+    own = f"-c idle_in_transaction_session_timeout={idle_milliseconds} -c lock_timeout=60s -c synchronous_commit=on"
     options = f"{url.query.get('options', '')} {own}"
     arguments = {
         "connect_timeout": 10,

@@ -35,7 +35,7 @@ from praxino.jobs.store import Store
 
 logger = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.25
+POLL_SECONDS = 0.1
 """How often an idle worker looks for a job."""
 SEEN_SECONDS = 10.0
 """How often an idle worker says that it is there."""
@@ -153,7 +153,7 @@ class Worker:
                     seen = time.monotonic()
             except StoreUnavailable as problem:
                 logger.warning("%s; trying again", problem)
-                time.sleep(POLL_SECONDS * 4)
+                time.sleep(0.5)
             time.sleep(POLL_SECONDS)
         return None
 

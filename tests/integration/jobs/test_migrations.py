@@ -60,3 +60,13 @@ def test_tables_of_a_newer_praxino_are_refused(store, url):
 def test_urls_that_will_not_do(url, message):
     with pytest.raises(UserError, match=message):
         Store(url)
+
+
+def test_what_is_committed_is_on_disk(store):
+    with store._database.reading() as connection:
+        if store._database.is_sqlite:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+            assert connection.execute(text("PRAGMA synchronous")).scalar_one() == 2, "FULL"
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+        else:
+            assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "on"

@@ -25,6 +25,7 @@ from praxino.jobs.job import (
     WrongState,
     new_id,
 )
+from praxino.jobs.retry import RetryPolicy
 from praxino.jobs.store import Store
 
 
@@ -184,13 +185,15 @@ def test_what_a_retry_cannot_mend_fails_at_once(store, reason):
     assert (job.state, job.error.code, job.dead_letter) == (JobState.FAILED, reason, False)
 
 
-def test_a_delay_holds_up_nobody_else(store):
+def test_a_delay_holds_up_nobody_else(url):
+    store = Store(url, policy=RetryPolicy(first_delay_seconds=1.0))
     first, second = put(store), put(store)
     store.fail(store.claim("w1").lease, Reason.CRASH, "")
     assert take(store, "w1") == second
     assert take(store, "w2") is None
-    time.sleep(0.06)
+    time.sleep(1.05)
     assert take(store, "w2") == first
+    store.close()
 
 
 def test_cancel_while_waiting(store):
