@@ -90,9 +90,9 @@ def check_is_local(request: Request, host: str) -> None:
     Raises:
         Problem: the request names another host than this machine, or comes from a page of another host.
     """
-    named = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
-    origin = urlsplit(request.headers.get("origin", "")).hostname
-    for name in (named, named if origin is None else origin):
+    origin = request.headers.get("origin")
+    named = [f"//{request.headers.get('host', '')}", *([] if origin is None else [origin])]
+    for name in map(_host_of, named):
         if name != host and not is_loopback(name):
             message = f"A server without API keys answers this machine only, not {name[:100]!r}."
             raise Problem(403, "forbidden", message, "Make a key: praxino keys create NAME")
@@ -106,6 +106,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+def _host_of(url: str) -> str:
+    """The host in a URL; "" when there is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def _check_rate(services: Services, key: Key) -> None:

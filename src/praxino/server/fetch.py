@@ -222,6 +222,9 @@ def _save(answer: httpcore2.Response, file: IO[bytes], said: str, max_bytes: int
         raise UserError(f"{said} cannot be had: its server answered with status {answer.status}.")
     if _header(answer, b"content-encoding").lower() not in ("", "identity"):
         raise UserError(f"{said} was sent compressed, though that was not asked for; give another address.")
+    told = _header(answer, b"content-length")
+    if told.isascii() and told.isdecimal() and int(told[:20]) > max_bytes:
+        raise too_large(said, max_bytes)
     count = 0
     for chunk in answer.iter_stream():
         count += len(chunk)

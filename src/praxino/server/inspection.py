@@ -43,7 +43,7 @@ def inspect(path: Path, said: str, max_decoded_bytes: int, seconds: float) -> Fa
     Raises:
         UserError: it is no picture or clip, damaged, cut short, too large, or takes too long.
     """
-    command = [sys.executable, "-m", __name__, str(path), said, str(max_decoded_bytes), str(seconds)]
+    command = [*program(), str(path), said, str(max_decoded_bytes), str(seconds)]
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds * 2, env=os.environ | _THREADS
@@ -56,6 +56,11 @@ def inspect(path: Path, said: str, max_decoded_bytes: int, seconds: float) -> Fa
     if "problem" in told:
         raise UserError(told["problem"])
     return Facts(**told)
+
+
+def program() -> list[str]:
+    """The command that runs this module."""
+    return [sys.executable, "-m", "praxino.server.inspection"]
 
 
 def look(path: Path, said: str, max_decoded_bytes: int) -> Facts:

@@ -59,13 +59,12 @@ def get_file(
 async def upload(request: Request, services: Shared, caller: Writer) -> views.UploadView:
     """Send a picture or a clip, to be named by its id in requests. It is kept for 30 days after its last use."""
     form = await read_form(request)
-    sent = form.get("file")
-    if not isinstance(sent, UploadFile):
-        raise Problem(422, "invalid_request", 'The form must have a file in its field "file".')
     try:
-        kept = await run_sync(
-            services.inputs.receive, caller.owner, sent.file, "the upload", limiter=services.submissions
-        )
+        sent = form.get("file")
+        if not isinstance(sent, UploadFile):
+            raise Problem(422, "invalid_request", 'The form must have a file in its field "file".')
+        receiving = (services.inputs.receive, caller.owner, sent.file, "the upload")
+        kept = await run_sync(*receiving, limiter=services.submissions)
     finally:
         await form.close()
     return views.upload_view(kept)
