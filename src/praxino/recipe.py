@@ -18,11 +18,12 @@ from praxino.plain import from_plain, to_plain
 RECIPE_VERSION = 1
 """Raised whenever an older Praxino could no longer read, or would read differently, what this one writes."""
 
-Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "frames"]
+Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "frames"]
 """File formats; `png` is an APNG when there are several frames; `frames` is a folder of numbered PNGs."""
 
 GifQuality = Literal["small", "good", "best"]
 Codec = Literal["h264", "av1", "vp9", "none"]
+Matting = Literal["none", "ground", "rembg"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,8 @@ class Encoding:
     """The n samples side by side in one file."""
     sheet: bool
     """The frames side by side in one still picture."""
+    matting: Matting = "none"
+    """How the ground is made see-through. ground: what is of the border's colour; rembg: what that library finds."""
 
 
 @dataclass(frozen=True)

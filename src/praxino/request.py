@@ -59,6 +59,11 @@ class Request:
     )
     negative_prompt: str | None = option(None, "what not to draw", "what", flags=("--negative",), metavar="TEXT")
 
+    style: str | None = option(
+        None, "a look by its name (see praxino styles), or out of a file", "what", metavar="NAME|FILE.toml#NAME"
+    )
+    brand_colour: str | None = option(None, "the colour of a style that has one", "what", metavar="#RRGGBB")
+
     image: str | None = option(None, "picture to set in motion, or to change", "pictures", metavar="FILE")
     mask: str | None = option(None, "what of --image to draw anew: white is drawn", "pictures", metavar="FILE")
     expand: str | None = option(
@@ -163,7 +168,7 @@ class Request:
 
     format: str | None = option(
         None, "file format (by default the output's extension, else GIF)", "file",
-        choices=("gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "frames"),
+        choices=("gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "frames"),
     )  # fmt: skip
     gif: str | None = option(None, "GIF quality", "file", choices=("small", "good", "best"))
     quality: int | None = option(None, "quality of lossy formats", "file", min=1, max=100)
@@ -171,6 +176,11 @@ class Request:
     loop: int | None = option(None, "times the animation plays; 0 is for ever", "file", min=0, max=65_535)
     grid: bool = option(False, "put the n samples side by side in one file", "file")
     sheet: bool = option(False, "put the frames side by side in one still picture", "file")
+    transparent: bool | None = option(None, "make the ground see-through (PNG, WebP, AVIF, GIF, SVG)", "file")
+    matting: str | None = option(
+        None, "what --transparent takes away: the plain ground, or all but what rembg finds", "file",
+        choices=("ground", "rembg"),
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for name, declared in options().items():

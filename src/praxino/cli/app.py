@@ -19,6 +19,7 @@ COMMANDS = (
     "history",
     "import",
     "models",
+    "styles",
     "convert",
     "doctor",
     "serve",

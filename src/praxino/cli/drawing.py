@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,12 @@ from praxino.cli.wording import amount, duration
 from praxino.errors import Cancelled, PraxinoError, UserError
 from praxino.events import StepEvent
 from praxino.recipe import Recipe
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_PLAIN = 0.6
+"""Share of the border that is of one colour where the ground is plain and a thing may touch the border."""
 
 
 def draw(
@@ -75,6 +81,7 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[P
 
             clips = run(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
             interrupt.check()
+            _check_ground(clips, recipe, report)
             interrupt.stepping, saving = False, True
             written = save_clips(clips, recipe, path, metadata=running.metadata)
             interrupt.stepping = True
@@ -83,6 +90,18 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[P
             return written
         except (Cancelled, KeyboardInterrupt):
             raise Cancelled(_cancelled_message(recipe, running, saving)) from None
+
+
+def _check_ground(clips: list[np.ndarray], recipe: Recipe, report: Report) -> None:
+    """Warn when --transparent is told to take away a plain ground, and there is none."""
+    from praxino.media import plainness
+
+    if recipe.encoding.matting == "ground" and min(map(plainness, clips)) < _PLAIN:
+        report.close()
+        report.warned(
+            "the ground is not of one colour: parts of it may stay. Ask for a plain one in the prompt, "
+            "or cut out the subject with --matting rembg."
+        )
 
 
 def _cancelled_message(recipe: Recipe, running: Running, saving: bool) -> str:

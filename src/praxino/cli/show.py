@@ -97,7 +97,10 @@ def _encoding(encoding: Encoding, clip: bool) -> str:
         said.append(encoding.codec)
     if clip and encoding.format in ("gif", "webp", "avif", "png"):
         said.append("loops for ever" if encoding.loop == 0 else f"plays {encoding.loop} times")
-    said += [
-        word for word, on in (("samples side by side", encoding.grid), ("frames side by side", encoding.sheet)) if on
-    ]
+    facts = (
+        ("samples side by side", encoding.grid),
+        ("frames side by side", encoding.sheet),
+        (f"see-through ({encoding.matting})", encoding.matting != "none"),
+    )
+    said += [word for word, on in facts if on]
     return ", ".join(said)

@@ -29,7 +29,9 @@ def resolve_encoding(request: Request, output: Path | None, num_frames: int) -> 
         raise UserError(f"--gif {request.gif} is for GIF files; the output is {format}.")
     if request.grid and request.n == 1:
         raise UserError("--grid needs several samples: add -n 4.")
-    return Encoding(
+    if request.matting and not request.transparent:
+        raise UserError("--matting says how --transparent is done: add --transparent.")
+    encoding = Encoding(
         format=format,  # pyright: ignore[reportArgumentType]
         loop=request.loop or 0,
         gif=request.gif or "good",  # pyright: ignore[reportArgumentType]
@@ -37,11 +39,14 @@ def resolve_encoding(request: Request, output: Path | None, num_frames: int) -> 
         codec=_codec(request.codec, format),  # pyright: ignore[reportArgumentType]
         grid=request.grid,
         sheet=request.sheet,
+        matting=(request.matting or "ground") if request.transparent else "none",  # pyright: ignore[reportArgumentType]
     )
+    media.check_encoding(encoding)
+    return encoding
 
 
 def encoding_for(encoding: Encoding, path: Path) -> Encoding:
-    """The same encoding in the format that a path's extension names.
+    """The same encoding in the format that a path's extension names; the ground is kept where that has no see-through.
 
     Raises:
         UserError: the extension is of no format known here.
@@ -49,7 +54,8 @@ def encoding_for(encoding: Encoding, path: Path) -> Encoding:
     format = media.format_of(path)
     if format is None or format == encoding.format:
         return encoding
-    return dataclasses.replace(encoding, format=format, codec=_codec(None, format), grid=False)  # pyright: ignore[reportArgumentType]
+    matting = "none" if format in media.OPAQUE else encoding.matting
+    return dataclasses.replace(encoding, format=format, codec=_codec(None, format), grid=False, matting=matting)  # pyright: ignore[reportArgumentType]
 
 
 def _codec(wanted: str | None, format: str) -> str:

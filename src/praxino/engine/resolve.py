@@ -15,9 +15,10 @@ from praxino.engine.geometry import resolve_shape
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.tasks import CHANGES, check_steering, task_of
 from praxino.errors import UserError
-from praxino.families import Shape, Variant
+from praxino.families import Sampling, Shape, Variant
 from praxino.recipe import Companion, Encoding, Lora, Recipe
 from praxino.request import Request
+from praxino.styles import Dressed, dress
 from praxino.vocabulary import Understanding, Vocabulary
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
@@ -51,6 +52,8 @@ def resolve(
     Raises:
         UserError: the wish cannot be granted as written.
     """
+    dressed = dress(request)
+    request = dressed.request
     entry = find(request.model)
     path, variant = entry.require_path(), entry.variant
     task = task_of(request, variant)
@@ -59,8 +62,8 @@ def resolve(
     shape = resolve_shape(request, variant, sources[0].size if sources else None, keeps_size=task in CHANGES)
     encoding = resolve_encoding(request, output, shape.num_frames)
     _check_shape(request, encoding, shape, output)
-    sampling = entry.family.plan(request, variant, shape, task)
-    caption, notes = _caption(request, variant, path, bool(sources))
+    caption, notes = _caption(dressed, variant, path, bool(sources))
+    sampling = _plan(dressed, caption, entry, shape, task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
     del decided["notes"]
@@ -89,6 +92,22 @@ def resolve(
     return Resolution(recipe, (*notes, *sampling.notes, *_shape_notes(request, shape)))
 
 
+def _plan(dressed: Dressed, caption: str, entry: catalog.Entry, shape: Shape, task: str) -> Sampling:
+    """The family's plan for what the text encoder reads. A style's negative prompt stays away where it has no place."""
+    request = dataclasses.replace(dressed.request, prompt=caption)
+    if not dressed.brings_negative:
+        return entry.family.plan(request, entry.variant, shape, task)
+    without = dataclasses.replace(request, negative_prompt=None)
+    if entry.variant.vocabulary:
+        return entry.family.plan(without, entry.variant, shape, task)
+    try:
+        return entry.family.plan(request, entry.variant, shape, task)
+    except UserError:
+        sampling = entry.family.plan(without, entry.variant, shape, task)
+    note = f"{entry.variant.name} as it is run takes no negative prompt: that of the style {request.style} is left out"
+    return dataclasses.replace(sampling, notes=(*sampling.notes, note))
+
+
 def _fingerprinted(companion: Companion) -> Companion:
     return dataclasses.replace(companion, sha256=fingerprint(catalog.locate(companion.path)))
 
@@ -100,15 +119,22 @@ def _check_shape(request: Request, encoding: Encoding, shape: Shape, output: Pat
         raise UserError(
             f"a GIF shows at most 50 frames a second, got {shape.fps:g}; lower --fps or write a .webp or .mp4."
         )
-    if encoding.format == "jpeg" and shape.num_frames > 1 and not request.sheet:
-        raise UserError("a JPEG holds one picture, not a clip; add --sheet, or write .gif, .webp or .mp4.")
+    if encoding.format in media.STILL and shape.num_frames > 1 and not request.sheet:
+        named = media.STILL[encoding.format]
+        raise UserError(f"{named} holds one picture, not a clip; add --sheet, or write .gif, .webp or .mp4.")
 
 
-def _caption(request: Request, variant: Variant, path: Path, has_picture: bool) -> tuple[str, list[str]]:
+def _caption(dressed: Dressed, variant: Variant, path: Path, has_picture: bool) -> tuple[str, list[str]]:
+    """What the text encoder reads, and notes of how it came about."""
+    request = dressed.request
     if not variant.vocabulary:
-        return request.prompt, []
+        return dressed.caption, []
     read = Vocabulary.read(path / variant.vocabulary).understand(request.prompt, has_picture=has_picture)
-    return read.caption, [_understood(variant.name, read, has_picture)]
+    notes = [_understood(variant.name, read, has_picture)]
+    if dressed.rewrites:
+        lost = f"the words of the style {request.style} are" if dressed.settles else f"the style {request.style} is"
+        notes.append(f"{variant.name} reads only the words it knows: {lost} ignored")
+    return read.caption, notes
 
 
 def _understood(name: str, read: Understanding, has_picture: bool) -> str:

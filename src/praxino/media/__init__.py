@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from praxino.media.embedding import embed, load
-    from praxino.media.formats import check_output, format_of
+    from praxino.media.formats import OPAQUE, STILL, check_encoding, check_output, format_of
+    from praxino.media.matting import plainness
     from praxino.media.provenance import read_metadata
     from praxino.media.read import is_clip, read_clip, read_picture
     from praxino.media.write import save
 
 __all__ = [
+    "OPAQUE",
+    "STILL",
+    "check_encoding",
     "check_output",
     "embed",
     "format_of",
     "is_clip",
     "load",
+    "plainness",
     "read_clip",
     "read_metadata",
     "read_picture",
@@ -29,11 +34,15 @@ __all__ = [
 ]
 
 _HOMES = {
+    "OPAQUE": "formats",
+    "STILL": "formats",
+    "check_encoding": "formats",
     "check_output": "formats",
     "embed": "embedding",
     "format_of": "formats",
     "is_clip": "read",
     "load": "embedding",
+    "plainness": "matting",
     "read_clip": "read",
     "read_metadata": "provenance",
     "read_picture": "read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -19,7 +20,12 @@ EXTENSIONS: dict[str, Format] = {
     ".webm": "webm",
     ".jpg": "jpeg",
     ".jpeg": "jpeg",
+    ".svg": "svg",
 }
+STILL: dict[Format, str] = {"jpeg": "a JPEG", "svg": "an SVG"}
+"""Formats that hold one picture, and what they are called."""
+OPAQUE: tuple[Format, ...] = ("jpeg", "mp4", "webm")
+"""Formats in which nothing is see-through."""
 _MAX_NAME_BYTES = 255
 
 
@@ -40,18 +46,34 @@ def check_output(path: str | Path, encoding: Encoding, num_frames: int = 1) -> N
 
     Raises:
         UserError: its name fits no format, or not this one; its folder is missing or not writable; something else is
-            there already; or the format cannot hold a clip.
+            there already; the format cannot hold a clip, or see-through pixels; or a package is missing.
     """
     path = Path(path)
     if "\0" in str(path) or len(os.fsencode(path.name)) > _MAX_NAME_BYTES:
         raise UserError(f"{str(path)[:80]!r} is no file name: at most {_MAX_NAME_BYTES} bytes, and no NUL in it.")
     _check_extension(path, encoding.format)
-    if encoding.format == "jpeg" and num_frames > 1 and not encoding.sheet:
+    if encoding.format in STILL and num_frames > 1 and not encoding.sheet:
         raise UserError(
-            f"{path} would hold {num_frames} frames, and a JPEG holds one; write a .gif, .webp or .mp4, "
-            "or add --sheet for one picture of all frames."
+            f"{path} would hold {num_frames} frames, and {STILL[encoding.format]} holds one; write a .gif, .webp or "
+            ".mp4, or add --sheet for one picture of all frames."
         )
+    check_encoding(encoding)
     _check_place(path, encoding.format)
+
+
+def check_encoding(encoding: Encoding) -> None:
+    """Refuse what no file could be written with. Raises UserError."""
+    if encoding.matting != "none" and encoding.format in OPAQUE:
+        raise UserError(
+            f"nothing is see-through in a {encoding.format} file; write a .png, .webp, .avif or .gif, "
+            "or leave --transparent out."
+        )
+    if encoding.format == "svg" and importlib.util.find_spec("vtracer") is None:
+        raise UserError("writing an SVG needs the package vtracer; run: pip install 'praxino[svg]'")
+    if encoding.matting == "rembg":
+        from praxino.media.subject import check_rembg
+
+        check_rembg()
 
 
 def _check_extension(path: Path, format: Format) -> None:

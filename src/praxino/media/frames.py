@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"\d{4,}\.png")
 
 
 def write_frames(frames: np.ndarray, folder: Path, metadata: str | None) -> None:
-    """Write (F, H, W, 3) uint8 as 0001.png, 0002.png, ... into an existing, empty folder.
+    """Write (F, H, W, 3 or 4) uint8 as 0001.png, 0002.png, ... into an existing, empty folder.
 
     `metadata` goes into each picture, and into recipe.json.
     """

@@ -6,6 +6,7 @@ exactly, and the same bytes for the same frames.
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from praxino.media.timing import GIF_UNITS, MAX_GIF_FPS, delays, thinned
 from praxino.recipe import GifQuality
 
 _LZW_BITS = 8
+_SOLID = 128
+"""GIF knows only see-through and solid: alpha from here on is solid."""
 _MAX_FITTED_PIXELS = 1 << 20
 
 
@@ -53,7 +56,7 @@ def encode_gif(frames: np.ndarray, fps: float, loop: int, quality: GifQuality, m
     50 frames per second down to 10; of a faster clip, only the frames on show at every fiftieth of a second are kept.
 
     Args:
-        frames: (F, H, W, 3) uint8.
+        frames: (F, H, W, 3) uint8 RGB, or with alpha (F, H, W, 4): see-through where alpha is below a half.
         fps: frames per second.
         loop: times the animation plays; 0 is for ever.
         quality: a key of `STYLES`.
@@ -79,9 +82,14 @@ def encode_gif_style(frames: np.ndarray, fps: float, loop: int, style: GifStyle,
         blocks.append(_loop_block(loop))
     if metadata is not None:
         blocks.append(gif_block(metadata))
-    for patch, duration in zip(_patches(frames, shared, style), durations, strict=True):
+    patches = _patches(frames, shared, style) if frames.shape[3] == 3 else _cut_outs(frames, shared, style)
+    for patch, duration in zip(patches, durations, strict=True):
         blocks.append(_frame_blocks(patch, duration if len(frames) > 1 else 0))
     return b"".join([*blocks, b";"])
+
+
+_KEEP, _CLEAR = 1, 2
+"""What happens to a frame when its time is over: it stays below the next, or it is wiped away."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +103,12 @@ class _Patch:
     """Index that leaves the pixel as it is on show."""
     palette: NDArray[np.uint8] | None
     """None: the file's own."""
+    disposal: int = _KEEP
 
 
 def _clip_palette(frames: np.ndarray, style: GifStyle) -> NDArray[np.uint8] | None:
     """The palette for all frames, or None when each is to have its own."""
-    pixels = frames.reshape(-1, 3)
+    pixels = _opaque(frames)
     stride = max(1, len(pixels) // _MAX_FITTED_PIXELS)
     palette = fit_palette(pixels[:: stride | 1], style.colours, style.finest)
     if style.palette_a_frame and len(frames) > 1 and len(palette) == style.colours:
@@ -128,6 +137,24 @@ def _patches(frames: np.ndarray, shared: NDArray[np.uint8] | None, style: GifSty
         yield _smallest(indices, changed, palette, shared is None)
 
 
+def _opaque(frames: np.ndarray) -> NDArray[np.uint8]:
+    """The colours that are on show, (N, 3); at least one."""
+    if frames.shape[-1] == 3:
+        return frames.reshape(-1, 3)
+    shown = frames[frames[..., 3] >= _SOLID][:, :3]
+    return shown if len(shown) else np.zeros((1, 3), np.uint8)
+
+
+def _cut_outs(frames: np.ndarray, shared: NDArray[np.uint8] | None, style: GifStyle) -> Iterator[_Patch]:
+    """Frames with alpha: each is drawn whole where it is solid, and wiped away for the next."""
+    matcher = Matcher(shared, style.dither) if shared is not None else None
+    for frame in frames:
+        found = matcher or Matcher(fit_palette(_opaque(frame), style.colours, style.finest), style.dither)
+        indices = found.indices(frame[..., :3])
+        patch = _smallest(indices, frame[..., 3] >= _SOLID, found.palette, shared is None)
+        yield dataclasses.replace(patch, disposal=_CLEAR if len(frames) > 1 else _KEEP)
+
+
 def _moved(difference: NDArray[np.int16], hold: int) -> NDArray[np.bool_]:
     """Which pixels to draw again, (H, W), by their difference, (H, W, 3); see `GifStyle.hold`."""
     if hold == 0:
@@ -140,7 +167,7 @@ def _moved(difference: NDArray[np.int16], hold: int) -> NDArray[np.bool_]:
 
 
 def _smallest(indices: np.ndarray, changed: np.ndarray, palette: NDArray[np.uint8], own_palette: bool) -> _Patch:
-    """The box that holds all changes, what has not changed in it transparent."""
+    """The box that holds all that is changed, the rest of it transparent."""
     rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
     if len(rows) == 0:
         rows = columns = np.zeros(1, np.intp)
@@ -151,8 +178,7 @@ def _smallest(indices: np.ndarray, changed: np.ndarray, palette: NDArray[np.uint
 
 
 def _frame_blocks(patch: _Patch, duration: int) -> bytes:
-    keep = 1 << 2
-    flags = keep | (patch.transparent is not None)
+    flags = patch.disposal << 2 | (patch.transparent is not None)
     control = struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, duration, patch.transparent or 0, 0)
     height, width = patch.indices.shape
     table_flags = 0 if patch.palette is None else 0x80 | _table_bits(len(patch.palette))

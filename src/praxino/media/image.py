@@ -24,7 +24,7 @@ def encode_png(frames: np.ndarray, fps: float, loop: int, metadata: str | None) 
     """A PNG, or an APNG of several frames: lossless. Frames equal to the one before are merged with it.
 
     Args:
-        frames: (F, H, W, 3) uint8.
+        frames: (F, H, W, 3) uint8 RGB, or with alpha (F, H, W, 4).
         fps: frames per second; frames last whole milliseconds, and their sum is right to one of these.
         loop: times it plays; 0 is for ever.
         metadata: text to keep in the file.

@@ -56,6 +56,11 @@ def _described_text(head: bytes) -> str:
     return "text"
 
 
+def is_svg(head: bytes) -> bool:
+    """Whether a file begins as an SVG drawing."""
+    return b"<svg" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
+
+
 def is_video(head: bytes) -> bool:
     """Whether a file begins as a video that is read here: MP4, QuickTime, WebM, Matroska, AVI, Ogg, FLV or MPEG."""
     if head[4:8] == b"ftyp":

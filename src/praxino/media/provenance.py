@@ -5,6 +5,7 @@
 | GIF          | application extension `PRAXINO 1.0`                                       |
 | PNG, APNG    | iTXt chunk `praxino`                                                      |
 | WebP, AVIF   | XMP, element `praxino:recipe`                                             |
+| SVG          | element `praxino:recipe` in `metadata`                                    |
 | JPEG         | comments that begin with `praxino 1/N:`, as many as it takes              |
 | MP4, WebM    | tag `praxino`                                                             |
 | frames       | `recipe.json`, and in each PNG                                            |
@@ -23,7 +24,7 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.media import blocks
 from praxino.media.files import head_of
-from praxino.media.looks import described, is_video
+from praxino.media.looks import described, is_svg, is_video
 
 KEY = "praxino"
 RECIPE_FILE = "recipe.json"
@@ -34,10 +35,11 @@ _JPEG_COMMENT = 0xFE
 _JPEG_PIECE = 65_000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NOT_IN_XML = re.compile("[%&<>\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+_NAMESPACE = "https://praxino.dev/xmp/1.0/"
 _XMP = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
     '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    '<rdf:Description rdf:about="" xmlns:praxino="https://praxino.dev/xmp/1.0/">'
+    f'<rdf:Description rdf:about="" xmlns:praxino="{_NAMESPACE}">'
     "<praxino:recipe>{}</praxino:recipe></rdf:Description></rdf:RDF></x:xmpmeta>"
     '<?xpacket end="r"?>'
 )
@@ -57,6 +59,12 @@ def gif_block(text: str) -> bytes:
 def xmp_packet(text: str) -> bytes:
     """An XMP packet that holds `text`; characters that XML cannot hold or would read are percent-encoded."""
     return _XMP.format(_NOT_IN_XML.sub(lambda found: urllib.parse.quote(found[0]), text)).encode()
+
+
+def svg_metadata(text: str) -> str:
+    """An SVG's metadata element that holds `text`, escaped as in `xmp_packet`."""
+    kept = _NOT_IN_XML.sub(lambda found: urllib.parse.quote(found[0]), text)
+    return f'<metadata xmlns:praxino="{_NAMESPACE}"><praxino:recipe>{kept}</praxino:recipe></metadata>'
 
 
 def jpeg_with(data: bytes, text: str) -> bytes:
@@ -143,6 +151,11 @@ def _of_xmp(path: Path) -> str | None:
     return urllib.parse.unquote(_text(found[1])) if found else None
 
 
+def _of_svg(path: Path) -> str | None:
+    found = _IN_XMP.search(path.read_bytes())
+    return urllib.parse.unquote(_text(found[1])) if found else None
+
+
 def _of_video(path: Path) -> str | None:
     from praxino.media.video import read_tags
 
@@ -163,5 +176,6 @@ _READERS: list[tuple[Callable[[bytes], bool], Callable[[Path], str | None]]] = [
     (lambda head: head.startswith(blocks.JPEG_HEADER), _of_jpeg),
     (lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP", _of_xmp),
     (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"avis"), _of_xmp),
+    (is_svg, _of_svg),
     (is_video, _of_video),
 ]

@@ -27,16 +27,16 @@ def tile(clips: Sequence[np.ndarray]) -> np.ndarray:
     """Several clips as one: left to right, then down, with a thin gap; empty cells have the gap's colour.
 
     Args:
-        clips: clips of one size, (F, H, W, 3) uint8. A shorter one holds its last frame.
+        clips: clips of one size, (F, H, W, 3 or 4) uint8. A shorter one holds its last frame.
 
     Returns:
-        (max F, H', W', 3) uint8.
+        (max F, H', W', 3 or 4) uint8. The gap is see-through where the clips have an alpha channel.
     """
     num_frames = max(len(clip) for clip in clips)
-    height, width = clips[0].shape[1:3]
+    height, width, channels = clips[0].shape[1:]
     columns, rows = grid_shape(len(clips), width, height)
-    shape = (num_frames, rows * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, 3)
-    tiled = np.full(shape, GAP_COLOUR, np.uint8)
+    shape = (num_frames, rows * (height + GAP_PX) - GAP_PX, columns * (width + GAP_PX) - GAP_PX, channels)
+    tiled = np.full(shape, GAP_COLOUR if channels == 3 else 0, np.uint8)
     for index, clip in enumerate(clips):
         top, left = (index // columns) * (height + GAP_PX), (index % columns) * (width + GAP_PX)
         tiled[: len(clip), top : top + height, left : left + width] = clip
@@ -45,5 +45,5 @@ def tile(clips: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def contact_sheet(frames: np.ndarray) -> np.ndarray:
-    """The frames of a clip, (F, H, W, 3) uint8, as one still picture, (1, H', W', 3) uint8."""
+    """The frames of a clip, (F, H, W, 3 or 4) uint8, as one still picture, (1, H', W', 3 or 4) uint8."""
     return tile([frame[None] for frame in frames])

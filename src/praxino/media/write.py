@@ -14,7 +14,7 @@ from praxino.media.formats import check_output
 from praxino.media.frames import write_frames
 from praxino.media.provenance import encodable
 from praxino.media.sheet import contact_sheet, tile
-from praxino.recipe import Encoding
+from praxino.recipe import Encoding, Matting
 
 
 def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps: float, metadata: str | None) -> Path:
@@ -24,7 +24,7 @@ def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps:
     before stays.
 
     Args:
-        clips: clips (F, H, W, 3) uint8, of one size; several only with `encoding.grid`.
+        clips: clips (F, H, W, 3) uint8 RGB, of one size; several only with `encoding.grid`.
         path: the file, or for the format "frames" the folder. A file there is replaced.
         encoding: how.
         fps: frames per second.
@@ -37,8 +37,10 @@ def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps:
         UserError: as `check_output`.
     """
     path = Path(path)
+    check_output(path, encoding, max(map(len, clips)))
+    if encoding.matting != "none":
+        clips = [_cut_out(clip, encoding.matting) for clip in clips]
     frames = tile(clips) if encoding.grid else clips[0]
-    check_output(path, encoding, len(frames))
     if encoding.sheet:
         frames = contact_sheet(frames)
     text = None if metadata is None else encodable(metadata)
@@ -50,6 +52,14 @@ def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps:
         _remove(temporary)
         raise
     return path
+
+
+def _cut_out(clip: np.ndarray, matting: Matting) -> np.ndarray:
+    if matting == "ground":
+        from praxino.media.matting import cut_out
+    else:
+        from praxino.media.subject import cut_out
+    return cut_out(clip)
 
 
 def _write(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None) -> None:
@@ -70,6 +80,7 @@ def _write(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metad
 def _picture_bytes(frames: np.ndarray, encoding: Encoding, fps: float, metadata: str | None) -> bytes:
     from praxino.media.gif import encode_gif
     from praxino.media.image import encode_avif, encode_jpeg, encode_png, encode_webp
+    from praxino.media.svg import encode_svg
 
     match encoding.format:
         case "gif":
@@ -80,6 +91,8 @@ def _picture_bytes(frames: np.ndarray, encoding: Encoding, fps: float, metadata:
             return encode_avif(frames, fps, encoding.quality, metadata)
         case "jpeg":
             return encode_jpeg(frames, encoding.quality, metadata)
+        case "svg":
+            return encode_svg(frames, metadata)
         case _:
             return encode_png(frames, fps, encoding.loop, metadata)
 

@@ -20,7 +20,7 @@ COMPANIONS = ("controlnet", "embedding", "ip_adapter", "lora", "spatial_base")
 HARMLESS = frozenset(
     "prompt model negative_prompt expand reference_use extend strength size frames seconds fps steps guidance "
     "true_guidance rescale cfg_star stg stg_blocks stg_mode scheduler schedule sigmas seed n lora_blocks dtype format "
-    "gif quality codec loop grid sheet".split()
+    "gif quality codec loop grid sheet style brand_colour transparent matting".split()
 )
 """Fields that name no file (a model is checked to be an installed one). Any that is new is refused until it is here."""
 _NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*){0,3}(@\w[\w.+-]*)?", re.ASCII)
@@ -73,6 +73,8 @@ def check_fields(request: Request) -> None:
     for name in options():
         if name not in known and getattr(request, name) != Request.__dataclass_fields__[name].default:
             raise UserError(f"{name} cannot be sent to a server; leave it out.")
+    if request.style and "#" in request.style:
+        raise UserError("style is one of a file; only those that are on this server, by their names, can be asked for.")
 
 
 def check_models(request: Request) -> None:

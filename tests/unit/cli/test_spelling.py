@@ -12,12 +12,6 @@ from praxino.cli.spelling import arguments
 from praxino.request import Request, options, shape
 
 
-def parsed(words):
-    """The Request that the command line means."""
-    _, command, rest = app.resolve_command(click.Context(app), app.parse_args(click.Context(app), list(words)) or words)
-    return command, rest
-
-
 def read_again(words):
     context = click.Context(app)
     app.parse_args(context, list(words))

@@ -135,3 +135,61 @@ def test_resolving_never_imports_torch():
         "sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_style_is_read_and_the_prompt_stays(toy):
+    seen = []
+    plan = toy.plan
+    toy.plan = lambda request, *rest: (seen.append(request.prompt), plan(request, *rest))[1]
+    recipe = of(toy, Request(prompt="a fox", style="watercolour")).recipe
+    assert recipe.prompt == "a fox"
+    assert recipe.caption.startswith("watercolour painting of a fox")
+    assert seen == [recipe.caption]
+
+
+def test_a_styles_negative_prompt_stays_away_where_it_has_no_place(toy):
+    plan = toy.plan
+
+    def fussy(request, *rest):
+        if request.negative_prompt:
+            raise UserError("no negative prompts here")
+        return plan(request, *rest)
+
+    toy.plan = fussy
+    resolution = of(toy, Request(prompt="a fox", style="watercolour"))
+    assert "that of the style watercolour is left out" in resolution.notes[0]
+    with pytest.raises(UserError, match="no negative prompts here"):
+        of(toy, Request(prompt="a fox", style="watercolour", negative_prompt="blur"))
+
+
+@pytest.mark.parametrize(
+    ("style", "said"),
+    [("watercolour", "the style watercolour is ignored"), ("sticker", "the words of the style sticker are ignored")],
+)
+def test_a_model_of_few_words_ignores_those_of_a_style(style, said):
+    resolution = resolve(Request(prompt="a rocket", style=style))
+    assert resolution.notes[1] == f"pocket reads only the words it knows: {said}"
+    assert len(resolution.notes) == 2
+    assert resolution.recipe.caption == resolve(Request(prompt="a rocket")).recipe.caption
+    assert resolution.recipe.encoding.matting == ("ground" if style == "sticker" else "none")
+
+
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"transparent": True, "format": "mp4"}, "nothing is see-through in a mp4 file"),
+        ({"transparent": True, "format": "jpeg", "sheet": True}, "nothing is see-through in a jpeg file"),
+        ({"matting": "ground"}, "add --transparent"),
+        ({"matting": "ground", "transparent": False}, "add --transparent"),
+        ({"format": "svg"}, "an SVG holds one picture"),
+        ({"style": "flat-icon", "format": "webm"}, "nothing is see-through in a webm file"),
+    ],
+)
+def test_what_cannot_be_see_through_or_drawn(toy, wish, message):
+    with pytest.raises(UserError, match=message):
+        of(toy, Request(prompt="a fox", **wish))
+
+
+def test_a_request_takes_back_what_its_style_asks_for(toy):
+    request = Request(prompt="a fox", style="flat-icon", format="webm", transparent=False)
+    assert of(toy, request).recipe.encoding.matting == "none"
