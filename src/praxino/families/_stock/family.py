@@ -49,6 +49,9 @@ class StockFamily:
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
     unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None
     """Latents as the pipeline holds them to (1, C, h, w), where they differ."""
+    encode: Callable[[Any, torch.Tensor], torch.Tensor] | None = None
+    """Pictures (N, 3, H, W) in [-1, 1] to latents as `unpack` gives them, by the VAE; for the preview, where these are
+    not the scaled means of the VAE's posterior."""
 
     def identify(self, path: Path) -> Variant | None:
         """Which variant lies at a path."""

@@ -53,16 +53,14 @@ def preview(family: StockFamily, recipe: Recipe, parts: Parts, state: LoopState)
         latents = family.unpack(recipe, latents)
     vae = parts.base.vae
     if "preview" not in parts.kept:
-        parts.kept["preview"] = linear.fit(lambda pictures: _encode(vae, pictures), 2 ** _halvings(vae))
+        encode = family.encode or _encode
+        cell_px = recipe.height // latents.shape[-2]
+        parts.kept["preview"] = linear.fit(lambda pictures: encode(vae, pictures.to(vae.device, vae.dtype)), cell_px)
     channels = len(parts.kept["preview"]) - 1
     return linear.draw(latents[:1, :channels], parts.kept["preview"])
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:
     """The mean of the posterior, scaled as the denoiser sees it."""
-    mean = vae.encode(pictures.to(vae.device, vae.dtype)).latent_dist.mean
+    mean = vae.encode(pictures).latent_dist.mean
     return (mean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor
-
-
-def _halvings(vae: Any) -> int:
-    return len(vae.config.block_out_channels) - 1

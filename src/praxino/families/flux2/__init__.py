@@ -1,0 +1,72 @@
+"""FLUX.2 [klein] by Black Forest Labs. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.families import Family
+from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.pictures import fitted, of_role
+from praxino.families.flux2.variants import PUBLISHED, variant_of
+from praxino.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+SMALLEST_PX = 64
+"""The shortest side of a picture that the pipeline takes."""
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.flux2.miniature import write
+
+    write(folder)
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """The picture to edit and the references are one list to it; their weights cannot differ."""
+    recipe = given.recipe
+    arguments = standard(given)
+    shown = [frames for role in ("image", "reference") for frames in of_role(recipe, given.pictures, role)]
+    if shown:
+        arguments["image"] = [fitted(frames, *_size(frames.shape[2], frames.shape[1])) for frames in shown]
+    return arguments
+
+
+def _size(width: int, height: int) -> tuple[int, int]:
+    """The nearest multiples of 16 below, as the pipeline would cut to; small pictures grow to what it takes."""
+    grown = max(1.0, SMALLEST_PX / min(width, height))
+    return int(width * grown) // 16 * 16, int(height * grown) // 16 * 16
+
+
+def _unpack(recipe: Recipe, latents: Tensor) -> Tensor:
+    """(1, h w, C) to (1, C, h, w)."""
+    height, width = recipe.height // 16, recipe.width // 16
+    return latents.mT.reshape(1, -1, height, width)
+
+
+def _encode(vae: Any, pictures: Tensor) -> Tensor:
+    """Blocks of 2x2 latents as one, normalised as the VAE's batch norm has learnt."""
+    from torch.nn.functional import pixel_unshuffle
+
+    blocks = pixel_unshuffle(vae.encode(pictures).latent_dist.mode(), 2)
+    mean, variance = vae.bn.running_mean[:, None, None], vae.bn.running_var[:, None, None]
+    return (blocks - mean) / (variance + vae.config.batch_norm_eps).sqrt()
+
+
+FAMILY: Family = StockFamily(
+    name="flux2",
+    title="FLUX.2",
+    variants=PUBLISHED,
+    pipelines={"text-to-image": "Flux2KleinPipeline", "instruction-editing": "Flux2KleinPipeline"},
+    classes=("Flux2KleinPipeline",),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=_arguments,
+    schedulers=FLOW,
+    flow=True,
+    unpack=_unpack,
+    encode=_encode,
+)

@@ -1,0 +1,44 @@
+"""The published FLUX.2 [klein] checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+
+def _published(name: str, title: str, source: str, **data: Any) -> Variant:
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        tasks=("text-to-image", "instruction-editing"),
+        steering=("reference",),
+        grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
+        width=1024,
+        height=1024,
+        num_frames=1,
+        fps=1.0,
+        schedule="scheduler",
+        max_text_tokens=512,
+        **data,
+    )
+
+
+KLEIN = _published(
+    "flux2-klein", "FLUX.2 [klein]: four steps, no guidance", "black-forest-labs/FLUX.2-klein-4B",
+    licence="Apache-2.0", steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+)  # fmt: skip
+BASE = _published(
+    "flux2-klein-base", "FLUX.2 [klein] base, not distilled", "black-forest-labs/FLUX.2-klein-base-9B",
+    licence="FLUX Non-Commercial License", restrictions="not for commercial use; read it first", gated=True,
+    steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE)}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """Whether its guidance is distilled is told by the pipeline's own model_index.json."""
+    return KLEIN if folder.index.get("is_distilled") else BASE
