@@ -76,6 +76,8 @@ def _unquoted(value: str) -> str:
 
 def _put_prompts(draft: Draft, prompt: str, negative: str) -> None:
     plain = _TAG.sub("", prompt).strip(" \n")
+    if plain != prompt:
+        plain = plain.rstrip(" ,")
     draft.put("prompt", plain, "the prompt")
     if negative:
         draft.put("negative_prompt", negative, "the negative prompt")

@@ -25,8 +25,9 @@ MOVED = {
 """Nodes that set pictures in motion: their inputs, and the fields that these are here."""
 _CONTROLS = ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetApplySD3")
 _KINDS = {
-    "openpose": "pose",
-    **{kind: kind for kind in ("canny", "depth", "pose", "scribble", "lineart", "softedge", "normal", "tile", "mlsd")},
+    **{"openpose": "pose", "seg": "segmentation", "grayscale": "gray", "normalbae": "normal"},
+    **{kind: kind for kind in ("canny", "depth", "pose", "scribble", "normal", "tile", "segmentation", "blur", "gray")},
+    **{kind: kind for kind in ("lineart", "softedge", "mlsd")},
 }
 """Kinds of maps by the words that ControlNets are named with."""
 

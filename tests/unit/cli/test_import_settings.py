@@ -7,6 +7,7 @@ from praxino.cli import import_settings
 from praxino.cli.options import request_of
 from praxino.errors import UserError
 from praxino.families import families
+from praxino.foreign.checkpoints import REPOSITORIES
 from praxino.weights import catalog
 
 PARAMETERS = (
@@ -122,6 +123,11 @@ def test_models_are_known_by_their_repositories(monkeypatch):
     monkeypatch.setattr(catalog, "entries", lambda: [catalog.Entry("turbo", family, variant, None)])
     assert import_settings._known_model("sd_xl_turbo_1.0_fp16.safetensors") == "turbo"
     assert import_settings._known_model("sd_xl_base_1.0.safetensors") is None
+
+
+def test_published_files_are_of_models_that_are_known():
+    known = {variant.source for family in families().values() for variant in family.variants.values()}
+    assert set(REPOSITORIES.values()) <= known
 
 
 def test_a_file_without_settings(praxino, tmp_path):
