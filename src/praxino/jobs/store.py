@@ -222,9 +222,10 @@ class Store:
     # For workers.
 
     def start_worker(self, info: WorkerInfo) -> None:
-        """Make a worker's new incarnation known."""
+        """Make a worker's new incarnation known. Calling again after an answer that got lost is safe."""
         with self._database.writing() as connection:
             now = self._database.moment(connection).now
+            connection.execute(delete(workers).where(workers.c.incarnation == info.incarnation))
             connection.execute(
                 insert(workers).values(
                     incarnation=info.incarnation,
