@@ -63,9 +63,17 @@ def test_fields_of_a_request_can_be_added(pictures):
     )
 
 
+def test_a_transparent_background(clips):
+    order = read({"background": "transparent", "output_format": "webp"}, clips)
+    assert order.request == Request("a cat", "m", format="png", transparent=True)
+    assert (order.background, read({}, clips).background) == ("transparent", "opaque")
+
+
 @pytest.mark.parametrize(
     ("body", "param"),
     [
+        ({"background": "green"}, "background"),
+        ({"background": "transparent", "output_format": "jpeg"}, "background"),
         ({"prompt": ""}, "prompt"),
         ({"prompt": 3}, "prompt"),
         ({"n": 0}, "n"),

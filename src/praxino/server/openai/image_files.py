@@ -40,7 +40,7 @@ def picture_bytes(services: Services, file: ResultFile, cut: Cut) -> bytes:
 
 
 def encoded(frame: np.ndarray, format: Format, quality: int, metadata: str | None) -> bytes:
-    """One frame, (H, W, 3) uint8, as a still picture."""
+    """One frame, (H, W, 3 or 4) uint8, as a still picture."""
     match format:
         case "jpeg":
             return encode_jpeg(frame[None], quality, metadata)
@@ -53,4 +53,4 @@ def encoded(frame: np.ndarray, format: Format, quality: int, metadata: str | Non
 def _frame(path: Path, last: bool) -> np.ndarray:
     with open_picture(path) as image:
         image.seek(getattr(image, "n_frames", 1) - 1 if last else 0)
-        return rgb(image)
+        return np.asarray(image.convert("RGBA")) if image.has_transparency_data else rgb(image)

@@ -54,6 +54,11 @@ class ImageOrder:
     stream: bool
     num_partial_images: int
 
+    @property
+    def background(self) -> Literal["opaque", "transparent"]:
+        """What is behind what is drawn."""
+        return "transparent" if self.request.transparent else "opaque"
+
 
 def read_order(
     body: Mapping[str, Any], model: str, variant: Variant, images: Sequence[str] = (), mask: str = ""
@@ -71,7 +76,6 @@ def read_order(
         Refusal: a field is wrong.
         UserError: fields exclude each other, or are out of bounds.
     """
-    _check_background(body)
     format: Any = fields.choice(body, "output_format", FORMATS, "png")
     compression = _compression(body, format)
     asked = fields.text(body, "model")
@@ -83,6 +87,7 @@ def read_order(
     wish = {
         **fields.extras({name: value for name, value in body.items() if not _is_ignored(name, value)}, _OWN),
         **_gif_timing(body, format),
+        **_background(body, format),
         "prompt": fields.required_text(body, "prompt"),
         "model": model,
         "n": fields.integer(body, "n", 1, MAX_IMAGES) or 1,
@@ -123,9 +128,12 @@ def _compression(body: Mapping[str, Any], format: Format) -> int | None:
     return max(1, compression)
 
 
-def _check_background(body: Mapping[str, Any]) -> None:
-    if fields.choice(body, "background", ("auto", "opaque", "transparent"), "auto") == "transparent":
-        raise Refusal("background", "Models here draw opaque pictures; background must be opaque or auto.")
+def _background(body: Mapping[str, Any], format: Format) -> dict[str, bool]:
+    if fields.choice(body, "background", ("auto", "opaque", "transparent"), "auto") != "transparent":
+        return {}
+    if format == "jpeg":
+        raise Refusal("background", "Nothing is transparent in a JPEG; choose png or webp as output_format.")
+    return {"transparent": True}
 
 
 def _gif_timing(body: Mapping[str, Any], format: Format) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from praxino.server.drawn import Drawn
 from praxino.server.events import PING_SECONDS
 from praxino.server.openai.errors import body_of, translated
 from praxino.server.openai.image_files import encoded, files_in_order, picture_bytes
-from praxino.server.openai.image_order import Cut
+from praxino.server.openai.image_order import ImageOrder
 from praxino.server.openai.image_views import CompletedView, PartialView
 from praxino.server.openai.progress import share_done
 from praxino.server.openai.waiting import check_success, follow
@@ -37,8 +37,7 @@ class ImageStream:
     services: Services
     job: Job
     drawn: Drawn
-    cut: Cut
-    num_partial_images: int
+    order: ImageOrder
     kind: str
     """image_generation or image_edit."""
 
@@ -57,7 +56,7 @@ class ImageStream:
             if job.state.final:
                 check_success(job)
                 for file in files_in_order(job):
-                    yield _event(self._completed(await run_sync(picture_bytes, self.services, file, self.cut)))
+                    yield _event(self._completed(await run_sync(picture_bytes, self.services, file, self.order.cut)))
                 return
             preview = await run_sync(self._preview, job) if self._wants_more(job, count) else b""
             if preview not in (b"", shown):
@@ -69,7 +68,7 @@ class ImageStream:
 
     def _wants_more(self, job: Job, count: int) -> bool:
         """The first picture is sent as soon as there is one, further ones at equal shares of the work."""
-        return count < self.num_partial_images and share_done(job) >= count / self.num_partial_images
+        return count < self.order.num_partial_images and share_done(job) >= count / self.order.num_partial_images
 
     def _preview(self, job: Job) -> bytes:
         try:
@@ -84,9 +83,10 @@ class ImageStream:
             frame = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BICUBIC))
         return PartialView(
             type=f"{self.kind}.partial_image",  # pyright: ignore[reportArgumentType]
-            b64_json=base64.b64encode(encoded(frame, self.cut.format, self.cut.quality, None)).decode(),
+            b64_json=base64.b64encode(encoded(frame, self.order.cut.format, self.order.cut.quality, None)).decode(),
+            background=self.order.background,
             created_at=int(time.time()),
-            output_format=self.cut.format,
+            output_format=self.order.cut.format,
             partial_image_index=index,
             size=self.drawn.size,
         )
@@ -95,8 +95,9 @@ class ImageStream:
         return CompletedView(
             type=f"{self.kind}.completed",  # pyright: ignore[reportArgumentType]
             b64_json=base64.b64encode(picture).decode(),
+            background=self.order.background,
             created_at=int(time.time()),
-            output_format=self.cut.format,
+            output_format=self.order.cut.format,
             size=self.drawn.size,
         )
 

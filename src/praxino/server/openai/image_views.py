@@ -8,6 +8,8 @@ from pydantic import BaseModel
 
 from praxino.server.openai.image_order import Format
 
+Background = Literal["opaque", "transparent"]
+
 
 class TokenDetails(BaseModel):
     """Parts of a count."""
@@ -39,7 +41,7 @@ class ImagesView(BaseModel):
     """The answer to a request that is not streamed."""
 
     created: int
-    background: Literal["opaque"] = "opaque"
+    background: Background
     data: list[PictureView]
     output_format: Format
     size: str
@@ -51,7 +53,7 @@ class PartialView(BaseModel):
 
     type: Literal["image_generation.partial_image", "image_edit.partial_image"]
     b64_json: str
-    background: Literal["opaque"] = "opaque"
+    background: Background
     created_at: int
     output_format: Format
     partial_image_index: int
@@ -64,7 +66,7 @@ class CompletedView(BaseModel):
 
     type: Literal["image_generation.completed", "image_edit.completed"]
     b64_json: str
-    background: Literal["opaque"] = "opaque"
+    background: Background
     created_at: int
     output_format: Format
     quality: Literal["auto"] = "auto"

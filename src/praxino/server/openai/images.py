@@ -98,7 +98,7 @@ async def _answer(
     drawn = (await run_sync(read_drawn, services.store.database, [job.id]))[job.id]
     if order.stream:
         kind = "image_edit" if order.request.image else "image_generation"
-        stream = ImageStream(services, job, drawn, order.cut, order.num_partial_images, kind)
+        stream = ImageStream(services, job, drawn, order, kind)
         return StreamingResponse(stream.events(request), media_type="text/event-stream", headers=STREAM_HEADERS)
     job = await wait_until_done(request, services, job.id)
     view = await run_sync(_view, request, services, job, drawn, order)
@@ -110,7 +110,13 @@ def _view(request: Request, services: Services, job: Job, drawn: Drawn, order: I
     make = _links if order.as_links else _bytes
     pictures = [PictureView(**made, revised_prompt=revised) for made in make(request, services, job, order.cut)]
     created = int(job.finished_at or job.created_at)
-    return ImagesView(created=created, data=pictures, output_format=order.cut.format, size=drawn.size)
+    return ImagesView(
+        created=created,
+        background=order.background,
+        data=pictures,
+        output_format=order.cut.format,
+        size=drawn.size,
+    )
 
 
 def _bytes(request: Request, services: Services, job: Job, cut: Cut) -> Sequence[dict[str, str]]:
