@@ -52,7 +52,7 @@ def recipe_for(parts: Parts, conditions=(), loras=(), num_frames=9, **wish) -> R
         "fps": variant.fps, "guidance": 3.0, "seed": 8, "n": 1, "dtype": "float32", "conditions": held, "loras": loras,
         "encoding": {"format": "gif", "loop": 0, "gif": "good", "quality": 90, "codec": "none", "grid": False,
                      "sheet": False},
-        **to_plain(sampling),
+        **{name: value for name, value in to_plain(sampling).items() if name != "notes"},
     })  # fmt: skip
 
 
