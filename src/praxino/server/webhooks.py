@@ -86,6 +86,7 @@ class Webhooks:
         self._secret = secret
         self._bounds = fetch.Bounds(SEND_SECONDS, allow_private)
         self._seen_until: float | None = None
+        self._pool = ThreadPoolExecutor(PARALLEL, "webhooks")
 
     def secret_of(self, owner: str) -> str:
         """What an owner's webhooks are signed with."""
@@ -99,14 +100,13 @@ class Webhooks:
 
     def run(self, stopped: threading.Event) -> None:
         """Deliver until `stopped` is set. What cannot be done now is done later."""
-        with ThreadPoolExecutor(PARALLEL, "webhooks") as pool:
-            while not stopped.wait(TICK_SECONDS):
-                try:
-                    self.record()
-                    for _ in pool.map(self._send, self._claim()):
-                        pass
-                except StoreUnavailable as problem:
-                    logger.warning("%s; webhooks wait", problem)
+        while not stopped.wait(TICK_SECONDS):
+            try:
+                self.record()
+                self.deliver_due()
+            except StoreUnavailable as problem:
+                logger.warning("%s; webhooks wait", problem)
+        self._pool.shutdown()
 
     def record(self) -> int:
         """Store a delivery for every new ending; how many there were."""
@@ -118,6 +118,10 @@ class Webhooks:
         count = self._record_since(since) if new else 0
         self._seen_until = now
         return count
+
+    def deliver_due(self) -> int:
+        """Try the deliveries whose time has come, a few at once; how many there were."""
+        return len(list(self._pool.map(self._send, self._claim())))
 
     def _record_since(self, since: float) -> int:
         database = self._store.database
