@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from praxino.api import generate
 from praxino.cli import outcome
 from praxino.engine.output import read_recipe
 from praxino.families import Grid, families
 from praxino.history import Journal, digest
+from praxino.history import drawn as entries_of
 from praxino.settings import home
 from praxino.weights import catalog
 
@@ -34,10 +37,18 @@ def praxino(tmp_path, monkeypatch, capsys):
     return call
 
 
+@pytest.fixture(scope="module")
+def dog(miniature):
+    """A clip of the miniature, saved as a GIF."""
+    clip = generate("a dog", model=str(miniature), steps=1, size="32x32", seed=1)
+    return clip.save(miniature.with_suffix(".gif"))
+
+
 @pytest.fixture
-def drawn(praxino, miniature):
-    """A clip, a.gif, of the miniature, and a command that edits with few steps."""
-    assert praxino("a dog", "-m", str(miniature), *SMALL, "--seed", "1", "-o", "a.gif")[0] == 0
+def drawn(praxino, dog, tmp_path):
+    """The clip as a.gif, in the history; and a command that edits with few steps."""
+    path = Path(shutil.copy(dog, tmp_path / "a.gif"))
+    Journal().add(entries_of(read_recipe(path), [path]))
 
     def edit(*args, code=0):
         ended, out, err = praxino("edit", *args, *SMALL)

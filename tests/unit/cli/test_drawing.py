@@ -113,3 +113,12 @@ def test_the_closing_line_of_several_files_and_of_a_still(recipe, tmp_path):
     assert line == f"wrote {paths[0]} ... r-3.gif in 2.0 s  (64x64, 9 frames, 1.1 s, seeds 7 to 9, 6 B)"
     still = closing_line(paths[:1], dataclasses.replace(recipe, num_frames=1), 2.0)
     assert still.endswith("(64x64, 1 frame, seed 7, 2 B)")
+
+
+@pytest.mark.parametrize(("plain", "said"), [(True, ""), (False, "the ground is not of one colour")])
+def test_a_ground_that_cannot_be_taken_away_is_told(engine, recipe, tmp_path, monkeypatch, capsys, plain, said):
+    frames = FRAMES if plain else np.random.default_rng(0).integers(0, 256, FRAMES.shape, dtype=np.uint8)
+    monkeypatch.setattr(engine, "run", lambda *args, **kwargs: [frames])
+    encoding = dataclasses.replace(recipe.encoding, matting="ground")
+    draw(dataclasses.replace(recipe, encoding=encoding), tmp_path / "r.gif", LOUD)
+    assert capsys.readouterr().err.startswith(said or "wrote ")
