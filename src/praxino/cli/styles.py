@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from praxino.cli.app import Commands
 from praxino.cli.wording import aligned, columns
 from praxino.request import flag
-from praxino.styles import Style, every, find
-from praxino.styles.shelf import own_file
+
+if TYPE_CHECKING:
+    from praxino.styles import Style
 
 
 @click.group("styles", cls=Commands)
@@ -26,6 +27,8 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="print a JSON list")
 def list_styles(as_json: bool) -> None:
     """List the styles that are built in, and your own."""
+    from praxino.styles.shelf import every, own_file
+
     found = list(every().values())
     if as_json:
         click.echo(json.dumps([_plain(style) for style in found], indent=2, ensure_ascii=False))
@@ -42,6 +45,8 @@ def show_style(name: str, as_json: bool) -> None:
 
     NAME may be FILE.toml#NAME.
     """
+    from praxino.styles import find
+
     style = find(name)
     if as_json:
         click.echo(json.dumps(_plain(style), indent=2, ensure_ascii=False))
