@@ -6,6 +6,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
   reads configs (`folder.config("transformer")`) and returns the published variant that they are of, or one made for
   the folder. `options["strength"]` is a dict from each task that changes a picture to its default strength;
   `options["companions"]` names the variant's own companions by role ("controlnet:canny", "ip-adapter", ...).
+  `options["pipelines"]`, where a checkpoint's pipelines are not the family's, is task -> diffusers class name.
   `schedule="scheduler"` says that the scheduler spaces the sigmas.
 - `miniature.py`: `write(folder)` saves the real pipeline class with tiny random weights, at most 3 MB, the same each
   time, and a `praxino.json` with the fields of `checkpoint.Card` (few steps, so that tests are quick).
@@ -17,6 +18,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `arguments`: a function of `Given` to the pipeline's arguments; begin with `standard(given)` and change what
       differs (`true_cfg_scale` for `guidance_scale`, `max_sequence_length`, ...).
     - `schedulers` and `flow`: `FLOW` and True for flow matching; the table is class and settings by Request name.
+    - `shows_references`, `reader`: references among the pictures of the pipeline; components that need other hands.
     - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
     - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
   Import `miniature` inside the function that is given as `write_miniature`: it imports torch.

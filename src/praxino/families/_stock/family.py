@@ -47,6 +47,10 @@ class StockFamily:
     """The tasks whose pipeline has `guidance_rescale`."""
     refuse_lora: Callable[[Path], None] | None = None
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
+    shows_references: bool = False
+    """Whether its pipelines are shown references beside the picture, with no adapter; their weights cannot differ."""
+    reader: Callable[[Path], dict[str, Any]] | None = None
+    """Components of a folder that diffusers cannot read by itself, by name."""
     unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None
     """Latents as the pipeline holds them to (1, C, h, w), where they differ."""
     encode: Callable[[Any, torch.Tensor], torch.Tensor] | None = None
@@ -117,7 +121,11 @@ class StockFamily:
 
         found = control.networks(parts, recipe)
         beside = "+union" if control.is_union(found) else "+control" if found else ""
-        return self.pipelines[recipe.task + beside]
+        return self.pipeline_of(parts.variant, recipe.task + beside)
+
+    def pipeline_of(self, variant: Variant, task: str) -> str:
+        """The diffusers class for a task: the variant's own, else the family's."""
+        return variant.options.get("pipelines", self.pipelines)[task]
 
     def components(self, parts: Parts, recipe: Recipe) -> dict[str, Any]:
         """What its pipeline needs besides the checkpoint's own networks."""

@@ -36,12 +36,13 @@ class Parts:
 
 def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
     """See `Family.load`."""
-    kind = diffusers_class(family.pipelines[variant.tasks[0]])
+    kind = diffusers_class(family.pipeline_of(variant, variant.tasks[0]))
     with quiet(), damaged(path):
         if path.is_file():
             base = family.load_file(path, variant, kind, DTYPES[dtype])
         else:
-            base = _from_folder(path, kind, DTYPES[dtype])
+            more = family.reader(path) if family.reader else {}
+            base = _from_folder(path, kind, DTYPES[dtype], more)
     for network in base.components.values():
         if isinstance(network, torch.nn.Module):
             network.requires_grad_(False).eval().to(device)
@@ -66,13 +67,14 @@ def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
     return pipeline
 
 
-def _from_folder(folder: Path, kind: Any, dtype: torch.dtype) -> Any:
+def _from_folder(folder: Path, kind: Any, dtype: torch.dtype, more: dict[str, Any]) -> Any:
     return kind.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
         variant=weights_variant(folder.glob("*/*.safetensors")),
+        **more,
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.families._stock import annotate
+from praxino.picture_names import scaled_name
 from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request, flag
 
@@ -29,6 +30,7 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
     """See `Family.plan`."""
     _refuse_unknown(family, request, variant)
     _check_controls(family, request, task)
+    _check_references(family, request)
     scheduler = request.scheduler or variant.scheduler
     if request.scheduler and request.scheduler not in family.schedulers:
         raise UserError(
@@ -46,11 +48,11 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
         sigmas=request.sigmas or variant.sigmas,
         negative_prompt=_negative_prompt(request, variant, phases),
         options={**options, **_steering(request)},
-        companions=tuple(_companions(request, variant)),
+        companions=tuple(_companions(family, request, variant)),
     )
 
 
-def _companions(request: Request, variant: Variant) -> Iterator[Companion]:
+def _companions(family: StockFamily, request: Request, variant: Variant) -> Iterator[Companion]:
     """The other checkpoints that a wish needs: those that it names, else those of the variant's options."""
     own = variant.options.get("companions", {})
     for index, text in enumerate(request.control):
@@ -59,7 +61,7 @@ def _companions(request: Request, variant: Variant) -> Iterator[Companion]:
         yield Companion(role, request.controlnet[index] if request.controlnet else _own(own, role, "--controlnet"))
         if not kind.endswith("-map") and (annotator := own.get(f"annotator:{kind}")):
             yield Companion(f"annotator:{kind}", annotator)
-    if request.reference:
+    if request.reference and not family.shows_references:
         yield Companion("ip-adapter", request.ip_adapter or _own(own, "ip-adapter", "--ip-adapter"))
         yield Companion("image-encoder", _image_encoder(request, own))
     for text in request.embedding:
@@ -94,6 +96,16 @@ def split_embedding(text: str) -> tuple[str, str]:
     if not path.endswith(".safetensors"):
         raise UserError(f"--embedding {text[:200]}: only .safetensors files are read; a pickle could run any code.")
     return path, token
+
+
+def _check_references(family: StockFamily, request: Request) -> None:
+    if not family.shows_references:
+        return
+    if request.ip_adapter:
+        raise UserError(f"--ip-adapter: {family.title} looks at --reference pictures itself; leave it out.")
+    for text in request.reference:
+        if scaled_name(text)[2]:
+            raise UserError(f"--reference {text[:200]}: {family.title} cannot weigh a reference; leave out the number.")
 
 
 def _own(own: dict[str, str], role: str, said: str) -> str:

@@ -1,0 +1,52 @@
+"""The published Qwen-Image checkpoints, as data, and how a folder tells which it is. No torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from praxino.families import Grid, Variant
+from praxino.families._stock.checkpoint import Folder
+from praxino.recipe import GuidancePhase
+
+
+def _published(name: str, title: str, source: str, side_px: int, **data: Any) -> Variant:
+    return Variant(
+        name=name,
+        title=title,
+        source=source,
+        licence="Apache-2.0",
+        grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
+        width=side_px,
+        height=side_px,
+        num_frames=1,
+        fps=1.0,
+        guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+        schedule="scheduler",
+        max_text_tokens=512,
+        **data,
+    )
+
+
+DRAWING = _published(
+    "qwen-image", "Qwen-Image", "Qwen/Qwen-Image", 1328,
+    tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"), steps=50,
+    options={"strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}},
+)  # fmt: skip
+EDIT = _published(
+    "qwen-image-edit", "Qwen-Image-Edit: changes a picture as it is told", "Qwen/Qwen-Image-Edit", 1024,
+    tasks=("instruction-editing",), steps=50,
+    options={"pipelines": {"instruction-editing": "QwenImageEditPipeline"}},
+)  # fmt: skip
+EDIT_PLUS = _published(
+    "qwen-image-edit-2509", "Qwen-Image-Edit 2509: changes a picture after others", "Qwen/Qwen-Image-Edit-2509", 1024,
+    tasks=("instruction-editing",), steps=40, steering=("reference",),
+    options={"pipelines": {"instruction-editing": "QwenImageEditPlusPipeline"}},
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (DRAWING, EDIT, EDIT_PLUS)}
+
+
+def variant_of(folder: Folder) -> Variant | None:
+    """The published checkpoints differ by the pipeline that they were saved from."""
+    own = (EDIT, EDIT_PLUS)
+    named = {variant.options["pipelines"]["instruction-editing"]: variant for variant in own}
+    return named.get(folder.class_name, DRAWING)
