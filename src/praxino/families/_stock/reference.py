@@ -25,7 +25,9 @@ ADAPTER, ENCODER = "ip-adapter", "image-encoder"
 
 
 def scales(recipe: Recipe) -> list[Any]:
-    """What diffusers' `set_ip_adapter_scale` takes for each reference of a recipe."""
+    """What diffusers' `set_ip_adapter_scale` takes for each reference of a recipe; [] when no adapter reads them."""
+    if not _has_adapter(recipe):
+        return []
     weights = [condition.strength for condition in recipe.conditions if condition.role == "reference"]
     use = recipe.options.get("reference_use", "all")
     if use == "style":
@@ -74,8 +76,14 @@ def remove(parts: Parts) -> None:
 
 def arguments(given: Given) -> dict[str, Any]:
     """The references, one for each adapter."""
+    if not _has_adapter(given.recipe):
+        return {}
     found: list[np.ndarray] = of_role(given.recipe, given.pictures, "reference")
-    return {"ip_adapter_image": [Image.fromarray(frames[0]) for frames in found]} if found else {}
+    return {"ip_adapter_image": [Image.fromarray(frames[0]) for frames in found]}
+
+
+def _has_adapter(recipe: Recipe) -> bool:
+    return any(companion.role == ADAPTER for companion in recipe.companions)
 
 
 def _find_encoder(file: Path, named: Path | None) -> Path:
