@@ -51,7 +51,21 @@ def body_of(problem: Problem) -> dict[str, Any]:
     return {"code": code, "message": f"{problem.message} {problem.fix}".strip(), "data": None}
 
 
-router = APIRouter(prefix=PREFIX.rstrip("/"), tags=["siliconflow"], route_class=route_class(_translated))
+class ErrorView(BaseModel):
+    """Every answer that is an error."""
+
+    code: int
+    message: str
+    data: None
+
+
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorView, "description": "An error"}
+    for status in (400, 401, 403, 404, 408, 413, 415, 429, 500, 503)
+}
+router = APIRouter(
+    prefix=PREFIX.rstrip("/"), tags=["siliconflow"], route_class=route_class(_translated), responses=_ERRORS
+)
 
 
 def mount(app: FastAPI) -> None:

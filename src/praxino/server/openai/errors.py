@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import BaseModel
+
 from praxino.server.dialects import route_class
 from praxino.server.problems import Problem
 
@@ -43,4 +45,24 @@ def body_of(problem: Problem) -> dict[str, Any]:
     return {"error": {"message": message, "type": kind, "param": param, "code": problem.code}}
 
 
+class ErrorDetail(BaseModel):
+    """What went wrong."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorView(BaseModel):
+    """Every answer that is an error."""
+
+    error: ErrorDetail
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorView, "description": "An error"}
+    for status in (400, 401, 403, 404, 408, 409, 413, 415, 429, 500, 503)
+}
+"""Of every route, for its documentation."""
 OpenAIRoute = route_class(translated)

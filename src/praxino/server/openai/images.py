@@ -18,7 +18,7 @@ from praxino.server.body import described_body, read_json
 from praxino.server.drawn import Drawn, read_drawn
 from praxino.server.inputs import Upload
 from praxino.server.openai import fields
-from praxino.server.openai.errors import OpenAIRoute, Refusal
+from praxino.server.openai.errors import ERRORS, OpenAIRoute, Refusal
 from praxino.server.openai.forms import read_body
 from praxino.server.openai.image_files import CONTENT_TYPES, files_in_order, picture_bytes
 from praxino.server.openai.image_order import Cut, ImageOrder, read_order
@@ -37,7 +37,7 @@ FILES_PATH = "/v1/images/files"
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _PROMPT = {"prompt": {"type": "string"}}
 
-router = APIRouter(prefix="/v1/images", tags=["openai"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1/images", tags=["openai"], route_class=OpenAIRoute, responses=ERRORS)
 
 
 @router.post(

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from praxino.server.auth import Reader
 from praxino.server.installed import DEFAULT_MODEL, find_installed, installed_models
-from praxino.server.openai.errors import OpenAIRoute, Refusal
+from praxino.server.openai.errors import ERRORS, OpenAIRoute, Refusal
 from praxino.weights import catalog
 
 LINKED = ("dall-e-2", "dall-e-3")
@@ -37,7 +37,7 @@ HOSTED = (
 """Models that only OpenAI has (openai-python 3.54, types/image_model.py and types/video_model.py). Unless one is
 installed under such a name, they stand for the default model; answers name the one that drew."""
 
-router = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1", tags=["openai"], route_class=OpenAIRoute, responses=ERRORS)
 
 
 class ModelView(BaseModel):

@@ -16,7 +16,7 @@ from praxino.server.auth import Caller, Reader, Writer
 from praxino.server.body import described_body
 from praxino.server.drawn import read_drawn
 from praxino.server.openai import fields, video_assets, video_order
-from praxino.server.openai.errors import OpenAIRoute
+from praxino.server.openai.errors import ERRORS, OpenAIRoute
 from praxino.server.openai.forms import read_body
 from praxino.server.openai.models import choose_model
 from praxino.server.openai.retries import submit_once
@@ -42,7 +42,7 @@ POLL_MS_PER_CREDIT = 10
 STOP_SECONDS = 20.0
 """How long deleting waits for a video that is being drawn to stop."""
 
-router = APIRouter(prefix="/v1/videos", tags=["openai"], route_class=OpenAIRoute)
+router = APIRouter(prefix="/v1/videos", tags=["openai"], route_class=OpenAIRoute, responses=ERRORS)
 
 
 def _own_video(services: Services, caller: Caller, name: str) -> Job:

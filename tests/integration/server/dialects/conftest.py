@@ -16,9 +16,7 @@ from openai import OpenAI
 from PIL import Image
 from starlette.testclient import TestClient
 
-from praxino.jobs.files import ResultFolder
 from praxino.jobs.job import Reason, WorkerInfo
-from praxino.jobs.store import Store
 from praxino.server.app import create_app
 from praxino.server.settings import ServerSettings
 
@@ -50,7 +48,7 @@ def served_url(tmp_path_factory):
         serving = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
     with serving, making:
         try:
-            assert making.wait(120) == 0
+            assert making.wait(300) == 0
             yield json.loads(serving.stdout.readline())["url"]
         finally:
             serving.send_signal(signal.SIGTERM)
@@ -76,10 +74,9 @@ def _videos_are_said_to_be_deprecated():
 class Local:
     """An app in this process, with a queue that nobody works on but the test."""
 
-    def __init__(self, folder):
-        self.store = Store(f"sqlite:///{folder / 'jobs.sqlite'}")
-        self.folder = ResultFolder(folder / "jobs", self.store.store_id())
-        self.app = create_app(ServerSettings(), self.store, self.folder)
+    def __init__(self, store, folder):
+        self.store = store
+        self.app = create_app(ServerSettings(), store, folder)
         self.http = TestClient(self.app, base_url="http://localhost/v1", raise_server_exceptions=False)
         self.openai = OpenAI(base_url="http://localhost/v1", api_key="none", max_retries=0, http_client=self.http)
         self.store.start_worker(WorkerInfo("w", "cpu", "here", 1))
@@ -94,11 +91,10 @@ class Local:
 
 
 @pytest.fixture
-def local(tmp_path):
-    local = Local(tmp_path)
+def local(store, folder):
+    local = Local(store, folder)
     with local.http:
         yield local
-    local.store.close()
 
 
 def _decoded(data):
