@@ -52,13 +52,14 @@ def recipe_of(variant: Variant) -> Callable[..., Recipe]:
         task: str = "text-to-video",
         roles: tuple[tuple[str, float], ...] = (),
         loras: tuple[tuple[Path, float], ...] = (),
-        num_frames: int = 3,
+        num_frames: int = 2,
         prompt: str = "a red cat",
         of: Variant = variant,
         **wish: Any,
     ) -> Recipe:
         shape = Shape(of.width, of.height, num_frames, of.fps)
-        sampling = FAMILY.plan(Request(prompt=prompt, **wish), of, shape, task)
+        steps = wish.pop("steps", 2 if task == "text-to-video" else 4)
+        sampling = FAMILY.plan(Request(prompt=prompt, steps=steps, **wish), of, shape, task)
         decided = {name: getattr(sampling, name) for name in DECIDED}
         media = Media(source="given", sha256="", data="")
         return Recipe(

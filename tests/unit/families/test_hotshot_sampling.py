@@ -39,7 +39,7 @@ def test_plms_takes_its_first_step_again() -> None:
 @pytest.mark.parametrize("name", DIFFUSION)
 @pytest.mark.parametrize("num_steps", [2, 4])
 def test_a_perfect_network_leads_back_to_the_picture(name: str, num_steps: int) -> None:
-    """Predicting the very noise that is in its latents, every sampler ends at the picture (but for the last level's)."""
+    """Predicting the very noise that is in its latents, every sampler ends near the picture."""
     clean, noise = torch.randn(2, 1, 4, 2, 3, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     walked = walk(name, SCHEDULER, 4, num_steps)
     latents = walked.noised(clean, noise, 0)
