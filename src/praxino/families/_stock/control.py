@@ -30,6 +30,8 @@ def equip(parts: Parts, recipe: Recipe) -> None:
     Raises:
         ModelError: a companion is no ControlNet, or union and plain ones are mixed.
     """
+    from praxino.families._stock.load import damaged, quiet
+
     wanted = {c.role: c.path for c in recipe.companions if c.role.startswith((CONTROLNET, ANNOTATOR))}
     loaded = {parts.kept[role][0]: parts.kept[role][1] for role in list(parts.kept) if role.startswith(CONTROLNET)}
     for role in [role for role in parts.kept if role.startswith((CONTROLNET, ANNOTATOR)) and role not in wanted]:
@@ -37,7 +39,8 @@ def equip(parts: Parts, recipe: Recipe) -> None:
     for role, path in wanted.items():
         if role.startswith(ANNOTATOR):
             if parts.kept.get(role, ("",))[0] != path:
-                parts.kept[role] = (path, annotate.load_depth(path, parts.device))
+                with quiet(), damaged(Path(path)):
+                    parts.kept[role] = (path, annotate.load_depth(path, parts.device))
             continue
         loaded[path] = loaded[path] if path in loaded else _load(Path(path), parts)
         parts.kept[role] = (path, loaded[path])

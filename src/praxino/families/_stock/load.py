@@ -68,14 +68,17 @@ def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
 
 
 def _from_folder(folder: Path, kind: Any, dtype: torch.dtype, more: dict[str, Any]) -> Any:
-    return kind.from_pretrained(
+    """`more`, by name, in place of what diffusers would read: its own check of their classes wants torchvision."""
+    pipeline = kind.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
         variant=weights_variant(folder.glob("*/*.safetensors")),
-        **more,
+        **dict.fromkeys(more),
     )
+    pipeline.register_modules(**more)
+    return pipeline
 
 
 def weights_variant(files: Iterable[Path]) -> str | None:

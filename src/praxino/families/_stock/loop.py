@@ -15,6 +15,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._stock import state as states
+from praxino.families._stock.load import quiet
 from praxino.families._stock.turns import in_turns
 
 FRAMES = "frames"
@@ -57,9 +58,10 @@ class _Follower:
             self.saved = None
         self._skip() if self.saved else self._watch_start()
         try:
-            output = self.call.pipeline(
-                **self.call.arguments, generator=self.call.generator, callback_on_step_end=self._on_step_end
-            )
+            with quiet():
+                output = self.call.pipeline(
+                    **self.call.arguments, generator=self.call.generator, callback_on_step_end=self._on_step_end
+                )
         finally:
             self._see_again()
         if self.last is None:
@@ -93,7 +95,7 @@ class _Follower:
         states.unpack(saved.tensors, pipeline.scheduler, self.call.generator, latents.device)
         self.saved = None
         self.hand_over(saved)
-        return {"latents": saved.tensors["latents"].to(latents)}
+        return {"latents": torch.empty_like(latents).copy_(saved.tensors["latents"])}
 
     def _tensors(self, latents: Tensor) -> dict[str, Tensor]:
         kept = states.pack(self.call.pipeline.scheduler, self.call.generator)

@@ -91,7 +91,7 @@ def _lay(base: Any, path: Path, adapter: str, blocks: tuple[str, ...]) -> None:
     if not chosen:
         raise ModelError(f"the LoRA {path} has no weights in the blocks {', '.join(blocks)}.")
     layers = {_layer_of(key) for key in chosen}
-    kept = {key: alpha for key, alpha in alphas.items() if key.removesuffix(".alpha") in layers} or None
+    kept = {key: alpha for key, alpha in alphas.items() if _layer_of(key.removesuffix(".alpha")) in layers} or None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # several LoRAs are meant
         for name in {layer.partition(".")[0] for layer in layers}:
@@ -149,6 +149,8 @@ def _check_fit(base: Any, path: Path, tensors: dict[str, Any]) -> None:
 def _layer_of(key: str) -> str:
     """The layer that a weight is for: "unet.conv_in" of "unet.conv_in.lora_A.weight"."""
     key = key.replace(".processor.", ".")
+    if key.startswith("text_encoder"):
+        key = re.sub(r"\.to_(q|k|v|out)_lora\.", r".\1_proj.lora.", key)
     key = re.sub(r"\.to_out_lora\.", ".to_out.0.lora.", key)
     return re.sub(r"[._](lora_linear_layer|lora|lora_A|lora_B)(\.(down|up))?(\.default)?\.weight$", "", key)
 

@@ -54,16 +54,20 @@ def equip(parts: Parts, recipe: Recipe) -> None:
     encoder = _find_encoder(file, paths.get(ENCODER))
     base = parts.base
     parts.kept[ADAPTER] = {name: base.components[name] for name in ("image_encoder", "feature_extractor")}
-    with quiet(), damaged(file):
-        base.register_modules(**_load_encoder(encoder, parts))
-        base.load_ip_adapter(
-            [str(file.parent)] * len(wanted),
-            subfolder="",
-            weight_name=[file.name] * len(wanted),
-            image_encoder_folder=None,
-            local_files_only=True,
-        )
-    base.set_ip_adapter_scale(wanted)
+    try:
+        with quiet(), damaged(file):
+            base.register_modules(**_load_encoder(encoder, parts))
+            base.load_ip_adapter(
+                [str(file.parent)] * len(wanted),
+                subfolder="",
+                weight_name=[file.name] * len(wanted),
+                image_encoder_folder=None,
+                local_files_only=True,
+            )
+        base.set_ip_adapter_scale(wanted)
+    except ModelError:
+        remove(parts)
+        raise
 
 
 def remove(parts: Parts) -> None:

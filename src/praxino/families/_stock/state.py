@@ -1,4 +1,7 @@
-"""What a scheduler and a generator keep between two steps, as tensors that safetensors can hold, and back."""
+"""What a scheduler and a generator keep between two steps, as tensors that safetensors can hold, and back.
+
+Strides are kept too: kernels round differently on another layout, and a file holds everything contiguous.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +37,10 @@ def unpack(tensors: dict[str, Tensor], scheduler: Any, generator: torch.Generato
 def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
     if isinstance(value, Tensor | np.ndarray):
         name = f"{SCHEDULER}.{len(tensors)}"
-        tensors[name] = value.detach().clone() if isinstance(value, Tensor) else torch.from_numpy(value.copy())
+        copy = value.detach().clone() if isinstance(value, Tensor) else torch.from_numpy(value.copy())
+        tensors[name] = copy
         kind = "array" if isinstance(value, np.ndarray) else value.device.type
-        return {"tensor": name, "kind": kind}
+        return {"tensor": name, "kind": kind, "strides": copy.stride()}
     if isinstance(value, list | tuple):
         return {"items": [_packed(item, tensors) for item in value]}
     if isinstance(value, np.generic):
@@ -51,7 +55,7 @@ def _unpacked(value: Any, tensors: dict[str, Tensor], device: torch.device) -> A
         return value
     if "items" in value:
         return [_unpacked(item, tensors, device) for item in value["items"]]
-    tensor = tensors[value["tensor"]].cpu().clone()
-    if value["kind"] == "array":
-        return tensor.numpy()
-    return tensor if value["kind"] == "cpu" else tensor.to(device)
+    saved = tensors[value["tensor"]]
+    home = "cpu" if value["kind"] in ("array", "cpu") else device
+    tensor = torch.empty_strided(saved.shape, value["strides"], dtype=saved.dtype, device=home).copy_(saved)
+    return tensor.numpy() if value["kind"] == "array" else tensor

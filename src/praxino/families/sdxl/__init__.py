@@ -13,7 +13,7 @@ from praxino.families.sdxl.variants import PUBLISHED, variant_of
 def _miniature(folder: Path, like: str | None) -> None:
     from praxino.families.sdxl.miniature import write
 
-    write(folder)
+    write(folder, filling=like is not None and PUBLISHED[like].tasks[0] == "inpainting")
 
 
 FAMILY: Family = StockFamily(

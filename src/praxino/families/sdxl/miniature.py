@@ -53,36 +53,44 @@ SCHEDULER: dict[str, Any] = {
     "steps_offset": 1,
     "timestep_spacing": "leading",
 }
-CARD_FIELDS = {
-    "family": "sdxl",
-    "variant": "sdxl-miniature",
-    "title": "SDXL in miniature: random weights, for trying things out",
-    "source": "",
-    "licence": "Apache-2.0",
-    "steps": 4,
-}
 
 
-def write(folder: Path) -> None:
-    """Make the networks, the same each time, and save them as a diffusers folder."""
+def write(folder: Path, *, filling: bool) -> None:
+    """Make the networks, the same each time, and save them as a diffusers folder.
+
+    Args:
+        folder: where.
+        filling: whether the UNet has nine channels, for inpainting.
+    """
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(WEIGHTS_SEED)
-        make_pipeline(folder).save_pretrained(folder)
-    clip_tokenizer.write_json(folder / CARD, CARD_FIELDS)
+        make_pipeline(folder, filling).save_pretrained(folder)
+    clip_tokenizer.write_json(folder / CARD, _card(filling))
 
 
-def make_pipeline(folder: Path) -> Any:
+def make_pipeline(folder: Path, filling: bool) -> Any:
     """The pipeline with random weights from torch's global generator; its tokenizers are written to `folder`."""
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
     size = clip_tokenizer.write(folder / "tokenizer")
     clip_tokenizer.write(folder / "tokenizer_2", "!")
-    return diffusers_class("StableDiffusionXLPipeline")(
+    return diffusers_class("StableDiffusionXLInpaintPipeline" if filling else "StableDiffusionXLPipeline")(
         vae=diffusers_class("AutoencoderKL")(**VAE),
         text_encoder=CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[0])),
         text_encoder_2=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[1])),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=diffusers_class("UNet2DConditionModel")(**UNET),
+        unet=diffusers_class("UNet2DConditionModel")(**{**UNET, **({"in_channels": 9} if filling else {})}),
         scheduler=diffusers_class("EulerDiscreteScheduler")(**SCHEDULER),
     )
+
+
+def _card(filling: bool) -> dict[str, Any]:
+    return {
+        "family": "sdxl",
+        "variant": "sdxl-miniature-inpainting" if filling else "sdxl-miniature",
+        "title": "SDXL in miniature: random weights, for trying things out",
+        "source": "",
+        "licence": "Apache-2.0",
+        "steps": 4,
+    }

@@ -1,0 +1,129 @@
+"""IP-Adapters: pictures whose look is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from praxino.errors import ModelError
+from praxino.families._stock import reference
+
+ENCODER_WIDTH = 16
+
+
+def write_adapter(model: Any, file: Path) -> Path:
+    """An IP-Adapter and its image encoder for a miniature, as h94/IP-Adapter lies."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    torch.manual_seed(1)
+    unet = model.parts.base.unet
+    width = unet.config.cross_attention_dim
+    tensors = {
+        "image_proj.proj.weight": torch.randn(4 * width, ENCODER_WIDTH) / 4,
+        "image_proj.proj.bias": torch.zeros(4 * width),
+        "image_proj.norm.weight": torch.ones(width),
+        "image_proj.norm.bias": torch.zeros(width),
+    }
+    crossing = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
+    for index, name in enumerate(crossing):
+        hidden = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
+        for side in "kv":
+            tensors[f"ip_adapter.{2 * index + 1}.to_{side}_ip.weight"] = torch.randn(hidden, width) / 4
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, file)
+    config = CLIPVisionConfig(
+        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
+        projection_dim=ENCODER_WIDTH,
+    )  # fmt: skip
+    CLIPVisionModelWithProjection(config).save_pretrained(file.parent / "image_encoder")
+    return file
+
+
+@pytest.fixture(scope="module")
+def adapters(models, tmp_path_factory):
+    root = tmp_path_factory.mktemp("adapters")
+    return {name: write_adapter(models(name), root / name / "ip.safetensors") for name in ("sdxl", "stable-diffusion")}
+
+
+def draw(model: Any, file: Path, given: list[Any], **wish: Any) -> np.ndarray:
+    references = tuple("x.png" for role, _, _ in given if role == "reference")
+    return model.draw(given=given, reference=references, companions=[("ip-adapter", file)], **wish)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("sdxl", "StableDiffusionXLPipeline"), ("stable-diffusion", "StableDiffusionPipeline")]
+)
+def test_a_look_is_taken_and_let_go(models, adapters, picture, name: str, kind: str) -> None:
+    model, file = models(name), adapters[name]
+    before = model.draw()
+    drawn = draw(model, file, [("reference", picture, 0.6)])
+    call: Any = model.by_hand(kind)
+    call.pipeline.load_ip_adapter(str(file.parent), subfolder="", weight_name=file.name)
+    call.pipeline.set_ip_adapter_scale(0.6)
+    guidance = model.variant.guidance_phases[0].scale
+    wanted = call(ip_adapter_image=Image.fromarray(picture), height=64, width=64, guidance_scale=guidance)
+    assert np.array_equal(drawn, wanted)
+    assert not np.array_equal(drawn, before)
+    assert np.array_equal(model.draw(), before)
+    assert model.parts.base.image_encoder is None and model.parts.base.feature_extractor is None
+
+
+def test_several_looks_each_with_its_weight(models, adapters, picture) -> None:
+    model, file = models("sdxl"), adapters["sdxl"]
+    other = 255 - picture
+    both = draw(model, file, [("reference", picture, 0.6), ("reference", other, 0.3)])
+    assert not np.array_equal(both, draw(model, file, [("reference", picture, 0.3), ("reference", other, 0.6)]))
+    alone = draw(model, file, [("reference", picture, 0.6), ("reference", other, 0.0)])
+    assert np.array_equal(alone, draw(model, file, [("reference", picture, 0.6)]))
+    assert np.array_equal(draw(model, file, [("reference", picture, 0.0)]), model.draw())
+
+
+def test_style_and_layout_reach_their_blocks_alone(models, adapters, picture) -> None:
+    model, file = models("sdxl"), adapters["sdxl"]
+    drawn = {
+        use: draw(model, file, [("reference", picture, 1.0)], reference_use=use) for use in ("all", "style", "layout")
+    }
+    assert len({frames.tobytes() for frames in drawn.values()}) == 3
+
+    def touched(use: str) -> set[str]:
+        draw(model, file, [("reference", picture, 0.5)], reference_use=use)
+        scales = {
+            name: getattr(processor, "scale", [0]) for name, processor in model.parts.base.unet.attn_processors.items()
+        }
+        return {name.partition(".transformer")[0] for name, scale in scales.items() if scale != [0] and any(scale)}
+
+    assert touched("style") == {"up_blocks.0.attentions.1"}
+    assert touched("layout") == {"down_blocks.2.attentions.1"}
+
+
+def test_a_look_is_taken_while_a_picture_is_changed(models, adapters, picture, mask) -> None:
+    model, file = models("stable-diffusion"), adapters["stable-diffusion"]
+    given = [("image", picture, 1.0), ("mask", mask, 1.0)]
+    steered: dict[str, Any] = {"reference": ("x.png",), "companions": [("ip-adapter", file)]}
+    looked = [*given, ("reference", 255 - picture, 1.0)]
+    assert not np.array_equal(model.draw("inpainting", looked, **steered), model.draw("inpainting", given))
+
+
+def test_an_adapter_without_its_encoder_is_refused(models, adapters, picture, tmp_path) -> None:
+    moved = tmp_path / "ip.safetensors"
+    moved.write_bytes(adapters["sdxl"].read_bytes())
+    with pytest.raises(ModelError, match="image encoder of width 16"):
+        draw(models("sdxl"), moved, [("reference", picture, 1.0)])
+    save_file({"weight": torch.zeros(1)}, moved)
+    with pytest.raises(ModelError, match="no IP-Adapter"):
+        draw(models("sdxl"), moved, [("reference", picture, 1.0)])
+
+
+def test_an_adapter_of_another_model_is_refused_and_leaves_nothing(models, adapters, picture) -> None:
+    model = models("sdxl")
+    before = model.draw()
+    with pytest.raises(ModelError):
+        draw(model, adapters["stable-diffusion"], [("reference", picture, 1.0)])
+    assert reference.ADAPTER not in model.parts.kept
+    assert np.array_equal(model.draw(), before)
