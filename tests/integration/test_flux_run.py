@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
+import warnings
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from diffusers.models.controlnets.controlnet_flux import FluxControlNetModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config
@@ -23,12 +26,17 @@ from praxino.families import LoopState, Shape
 from praxino.families.flux import FAMILY, canny, latents, maps, preview, text
 from praxino.families.flux import run as flux_run
 from praxino.families.flux.load import Parts
+from praxino.families.flux.miniature import TRANSFORMER
+from praxino.families.flux.variants import REDUX
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import Companion, Recipe
 from praxino.request import Request
 from praxino.sampling.noise import SeededNoise
 from praxino.sampling.samplers import SAMPLERS
+from praxino.settings import home
 
+CONTROL_LORA = Path(__file__).parents[1] / "reference" / "flux" / "control_lora.safetensors"
+VAE_WEIGHTS = "diffusion_pytorch_model.safetensors"
 RNG = np.random.default_rng(2)
 PICTURE = RNG.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
 OTHER = RNG.integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
@@ -238,6 +246,31 @@ def with_companions(recipe: Recipe, **paths: Path) -> Recipe:
     return dataclasses.replace(recipe, companions=found)
 
 
+def test_one_controlnet_may_follow_several_maps(loaded, tmp_path):
+    parts = loaded()
+    with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+        warnings.filterwarnings("ignore", "`FluxPosEmbed` is deprecated", FutureWarning)
+        torch.manual_seed(9)
+        config = {name: value for name, value in TRANSFORMER.items() if name != "out_channels"}
+        network = FluxControlNetModel(**{**config, "num_layers": 1, "num_single_layers": 1, "num_mode": 7})
+        for weight in network.parameters():
+            weight.data.normal_(std=0.1)
+    network.save_pretrained(tmp_path)
+    roles = ("annotate:canny@0.5", "control:depth", "annotate:canny")
+    recipe = recipe_for(parts, roles=roles, steps=1, control=("canny=a.png:0.5", "depth-map=b.png", "canny=c.png"))
+    recipe = dataclasses.replace(recipe, companions=tuple(Companion(c.role, str(tmp_path)) for c in recipe.companions))
+    parts = FAMILY.equip(parts, recipe)
+    assert len(parts.companions) == 1
+    start = flux_run.prepare(recipe, parts, [PICTURE, OTHER, OTHER], SeededNoise(8))
+    assert [(control.kind, control.scale) for control in start.controls] == [("canny", 0.5), ("depth", 1), ("canny", 1)]
+    assert len({id(control.network) for control in start.controls}) == 1
+    found = drawn(parts, recipe, [PICTURE, OTHER, OTHER])
+    assert not torch.equal(found, drawn(parts, recipe, [PICTURE, PICTURE, OTHER]))
+    bare = recipe_for(parts, steps=1)
+    assert not torch.equal(found, drawn(FAMILY.equip(parts, bare), bare, []))
+    assert parts.companions == {}
+
+
 def test_redux_draws_over_its_base(loaded, miniature):
     parts = loaded("flux-redux")
     with pytest.raises(ModelError, match="base"):
@@ -270,7 +303,7 @@ def test_references_follow_the_text_with_their_weights(loaded, miniature):
     with torch.no_grad():
         start = flux_run.prepare(recipe, parts, [PICTURE, OTHER], SeededNoise(8))
         own = text.embed(parts.drawing(), "", 16)
-        (reader,) = parts.of_role("redux")
+        (reader,) = parts.beside(recipe, "redux")
         seen = [flux_run.redux.embed(reader, picture[0]) for picture in (PICTURE, OTHER)]
     assert own.states.abs().min() > 0, "the empty prompt is read, not zeros"
     assert torch.equal(start.text.states, torch.cat((own.states, 0.5 * seen[0], seen[1]), dim=1))
@@ -348,3 +381,36 @@ def test_from_the_request_to_the_frames_and_again(miniature, tmp_path):
         assert np.array_equal(alone, frames)
     with pytest.raises(UserError, match="multiple of 16"):
         resolve(dataclasses.replace(request, size="100x80"))
+
+
+def test_a_reference_gives_its_look_and_not_its_size(miniature, tmp_path):
+    kept = home() / "models" / REDUX.replace("/", "--")
+    shutil.copytree(miniature("flux-redux"), kept)
+    tall = save(RNG.integers(0, 256, (300, 100, 3), dtype=np.uint8), tmp_path / "tall.png")
+    request = Request(
+        model=str(miniature("flux-dev")), reference=(f"{tall}:0.5",), steps=1, seed=3, dtype="float32", format="png"
+    )
+    recipe = resolve(request).recipe
+    assert (recipe.width, recipe.height) == (64, 64)
+    assert [(c.role, c.path) for c in recipe.companions] == [("redux", REDUX)]
+    (frames,) = run_recipe(recipe, lambda _: None)
+    assert frames.shape == (1, 64, 64, 3)
+
+
+def test_a_control_lora_has_its_authors_scale_unless_told_otherwise(miniature, tmp_path):
+    photo = save(PICTURE[0], tmp_path / "photo.png")
+    request = Request(
+        prompt="a cat", model=str(miniature("flux-dev")), control=(f"canny={photo}",), lora=(str(CONTROL_LORA),),
+        format="png",
+    )  # fmt: skip
+    recipe = resolve(request).recipe
+    assert (recipe.loras[0].scale, recipe.guidance, recipe.companions) == (0.85, 30.0, ())
+    pulled = home() / "models" / "black-forest-labs--FLUX.1-Canny-dev-lora"
+    pulled.mkdir(parents=True)
+    shutil.copy(CONTROL_LORA, pulled)
+    by_name = resolve(dataclasses.replace(request, lora=("black-forest-labs/FLUX.1-Canny-dev-lora",))).recipe
+    assert (by_name.loras[0].scale, by_name.guidance, by_name.companions) == (0.85, 30.0, ())
+    told = resolve(dataclasses.replace(request, lora=(f"{CONTROL_LORA}:0.4",))).recipe
+    assert told.loras[0].scale == 0.4
+    with pytest.raises(UserError, match="is no LoRA for FLUX"):
+        resolve(dataclasses.replace(request, lora=(str(miniature("flux-dev") / "vae" / VAE_WEIGHTS),)))

@@ -59,11 +59,13 @@ def resolve(
     task = task_of(request, variant)
     check_steering(request, variant)
     sources = read_sources(request, task, variant)
-    shape = resolve_shape(request, variant, sources[0].size if sources else None, keeps_size=task in CHANGES)
+    shaping = next((source.size for source in sources if source.role != "reference"), None)
+    shape = resolve_shape(request, variant, shaping, keeps_size=task in CHANGES)
     encoding = resolve_encoding(request, output, shape.num_frames)
     _check_shape(request, encoding, shape, output)
     caption, notes = _caption(dressed, variant, path, bool(sources))
-    sampling = _plan(dressed, caption, entry, shape, task)
+    loras = tuple(_lora(text, entry) for text in request.lora)
+    sampling = _plan(_with_files(dressed, loras), caption, entry, shape, task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
     del decided["notes"]
@@ -85,7 +87,7 @@ def resolve(
         n=request.n,
         dtype=request.dtype or (machine or this_machine()).dtype(variant.dtype),
         conditions=place_sources(sources, shape.num_frames, variant.grid.frame_step),
-        loras=tuple(_lora(text, entry) for text in request.lora),
+        loras=loras,
         encoding=encoding,
         **decided,
     )
@@ -106,6 +108,12 @@ def _plan(dressed: Dressed, caption: str, entry: catalog.Entry, shape: Shape, ta
         sampling = entry.family.plan(without, entry.variant, shape, task)
     note = f"{entry.variant.name} as it is run takes no negative prompt: that of the style {request.style} is left out"
     return dataclasses.replace(sampling, notes=(*sampling.notes, note))
+
+
+def _with_files(dressed: Dressed, loras: tuple[Lora, ...]) -> Dressed:
+    """With the files that LoRAs' names mean: a plan may hang on what is in them."""
+    named = tuple(f"{catalog.locate_file(lora.path)}:{lora.scale}" for lora in loras)
+    return dataclasses.replace(dressed, request=dataclasses.replace(dressed.request, lora=named))
 
 
 def _fingerprinted(companion: Companion) -> Companion:

@@ -8,36 +8,39 @@ from typing import Any
 from praxino.errors import ModelError
 from praxino.families.flux import controlnet, lora, maps, redux
 from praxino.families.flux.identify import identify
-from praxino.families.flux.load import Networks, Parts, load_networks
+from praxino.families.flux.load import Networks, Parts, load_networks, use_of
 from praxino.families.flux.settings import from_options
 from praxino.recipe import Companion, Recipe
 
-BASE, REDUX, CONTROLNET, ANNOTATOR = "base", "redux", "controlnet:", "annotator:"
-"""Roles of companions; the last two are followed by the kind of map."""
+BASE, REDUX, CONTROLNET, ANNOTATOR = "base", "redux", "controlnet", "annotator"
+"""Roles of companions; the last two are followed by a colon and the kind of map."""
 
 
 def equip(parts: Parts, recipe: Recipe) -> Parts:
     """See `Family.equip`. What the last recipe loaded and this one needs as well is kept."""
-    before = parts.companions
-    parts.companions = {}
-    for companion in recipe.companions:
-        key = companion.role, companion.path
-        parts.companions[key] = before.get(key) or _load(parts, companion)
-    if bases := parts.of_role(BASE):
-        parts.networks = bases[0]
+    wanted = {use_of(companion): companion for companion in recipe.companions}
+    has_base = any(use == BASE for use, _ in wanted)
+    if has_base:
+        parts.networks = None
+    parts.companions = {key: parts.companions[key] for key in wanted if key in parts.companions}
+    for key, companion in wanted.items():
+        if key not in parts.companions:
+            parts.companions[key] = _load(parts, companion)
+    if has_base:
+        (parts.networks,) = parts.beside(recipe, BASE)
     lora.apply(parts.drawing(), recipe.loras, from_options(recipe.options).lora_blocks)
     return parts
 
 
 def _load(parts: Parts, companion: Companion) -> Any:
-    path = Path(companion.path)
-    if companion.role == BASE:
+    use, path = use_of(companion)[0], Path(companion.path)
+    if use == BASE:
         return _load_base(parts, path)
-    if companion.role == REDUX:
+    if use == REDUX:
         return redux.load(path, parts.dtype, parts.device)
-    if companion.role.startswith(CONTROLNET):
+    if use == CONTROLNET:
         return controlnet.load(path, parts.dtype, parts.device)
-    if companion.role.startswith(ANNOTATOR):
+    if use == ANNOTATOR:
         return maps.load(path, parts.device)
     raise ModelError(f"FLUX.1 has no use for a companion of the role {companion.role!r}.")
 

@@ -20,6 +20,7 @@ from praxino.families.flux import convert
 from praxino.families.flux.identify import transformer_file, without_prefix
 from praxino.families.flux.settings import from_options
 from praxino.families.flux.words import Tokenizer, clip_tokenizer, t5_tokenizer
+from praxino.recipe import Companion, Recipe
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 ENCODERS = ("text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
@@ -56,7 +57,7 @@ class Parts:
     networks: Networks | None = None
     """None for a Redux checkpoint until a recipe names its base."""
     companions: dict[tuple[str, str], Any] = field(default_factory=dict)
-    """The recipe's other networks, in its order, by role and path."""
+    """The other networks of the last recipe, by use (a role without its kind) and path."""
     preview: Any = None
     """The map from latents to colours, once fitted."""
 
@@ -70,9 +71,15 @@ class Parts:
             raise ModelError(f"{self.path} reads pictures only; it draws with the base that a recipe names.")
         return self.networks
 
-    def of_role(self, role: str) -> list[Any]:
-        """The companions of a role, or of every kind of it: "controlnet:" means all ControlNets."""
-        return [network for (own, _), network in self.companions.items() if own == role or _is_kind(own, role)]
+    def beside(self, recipe: Recipe, role: str) -> list[Any]:
+        """The networks of a recipe's companions of a role, or of every kind of it, in the recipe's order."""
+        named = [companion for companion in recipe.companions if f"{companion.role}:".startswith(f"{role}:")]
+        return [self.companions[use_of(companion)] for companion in named]
+
+
+def use_of(companion: Companion) -> tuple[str, str]:
+    """What a companion is kept under: one network may follow several kinds of map."""
+    return companion.role.partition(":")[0], companion.path
 
 
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
@@ -136,10 +143,6 @@ def no_progress_bars() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
-
-
-def _is_kind(role: str, of: str) -> bool:
-    return of.endswith(":") and role.startswith(of)
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> Any:

@@ -93,7 +93,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     v = guided_velocity(transformer, x, start, plan, step.t)
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(x)
-    t = torch.tensor(step.t, dtype=torch.float64)
+    t = torch.tensor(step.t)
     stepped = SAMPLERS[plan.scheduler](x, v, t, step, before, noise)
     tensors = {
         "latents": held(stepped, start.kept, step.t_next),

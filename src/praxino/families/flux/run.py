@@ -108,7 +108,7 @@ def _with_references(recipe: Recipe, parts: Parts, given: list[np.ndarray], own:
         for condition, frames in zip(recipe.conditions, given, strict=True)
         if condition.role == "reference"
     ]
-    return redux.with_pictures(parts.of_role(REDUX)[0], own, references) if references else own
+    return redux.with_pictures(parts.beside(recipe, REDUX)[0], own, references) if references else own
 
 
 def _beside(image: np.ndarray, parts: Parts) -> loop.Beside:
@@ -122,14 +122,14 @@ def _beside(image: np.ndarray, parts: Parts) -> loop.Beside:
 def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[Control]:
     """The maps to follow, each as its reader takes it."""
     networks = parts.drawing()
-    readers = parts.of_role(CONTROLNET)
+    readers = parts.beside(recipe, CONTROLNET)
     found: list[Control] = []
     for condition, frames in zip(recipe.conditions, given, strict=True):
         role, _, kind = condition.role.partition(":")
         if role not in MAP_ROLES:
             continue
         frame = pictures.resized(frames[0], recipe.width, recipe.height)
-        makers = parts.of_role(ANNOTATOR + kind)
+        makers = parts.beside(recipe, f"{ANNOTATOR}:{kind}")
         reader = readers[len(found)] if readers else None
         made = maps.make(kind, frame, makers, for_checkpoint=reader is None) if role == "annotate" else None
         pixels = pictures.to_pixels(frame) if made is None else made
