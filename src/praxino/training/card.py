@@ -57,7 +57,8 @@ Guidance is distilled into the weights: run it with guidance scale 1, a single p
 for are {sigmas}; `LTXConditionPipeline` takes them as
 `timesteps=[1000 * s for s in sigmas]`, and works best with `image_cond_noise_scale=0`.
 The caption it knows best is `a {{thing}} {{motion}} on a {{ground}} background`; with a picture given,
-`{{motion}}` alone or `a {{thing}} {{motion}}`. `vocabulary.json` maps everyday words to those it knows.
+`{{motion}}` alone or `a {{thing}} {{motion}}`. `vocabulary.json` maps everyday words to those it knows, in English,
+Chinese, Spanish, French, German, Japanese, Portuguese, Russian and Arabic.
 
 - Things: {thing_names}.
 - Motions: {motion_names}. Every motion leads back to its start, so clips loop.
