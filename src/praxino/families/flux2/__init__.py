@@ -1,15 +1,17 @@
-"""FLUX.2 [klein] by Black Forest Labs. Importing this costs no torch."""
+"""FLUX.2 [klein] and [dev] by Black Forest Labs. Importing this costs no torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from praxino.families import Family
+from praxino.errors import UserError
+from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.pictures import fitted, of_role
 from praxino.families.flux2.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
+from praxino.request import Request
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +24,13 @@ SMALLEST_PX = 64
 def _miniature(folder: Path, like: str | None) -> None:
     from praxino.families.flux2.miniature import write
 
-    write(folder)
+    write(folder, like or "flux2-klein-base")
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    from praxino.families.flux2.words import read
+
+    return read(folder)
 
 
 def _arguments(given: Given) -> dict[str, Any]:
@@ -42,9 +50,9 @@ def _size(width: int, height: int) -> tuple[int, int]:
 
 
 def _unpack(recipe: Recipe, latents: Tensor) -> Tensor:
-    """(1, h w, C) to (1, C, h, w)."""
+    """(1, h w, C) to (1, C, h, w). Tokens of shown pictures may follow."""
     height, width = recipe.height // 16, recipe.width // 16
-    return latents.mT.reshape(1, -1, height, width)
+    return latents[:, : height * width].mT.reshape(1, -1, height, width)
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:
@@ -56,17 +64,29 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
     return (blocks - mean) / (variance + vae.config.batch_norm_eps).sqrt()
 
 
-FAMILY: Family = StockFamily(
+class _Flux2(StockFamily):
+    """[dev] has its guidance told, as a number, and makes one pass."""
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample."""
+        if request.negative_prompt and "pipelines" in variant.options:
+            raise UserError(f"--negative changes nothing in {variant.name}, whose guidance is distilled; leave it out.")
+        return super().plan(request, variant, shape, task)
+
+
+FAMILY: Family = _Flux2(
     name="flux2",
     title="FLUX.2",
     variants=PUBLISHED,
     pipelines={"text-to-image": "Flux2KleinPipeline", "instruction-editing": "Flux2KleinPipeline"},
-    classes=("Flux2KleinPipeline",),
+    classes=("Flux2KleinPipeline", "Flux2Pipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,
     arguments=_arguments,
     schedulers=FLOW,
     flow=True,
+    shows_references=True,
+    reader=_read,
     unpack=_unpack,
     encode=_encode,
 )

@@ -1,4 +1,4 @@
-"""The published FLUX.2 [klein] checkpoints, as data, and how configs tell which lies in a folder. No torch."""
+"""The published FLUX.2 checkpoints, as data, and how configs tell which lies in a folder. No torch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ from typing import Any
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
+
+NON_COMMERCIAL: dict[str, Any] = {
+    "licence": "FLUX Non-Commercial License",
+    "restrictions": "not for commercial use; read it first",
+    "gated": True,
+}
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -33,12 +39,18 @@ KLEIN = _published(
 )  # fmt: skip
 BASE = _published(
     "flux2-klein-base", "FLUX.2 [klein] base, not distilled", "black-forest-labs/FLUX.2-klein-base-9B",
-    licence="FLUX Non-Commercial License", restrictions="not for commercial use; read it first", gated=True,
-    steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE)}
+DEV = _published(
+    "flux2-dev", "FLUX.2 [dev]", "black-forest-labs/FLUX.2-dev",
+    **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    options={"pipelines": dict.fromkeys(("text-to-image", "instruction-editing"), "Flux2Pipeline")},
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE, DEV)}
 
 
 def variant_of(folder: Folder) -> Variant | None:
-    """Whether its guidance is distilled is told by the pipeline's own model_index.json."""
+    """By the pipeline's own model_index.json, which for [klein] tells whether its guidance is distilled."""
+    if folder.class_name == "Flux2Pipeline":
+        return DEV
     return KLEIN if folder.index.get("is_distilled") else BASE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from praxino.families import Family
+from praxino.families import Family, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.pictures import of_role
 from praxino.families.qwen_image.variants import PUBLISHED, variant_of
@@ -15,6 +15,8 @@ from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from praxino.families._stock.load import Parts
 
 CELL_PX = 8
 """The VAE's reduction of a side."""
@@ -69,7 +71,19 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
     return (mode - mean) / spread
 
 
-FAMILY: Family = StockFamily(
+class _QwenImage(StockFamily):
+    """Its reader of words also sees the pictures that it is told to edit."""
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        from praxino.families.qwen_image.processor import place_pictures
+
+        parts = super().load(path, variant, dtype, device)
+        place_pictures(parts.base.text_encoder)
+        return parts
+
+
+FAMILY: Family = _QwenImage(
     name="qwen-image",
     title="Qwen-Image",
     variants=PUBLISHED,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -115,5 +114,4 @@ def _save_processor(folder: Path, words: Any) -> None:
     told = {**read_json(pictures), "image_processor_type": "Qwen2VLImageProcessor"}
     write_json(pictures, {**told, "processor_class": "Qwen2VLProcessor"})
     write_json(place / "video_preprocessor_config.json", {"video_processor_type": "Qwen2VLVideoProcessor"})
-    index = json.loads((folder / INDEX).read_text())
-    write_json(folder / INDEX, {**index, "processor": ["transformers", "Qwen2VLProcessor"]})
+    write_json(folder / INDEX, {**read_json(folder / INDEX), "processor": ["transformers", "Qwen2VLProcessor"]})

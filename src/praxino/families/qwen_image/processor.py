@@ -28,3 +28,18 @@ def read(folder: Path) -> dict[str, Any]:
     if not (folder / "processor").is_dir():
         return {}
     return {"processor": PictureProcessor.from_pretrained(folder / "processor", local_files_only=True)}
+
+
+def place_pictures(reader: Any) -> None:
+    """Have Qwen2.5-VL place pictures in rows and columns (its M-RoPE), as it was trained to.
+
+    transformers 5 does so only when told which tokens are a picture's, and the pipelines of diffusers 0.42 do not tell.
+    """
+
+    def tell(network: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        if kwargs.get("image_grid_thw") is not None:
+            is_picture = kwargs["input_ids"] == network.config.image_token_id
+            kwargs.setdefault("mm_token_type_ids", is_picture.int())
+        return args, kwargs
+
+    reader.register_forward_pre_hook(tell, with_kwargs=True)
