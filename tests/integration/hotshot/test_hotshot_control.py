@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from diffusers import ControlNetModel
+from safetensors.torch import save_file
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessorPil
 
 from praxino.errors import ModelError, UserError
 from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import FAMILY, pictures
 from praxino.families.hotshot_xl.miniature import UNET
-from praxino.recipe import Companion, Recipe
+from praxino.recipe import Companion, Lora, Recipe
 
 CLIP = np.zeros((4, 64, 64, 3), np.uint8)
 for index, frame in enumerate(CLIP):
@@ -118,6 +119,18 @@ def test_two_controls_at_once(parts, recipe_of, draw, controlnets) -> None:
     one = draw(parts, located(wish(recipe_of, "canny-map"), controlnet=controlnets["canny"]), [CLIP])
     swapped = draw(parts, dataclasses.replace(recipe, companions=companions), [255 - CLIP, CLIP])
     assert len({both.tobytes(), one.tobytes(), swapped.tobytes()}) == 3
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_draws_about_the_same(
+    miniature, variant, parts, recipe_of, draw, controlnets, tmp_path: Path, dtype: str
+) -> None:
+    name, ones = "unet.mid_block.attentions.0.proj_in", torch.ones(2, 32) / 8
+    save_file({f"{name}.lora_A.weight": ones, f"{name}.lora_B.weight": ones.T.contiguous()}, tmp_path / "l.safetensors")
+    laid = dataclasses.replace(wish(recipe_of, "canny-map"), loras=(Lora(str(tmp_path / "l.safetensors"), 0.5, ""),))
+    recipe = located(laid, controlnet=controlnets["canny"])
+    half = draw(FAMILY.load(miniature, variant, dtype, "cpu"), recipe, [CLIP])
+    assert np.abs(half.astype(float) - draw(parts, recipe, [CLIP])).mean() < 8
 
 
 def test_controlnets_go_when_no_longer_wanted(parts, recipe_of, controlnets) -> None:

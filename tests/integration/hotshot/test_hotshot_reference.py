@@ -129,6 +129,24 @@ def test_a_unet_of_another_kind_is_refused(original, tmp_path: Path) -> None:
         load_unet(tmp_path)
 
 
+def test_the_published_network_has_the_originals_temporal_layers() -> None:
+    """Counted in the authors' checkpoint: 15 modules of 28 tensors, 236,779,200 weights."""
+    published = {
+        **FORMULA.UNET,
+        "block_out_channels": [320, 640, 1280],
+        "cross_attention_dim": 2048,
+        "transformer_layers_per_block": [1, 2, 10],
+        "attention_head_dim": [5, 10, 20],
+        "addition_time_embed_dim": 256,
+        "projection_class_embeddings_input_dim": 2816,
+    }
+    with torch.device("meta"):
+        network = UNetMotionModel(**unet.motion_config(published))
+    temporal = {name: tensor for name, tensor in network.state_dict().items() if unet.TEMPORAL in name}
+    assert len(original_names(temporal)) == 15 * 28
+    assert sum(tensor.numel() for name, tensor in temporal.items() if not name.endswith("pe")) == 236_779_200
+
+
 def filled(network: torch.nn.Module) -> torch.nn.Module:
     found = FORMULA.weights({name: tuple(tensor.shape) for name, tensor in network.state_dict().items()})
     network.load_state_dict({name: torch.from_numpy(array) for name, array in found.items()})
