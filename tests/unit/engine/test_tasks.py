@@ -104,7 +104,7 @@ def test_margins_must_be_written_as_such(drawing, photo, text):
 
 def test_a_mask_of_another_size_is_refused(drawing, photo, tmp_path):
     Image.new("L", (96, 65)).save(tmp_path / "mask.png")
-    with pytest.raises(UserError, match="96x65 pixels and --image .* 96x64; they must be alike"):
+    with pytest.raises(UserError, match=r"96x65 pixels and --image .* 96x64; they must be alike"):
         read_sources(
             Request(prompt="", image=photo, mask=str(tmp_path / "mask.png")), "inpainting", drawing
         )  # fmt: skip
