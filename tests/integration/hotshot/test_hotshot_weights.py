@@ -253,6 +253,16 @@ def test_a_base_of_another_width_is_refused(parts, recipe_of, base, tmp_path: Pa
         FAMILY.equip(parts, over(recipe_of(), tmp_path / "wide"))
 
 
+def test_a_base_that_fills_in_pictures_is_refused(parts, recipe_of, base, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "inpainting")
+    tensors = load_file(base / "unet" / WEIGHTS)
+    save_file({**tensors, "conv_in.weight": torch.zeros(32, 9, 3, 3)}, tmp_path / "inpainting" / "unet" / WEIGHTS)
+    config = json.dumps({**UNET, "_class_name": "UNet2DConditionModel", "in_channels": 9})
+    (tmp_path / "inpainting" / "unet" / "config.json").write_text(config)
+    with pytest.raises(ModelError, match="takes 9 channels"):
+        FAMILY.equip(parts, over(recipe_of(), tmp_path / "inpainting"))
+
+
 def test_what_is_no_sdxl_is_refused_before_anything_is_loaded(recipe_of, base, single, miniature, tmp_path) -> None:
     assert recipe_of(spatial_base=str(base)).companions == (Companion("spatial-base", str(base)),)
     assert recipe_of(spatial_base=str(base / "unet")) and recipe_of(spatial_base=str(single))

@@ -68,6 +68,11 @@ def assemble(layout: Layout, base: Path | None, dtype: torch.dtype, device: str)
             vae=source.vae(dtype),
             scheduler_config=read_json(source.folder("scheduler") / "scheduler_config.json"),
         )
+    if networks.unet.config.in_channels != networks.vae.config.latent_channels:
+        raise ModelError(
+            f"the UNet of {base or layout.folder} takes {networks.unet.config.in_channels} channels, as those do that "
+            "fill in pictures; temporal layers go over a plain SDXL."
+        )
     for model in (networks.unet, networks.vae, *(encoder.model for encoder in networks.encoders)):
         model.to(device)
     return networks

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +120,9 @@ def _base(request: Request, variant: Variant) -> Iterator[Companion]:
             )
         return
     path = Path(request.spatial_base).expanduser()
-    if path.exists():
-        check_base(path)
+    with suppress(OSError):  # a name that is none of a file
+        if path.exists():
+            check_base(path)
     yield Companion("spatial-base", request.spatial_base)
 
 

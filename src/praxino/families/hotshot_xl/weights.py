@@ -94,5 +94,5 @@ def told_as_damaged(path: Path) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError:
         raise
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as problem:
+    except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as problem:
         raise ModelError(f"{path} is damaged or incomplete: {shortened(problem)}") from problem
