@@ -58,7 +58,8 @@ class Pulse:
         self.signal = Signal.GO_ON
 
     def start(self) -> None:
-        """Begin to beat."""
+        """Beat once, and go on in the thread."""
+        self._beat()
         self._thread.start()
 
     def close(self) -> None:

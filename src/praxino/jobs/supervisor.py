@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 FIRST_RESTART_SECONDS = 0.5
 LONGEST_RESTART_SECONDS = 30.0
+START_SECONDS = 120.0
+"""How long a worker may take to give its first sign of life."""
 STABLE_SECONDS = 60.0
 """A worker that lived this long is restarted without a growing delay."""
 
@@ -38,7 +40,7 @@ class _Child:
     process: subprocess.Popen[bytes] | None = None
     incarnation: str = ""
     started: float = 0.0
-    last_beat: float = 0.0
+    last_beat: float | None = None
     killed_for_silence: bool = False
     restart_at: float = 0.0
     restart_delay: float = FIRST_RESTART_SECONDS
@@ -100,14 +102,19 @@ class Supervisor:
                 self._start(device, child)
         elif child.process.poll() is not None:
             self._bury(device, child)
-        elif now - child.last_beat > self._silence_seconds and not child.killed_for_silence:
+        elif self._is_silent(child, now) and not child.killed_for_silence:
             child.killed_for_silence = True
             child.process.kill()
+
+    def _is_silent(self, child: _Child, now: float) -> bool:
+        if child.last_beat is None:
+            return now - child.started > START_SECONDS
+        return now - child.last_beat > self._silence_seconds
 
     def _start(self, device: str, child: _Child) -> None:
         child.incarnation = new_id()
         child.killed_for_silence = False
-        child.started = child.last_beat = time.monotonic()
+        child.started, child.last_beat = time.monotonic(), None
         command = [*child.command, "--incarnation", child.incarnation]
         child.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
         threading.Thread(target=_listen, args=(child, child.process), name=f"ear of {device}", daemon=True).start()

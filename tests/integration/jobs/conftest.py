@@ -177,7 +177,7 @@ class Field:
         """Queue a recipe of the stub engine; the job's id."""
         return self.store.submit(Submission({"prompt": "x"}, recipe, "stub", **more)).job.id
 
-    def wait(self, until, seconds=20.0):
+    def wait(self, until, seconds=90.0):
         """What `until` returns, once it is true."""
         deadline = time.monotonic() + seconds
         while not (found := until()):
@@ -185,7 +185,7 @@ class Field:
             time.sleep(0.02)
         return found
 
-    def wait_final(self, job_id, seconds=20.0):
+    def wait_final(self, job_id, seconds=90.0):
         """The job, once it has ended."""
         return self.wait(lambda: (job := self.store.get(job_id)).state.final and job, seconds)
 

@@ -32,7 +32,7 @@ def strike_at_every(points, action, field, stub):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_workers_are_killed_at_every_edge(new_field, stub, kind):
-    field = new_field(kind, lease_seconds=2.0)
+    field = new_field(kind, lease_seconds=3.0)
     met, _ = strike_at_every(WORKER_POINTS, "kill", field, stub)
     committed = {id for id, point in met.items() if point in ("completed", "cleaned")}
     for id in met:
@@ -67,7 +67,7 @@ def test_a_server_is_killed(field, stub, point):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_worker_that_stopped_past_its_lease_is_refused(new_field, stub, kind):
-    field = new_field(kind)
+    field = new_field(kind, lease_seconds=2.0)
     met, numbers = strike_at_every(["step:4", "drawn", "writing", "written"], "stop", field, stub)
     field.worker()
     jobs = {id: field.wait_final(id) for id in met}

@@ -90,7 +90,9 @@ def test_a_submission_that_finds_the_disk_full_is_not_accepted(small_disk):
 
 
 @pytest.mark.parametrize("jump_seconds", [3 * 86_400.0, -3 * 86_400.0])
-def test_workers_whose_clocks_jump_cost_no_lease(field, stub, jump_seconds):
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_workers_whose_clocks_jump_cost_no_lease(new_field, stub, kind, jump_seconds):
+    field = new_field(kind, lease_seconds=10.0)
     ids = [field.submit(stub.recipe(number, steps=40, step_seconds=0.05)) for number in range(2)]
     field.worker(jump_seconds=jump_seconds)
     field.worker()
@@ -121,7 +123,7 @@ def jumping(cluster):
 @pytest.mark.parametrize("hours", [10, -10])
 def test_the_database_servers_clock_jumps(jumping, new_field, stub, hours):
     url, jump = jumping
-    field = new_field(url)
+    field = new_field(url, lease_seconds=10.0)
     running = field.submit(stub.recipe(1, steps=40, step_seconds=0.05))
     crashed = field.submit(stub.recipe(2, trouble="error", once=str(field.results.root / "once")))
     waiting = field.submit(stub.recipe(3))

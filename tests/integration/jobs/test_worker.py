@@ -20,7 +20,7 @@ def test_errors_that_a_retry_cannot_mend(field, stub, trouble, reason, message):
     job = field.wait_final(job_id)
     assert (job.state, job.attempts, job.error.code, job.error.message) == (JobState.FAILED, 1, reason, message)
     field.check_result(field.wait_final(good))
-    assert field.results.states() == []
+    field.wait(lambda: field.results.states() == [])
 
 
 def test_out_of_memory(field, stub):
@@ -47,7 +47,7 @@ def test_an_error_nobody_foresaw_ends_the_process(field, stub):
 
 def test_a_hang_is_given_up(field, stub):
     job_id = field.submit(stub.recipe(1, trouble="hang", once=str(field.results.root / "once")))
-    field.worker(hang_seconds=0.5)
+    field.worker(hang_seconds=2.0)
     field.wait(lambda: field.store.get(job_id).error)
     assert "hung: it ended no step" in field.store.get(job_id).error.message
     field.worker()
@@ -63,7 +63,7 @@ def test_cancel_takes_effect_within_a_step(field, stub):
     assert field.store.cancel(job_id).state is JobState.RUNNING
     job = field.wait_final(job_id)
     assert job.state is JobState.CANCELLED
-    assert time.monotonic() - began < 1.5, "a tick of the pulse and a step are 0.3 seconds"
+    assert time.monotonic() - began < 5, "the job had most of a minute to go"
     field.check_result(field.wait_final(next_id))
     field.wait(lambda: field.results.states() == [])
 
@@ -95,8 +95,10 @@ def test_a_second_signal_hands_the_job_back(field, stub):
     assert len(journal.read_text().split()) == 60, "no step was taken twice"
 
 
-def test_a_long_step_does_not_cost_the_lease(field, stub):
-    job_id = field.submit(stub.recipe(1, steps=2, step_seconds=field.lease_seconds * 1.5))
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_long_step_does_not_cost_the_lease(new_field, stub, kind):
+    field = new_field(kind, lease_seconds=2.0)
+    job_id = field.submit(stub.recipe(1, steps=1, step_seconds=3.0))
     field.worker()
     idle = field.worker()
     job = field.wait_final(job_id)

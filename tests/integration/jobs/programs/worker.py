@@ -20,12 +20,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 from stub import StubExecutor
 
 
-def main(url, results, lease_seconds, incarnation=None, hang_seconds=60.0, supervised=False, jump_seconds=0.0):
+def main(
+    url,
+    results,
+    lease_seconds,
+    incarnation=None,
+    hang_seconds=60.0,
+    supervised=False,
+    jump_seconds=0.0,
+    crash_attempts=3,
+):
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(process)d %(message)s")
     if jump_seconds:
         _jump_soon(jump_seconds)
     lives = take_pipe() if supervised else None
-    store = Store(url, policy=RetryPolicy(first_delay_seconds=0.05), lease_seconds=lease_seconds)
+    policy = RetryPolicy(first_delay_seconds=0.05, crash_attempts=crash_attempts)
+    store = Store(url, policy=policy, lease_seconds=lease_seconds)
     folder = ResultFolder(Path(results), store.store_id())
     info = WorkerInfo(incarnation or new_id(), "cpu", socket.gethostname(), os.getpid())
 
