@@ -68,9 +68,7 @@ def _pipeline() -> Any:
     return diffusers_class("Lumina2Pipeline")(
         transformer=diffusers_class("Lumina2Transformer2DModel")(**TRANSFORMER),
         scheduler=diffusers_class("FlowMatchEulerDiscreteScheduler")(shift=6.0),
-        vae=tiny.autoencoder(
-            16, **tiny.WITHOUT_QUANT, scaling_factor=0.36, shift_factor=0.12
-        ),
+        vae=tiny.autoencoder(16, **tiny.WITHOUT_QUANT, scaling_factor=0.36, shift_factor=0.12),
         text_encoder=Gemma2Model(gemma),
         tokenizer=words,
     )

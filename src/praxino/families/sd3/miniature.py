@@ -56,9 +56,7 @@ def _pipeline(folder: Path) -> Any:
     return diffusers_class("StableDiffusion3Pipeline")(
         transformer=diffusers_class("SD3Transformer2DModel")(**TRANSFORMER),
         scheduler=diffusers_class("FlowMatchEulerDiscreteScheduler")(shift=3.0),
-        vae=tiny.autoencoder(
-            16, **tiny.WITHOUT_QUANT, shift_factor=0.06, scaling_factor=1.5
-        ),
+        vae=tiny.autoencoder(16, **tiny.WITHOUT_QUANT, shift_factor=0.06, scaling_factor=1.5),
         text_encoder=CLIPTextModelWithProjection(tiny.clip_config(size, CHANNELS)),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
         text_encoder_2=CLIPTextModelWithProjection(tiny.clip_config(size, CHANNELS)),
