@@ -135,11 +135,11 @@ def test_half_precision_draws_about_the_same(
 
 def test_controlnets_go_when_no_longer_wanted(parts, recipe_of, controlnets) -> None:
     FAMILY.equip(parts, located(wish(recipe_of, "canny-map"), controlnet=controlnets["canny"]))
-    kept = parts.controlnets[str(controlnets["canny"])]
+    (kept,) = parts.companions.values()
     FAMILY.equip(parts, located(wish(recipe_of, "canny-map"), controlnet=controlnets["canny"]))
-    assert parts.controlnets[str(controlnets["canny"])] is kept
+    assert list(parts.companions.values()) == [kept]
     FAMILY.equip(parts, recipe_of())
-    assert parts.controlnets == {}
+    assert parts.companions == {}
 
 
 def test_what_is_no_controlnet_is_a_model_error(parts, recipe_of, tmp_path: Path) -> None:

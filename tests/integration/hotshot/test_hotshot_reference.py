@@ -23,7 +23,7 @@ from praxino.families.hotshot_xl.load import Parts
 from praxino.families.hotshot_xl.miniature import original_names
 from praxino.families.hotshot_xl.networks import Networks
 from praxino.families.hotshot_xl.text import Embedded
-from praxino.recipe import Condition, Encoding, Media, Recipe
+from praxino.recipe import Companion, Condition, Encoding, Media, Recipe
 from praxino.request import Request
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "hotshot_xl"
@@ -157,9 +157,10 @@ def drawn(original: Path, num_frames: int, monkeypatch: pytest.MonkeyPatch, **wi
     """Frames (F, H, W, 3) uint8 of a run with the embeddings and parts that the original's pipelines were given."""
     inputs = {name: torch.from_numpy(array) for name, array in FORMULA.inputs(1, 8, 12).items()}
     monkeypatch.setattr(run.text, "embed", lambda *_: Embedded(inputs["states"], inputs["pooled"]))
+    canny = Companion("controlnet:canny", "canny-net")
     vae, controlnet = filled(AutoencoderKL(**FORMULA.VAE)), filled(ControlNetModel(**FORMULA.CONTROLNET))
     networks = Networks(load_unet(original), (), vae, FORMULA.SCHEDULER)  # pyright: ignore[reportArgumentType]
-    parts = Parts(Layout(original), torch.float32, "cpu", loaded=networks, controlnets={"canny-net": controlnet})
+    parts = Parts(Layout(original), torch.float32, "cpu", loaded=networks, companions={canny: controlnet})
     recipe = recipe_for(num_frames, **wish)
     maps = FORMULA.normal("maps", (num_frames, FORMULA.HEIGHT, FORMULA.WIDTH, 3)) * 64 + 128
     given = [np.clip(maps, 0, 255).astype(np.uint8) for _ in recipe.conditions]

@@ -203,6 +203,16 @@ def test_a_folder_gives_all_that_it_has(parts, recipe_of, draw, base, wanted) ->
     assert np.array_equal(draw(parts, recipe_of()), own)
 
 
+def test_a_base_that_has_changed_is_read_again(parts, recipe_of, draw, base, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / "mine")
+    recipe = over(recipe_of(), tmp_path / "mine")
+    before = draw(parts, recipe)
+    save_file(shaken(load_file(base / "unet" / WEIGHTS), 9), tmp_path / "mine" / "unet" / WEIGHTS)
+    (companion,) = recipe.companions
+    changed = dataclasses.replace(recipe, companions=(dataclasses.replace(companion, sha256="of the new files"),))
+    assert not np.array_equal(draw(parts, changed), before)
+
+
 def test_a_single_file_gives_the_same(parts, recipe_of, draw, single, wanted) -> None:
     laid = draw(parts, over(recipe_of(), single)).astype(int)
     off = np.abs(laid - draw(wanted, recipe_of()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,10 @@ from praxino.families.hotshot_xl import lora, unet
 from praxino.families.hotshot_xl.layout import Layout, is_whole_unet, read_layout
 from praxino.families.hotshot_xl.networks import Networks, assemble
 from praxino.families.hotshot_xl.weights import DTYPES, filled, read_config, read_weights, told_as_damaged
-from praxino.recipe import Recipe
+from praxino.recipe import Companion, Recipe
+
+SPATIAL_BASE, CONTROLNET, ANNOTATOR = "spatial-base", "controlnet:", "annotator:"
+"""Roles of companions, or how they begin."""
 
 
 @dataclass
@@ -26,19 +28,18 @@ class Parts:
     layout: Layout
     dtype: torch.dtype
     device: str
-    base: Path | None = None
-    """The spatial base that `networks` were put together with."""
+    base: Companion | None = None
+    """The spatial base that `networks` are put together with."""
     loaded: Networks | None = None
-    controlnets: dict[str, Any] = field(default_factory=dict)
-    """diffusers' ControlNetModels by path."""
-    annotators: dict[str, Any] = field(default_factory=dict)
-    """Depth models, as `annotate` has them, by path."""
+    companions: dict[Companion, Any] = field(default_factory=dict)
+    """diffusers' ControlNetModels, and depth models as `annotate` has them."""
 
     @property
     def networks(self) -> Networks:
         """Loaded when first asked for: which spatial layers are wanted is known only then."""
         if self.loaded is None:
-            self.loaded = assemble(self.layout, self.base, self.dtype, self.device)
+            base = None if self.base is None else Path(self.base.path)
+            self.loaded = assemble(self.layout, base, self.dtype, self.device)
         return self.loaded
 
 
@@ -65,29 +66,25 @@ def load_unet(folder: Path) -> Any:
 
 def equip(parts: Parts, recipe: Recipe) -> Parts:
     """See `Family.equip`."""
-    base = next((Path(companion.path) for companion in recipe.companions if companion.role == "spatial-base"), None)
+    base = next((companion for companion in recipe.companions if companion.role == SPATIAL_BASE), None)
     if base != parts.base:
         parts.loaded, parts.base = None, base
     lora.apply(parts.networks, recipe.loras, tuple(recipe.options["lora_blocks"]))
-    parts.controlnets = _kept(parts.controlnets, recipe, "controlnet:", lambda path: _controlnet(Path(path), parts))
-    parts.annotators = _kept(parts.annotators, recipe, "annotator:", lambda path: _annotator(path, parts))
+    others = [companion for companion in recipe.companions if companion is not base]
+    kept = {companion: parts.companions[companion] for companion in others if companion in parts.companions}
+    parts.companions = kept
+    for companion in others:
+        if companion not in kept:
+            kept[companion] = _companion(companion, parts)
     return parts
 
 
-def _kept(loaded: dict[str, Any], recipe: Recipe, role: str, load: Callable[[str], Any]) -> dict[str, Any]:
-    """The companions of a role by path: those that are loaded already, and the others."""
-    paths = [companion.path for companion in recipe.companions if companion.role.startswith(role)]
-    return {path: loaded[path] if path in loaded else load(path) for path in paths}
-
-
-def _annotator(path: str, parts: Parts) -> Any:
-    with told_as_damaged(Path(path)):
-        return annotate.load_depth(path, parts.device)
-
-
-def _controlnet(folder: Path, parts: Parts) -> Any:
+def _companion(companion: Companion, parts: Parts) -> Any:
     from diffusers.models.controlnets.controlnet import ControlNetModel
 
+    folder = Path(companion.path)
     with told_as_damaged(folder):
+        if companion.role.startswith(ANNOTATOR):
+            return annotate.load_depth(companion.path, parts.device)
         network = filled(ControlNetModel, read_config(folder), read_weights(folder), parts.dtype)
-    return network.to(parts.device)
+        return network.to(parts.device)

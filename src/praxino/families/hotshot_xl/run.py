@@ -17,7 +17,7 @@ from torch import Tensor
 from praxino.families import LoopState
 from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import latents, loop, pictures, sampling, text
-from praxino.families.hotshot_xl.load import Parts
+from praxino.families.hotshot_xl.load import ANNOTATOR, CONTROLNET, Parts
 from praxino.recipe import Recipe
 
 
@@ -82,7 +82,7 @@ def _encoded(recipe: Recipe, parts: Parts, frames: np.ndarray, num_frames: int) 
 
 def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loop.Control]:
     """The ControlNets with their maps, at the size of the clip."""
-    paths = iter(companion.path for companion in recipe.companions if companion.role.startswith("controlnet:"))
+    networks = iter(parts.companions[one] for one in recipe.companions if one.role.startswith(CONTROLNET))
     controls = []
     for condition, frames in zip(recipe.conditions, given, strict=True):
         use, _, kind = condition.role.partition(":")
@@ -90,8 +90,8 @@ def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loo
             continue
         fitted = pictures.filled(pictures.resampled(frames, recipe.num_frames), recipe.width, recipe.height)
         maps = _annotated(recipe, parts, kind, fitted) if use == "annotate" else fitted
-        network = parts.controlnets[next(paths)]
-        controls.append(loop.Control(network, pictures.unit(maps).to(parts.device, parts.dtype), condition.strength))
+        placed = pictures.unit(maps).to(parts.device, parts.dtype)
+        controls.append(loop.Control(next(networks), placed, condition.strength))
     return controls
 
 
@@ -99,8 +99,8 @@ def _annotated(recipe: Recipe, parts: Parts, kind: str, frames: np.ndarray) -> n
     """A map of each of the frames, (F, H, W, 3) uint8."""
     if kind == "canny":
         return np.stack([annotate.canny(frame) for frame in frames])
-    path = next(companion.path for companion in recipe.companions if companion.role == f"annotator:{kind}")
-    return np.stack([annotate.depth(frame, parts.annotators[path]) for frame in frames])
+    model = next(parts.companions[one] for one in recipe.companions if one.role == ANNOTATOR + kind)
+    return np.stack([annotate.depth(frame, model) for frame in frames])
 
 
 @torch.no_grad()
