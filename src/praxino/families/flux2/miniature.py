@@ -22,7 +22,7 @@ DEV_TEXT_LAYERS = 30
 """And that of [dev] those of layers 10, 20 and 30."""
 PICTURE = ("[IMG]", "[IMG_BREAK]", "[IMG_END]")
 DEV_CHAT_TEMPLATE = (
-    "{% for message in messages %}<|{{ message.role }}|>"
+    "{{ bos_token }}{% for message in messages %}<|{{ message.role }}|>"
     "{% for part in message.content %}{{ part.text }}{% endfor %}{% endfor %}"
 )
 TRANSFORMER: dict[str, Any] = {
@@ -76,6 +76,7 @@ def _dev() -> Any:
     from transformers import Mistral3ForConditionalGeneration
 
     words = tiny.byte_tokenizer(512, more=PICTURE, chat_template=DEV_CHAT_TEMPLATE)
+    words.bos_token = tiny.END
     return diffusers_class("Flux2Pipeline")(
         **_networks(guidance_embeds=True),
         text_encoder=Mistral3ForConditionalGeneration(_mistral_config(words)),
@@ -108,7 +109,7 @@ def _mistral_config(words: Any) -> Any:
             **ends,
         },
         vision_config={"model_type": "pixtral", "num_hidden_layers": 1, "image_size": 28, "patch_size": 14, **size},
-        image_token_id=words.convert_tokens_to_ids(PICTURE[0]),
+        image_token_index=words.convert_tokens_to_ids(PICTURE[0]),
         vision_feature_layer=-1,
     )
 

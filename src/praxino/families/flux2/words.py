@@ -1,6 +1,7 @@
 """What FLUX.2 [dev] reads words with: the tokenizer of its processor, which is all that the pipeline asks of that.
 
-The processor itself could show pictures to the reader too, and needs torchvision for it. Knows nothing of pipelines.
+The processor itself could show pictures to the reader too, and needs torchvision for it. The two make the same tokens
+of words, as the chat template begins with the mark that begins a text. Knows nothing of pipelines.
 """
 
 from __future__ import annotations

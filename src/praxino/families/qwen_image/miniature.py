@@ -34,7 +34,7 @@ VAE: dict[str, Any] = {
     "latents_mean": [0.1, -0.1, 0.0, 0.2],
     "latents_std": [1.0, 0.8, 1.2, 0.9],
 }
-READER = {"min_pixels": 28 * 28, "max_pixels": 56 * 56}
+READER: dict[str, Any] = {"min_pixels": 28 * 28, "max_pixels": 56 * 56}
 """So that a picture is at most four tokens."""
 INDEX = "model_index.json"
 
@@ -74,7 +74,7 @@ def _networks(words: Any) -> dict[str, Any]:
 def _reader_config(words: Any) -> Any:
     from transformers import Qwen2_5_VLConfig
 
-    ends = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
+    ends: dict[str, Any] = {"bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
     return Qwen2_5_VLConfig(
         text_config={
             "vocab_size": len(words),
