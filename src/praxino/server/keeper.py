@@ -48,13 +48,14 @@ class Keeper:
     def stop(self) -> None:
         """End the child: it finishes the answers in hand."""
         self._stopping.set()
-        if (process := self._process) is not None:
-            process.terminate()
+        if self._process is not None:
+            self._process.terminate()
             try:
-                process.wait(END_SECONDS)
+                self._process.wait(END_SECONDS)
             except subprocess.TimeoutExpired:
-                process.kill()
+                self._process.kill()
         self._thread.join()
+        self._bury()
 
     def _start(self, port: int) -> int:
         command = list(self._command(port))
@@ -63,12 +64,21 @@ class Keeper:
         assert process.stdout is not None
         line = process.stdout.readline()
         told = json.loads(line) if line else {}
-        if "problem" in told:
-            raise UserError(told["problem"])
         if "port" not in told:
-            raise JobError(f"the server process ended with code {process.wait()} before it answered; its log says why.")
+            self._bury()
+            if "problem" in told:
+                raise UserError(told["problem"])
+            raise JobError(f"the server process ended with code {process.returncode} before it answered; see its log.")
         logger.info("answering on port %d, process %d", told["port"], process.pid)
         return told["port"]
+
+    def _bury(self) -> None:
+        """Wait for the child's end, and close what led to it."""
+        if (process := self._process) is not None:
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            process.wait()
 
     def _keep(self) -> None:
         delay = FIRST_RESTART_SECONDS
@@ -78,6 +88,7 @@ class Keeper:
             if self._stopping.is_set():
                 return
             logger.error("the server process ended with code %d; starting it anew", code)
+            self._bury()
             if self._stopping.wait(delay):
                 return
             try:
