@@ -191,7 +191,9 @@ def _postgresql(url: URL, idle_seconds: float) -> Engine:
         "tcp_user_timeout": 20_000,
     }
     try:
-        return create_engine(url, connect_args=arguments, pool_size=10, max_overflow=20, pool_pre_ping=True)
+        return create_engine(
+            url, connect_args=arguments, pool_size=10, max_overflow=20, pool_timeout=60, pool_pre_ping=True
+        )
     except ImportError as problem:
         raise UserError("PostgreSQL needs its driver; install it: pip install 'praxino[postgres]'") from problem
 
