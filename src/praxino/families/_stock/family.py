@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from praxino.errors import ModelError, UserError
+from praxino.errors import UserError
 from praxino.families import LoopState, Sampling, Shape, Variant
 from praxino.families._stock import plan
 from praxino.families._stock.arguments import Given, standard
@@ -45,6 +45,8 @@ class StockFamily:
     """Whether the pipelines take `sigmas`."""
     rescaling: tuple[str, ...] = ()
     """The tasks whose pipeline has `guidance_rescale`."""
+    file_variant_of: Callable[[Path], Variant | None] | None = None
+    """Which variant lies in a single file, by its header; None when no single files are read."""
     refuse_lora: Callable[[Path], None] | None = None
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
     shows_references: bool = False
@@ -59,6 +61,8 @@ class StockFamily:
 
     def identify(self, path: Path) -> Variant | None:
         """Which variant lies at a path."""
+        if path.is_file():
+            return self.file_variant_of(path) if self.file_variant_of else None
         folder = read_folder(path)
         if folder is None or folder.class_name not in self.classes:
             return None
@@ -135,5 +139,7 @@ class StockFamily:
         return {"controlnet": control.component(found)} if found else {}
 
     def load_file(self, path: Path, variant: Variant, kind: Any, dtype: torch.dtype) -> Any:
-        """A single-file checkpoint as a pipeline."""
-        raise ModelError(f"{path}: {self.title} is read from diffusers folders alone.")
+        """A single file in the original layout as a pipeline."""
+        from praxino.families._stock.load import from_original
+
+        return from_original(path, kind, dtype)

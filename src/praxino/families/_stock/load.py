@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from praxino.errors import ModelError
 from praxino.families import Variant
-from praxino.families._stock import schedulers
+from praxino.families._stock import original, schedulers
+from praxino.families._stock.checkpoint import read_shapes
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -79,6 +81,23 @@ def _from_folder(folder: Path, kind: Any, dtype: torch.dtype, more: dict[str, An
     )
     pipeline.register_modules(**more)
     return pipeline
+
+
+def from_original(file: Path, kind: Any, dtype: torch.dtype) -> Any:
+    """A pipeline of a single file in the layout of the original code."""
+    shapes = read_shapes(file)
+    if not shapes:
+        raise ModelError(f"{file} is not a readable .safetensors file.")
+    with TemporaryDirectory() as configs:
+        original.write_configs(Path(configs), shapes, kind.__name__)
+        base = kind.from_single_file(str(file), config=configs, local_files_only=True, dtype=dtype)
+    networks = {name: part for name, part in base.components.items() if isinstance(part, torch.nn.Module)}
+    missing = [
+        f"{name}.{key}" for name, part in networks.items() for key, weight in part.named_parameters() if weight.is_meta
+    ]
+    if missing:
+        raise ModelError(f"{file} lacks {len(missing)} weights, such as {', '.join(missing[:3])}.")
+    return base
 
 
 def weights_variant(files: Iterable[Path]) -> str | None:

@@ -27,6 +27,11 @@ def half_files(*folders: str) -> tuple[str, ...]:
     return ("model_index.json", "*/*.json", "*/merges.txt", *weights)
 
 
+def found_in_file(base: Variant, name: str, title: str, filling: bool) -> Variant:
+    """A variant for a single file that is run as `base` is."""
+    return dataclasses.replace(base, name=name, title=title, tasks=FILLING if filling else DRAWING, **UNKNOWN_LICENCE)
+
+
 def found(base: Variant, name: str, title: str, folder: Folder) -> Variant:
     """A variant for a folder that is run as `base` is, with what its configs say otherwise."""
     unet, vae = folder.config("unet"), folder.config("vae")

@@ -7,7 +7,7 @@ from pathlib import Path
 from praxino.families import Family
 from praxino.families._stock import StockFamily, with_clip
 from praxino.families._stock.lora import check_unet
-from praxino.families.sdxl.variants import PUBLISHED, variant_of
+from praxino.families.sdxl.variants import PUBLISHED, file_variant_of, variant_of
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -36,6 +36,7 @@ FAMILY: Family = StockFamily(
     },
     classes=("StableDiffusionXLPipeline", "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline"),
     variant_of=variant_of,
+    file_variant_of=file_variant_of,
     write_miniature=_miniature,
     arguments=with_clip,
     refuse_lora=lambda path: check_unet(path, "SDXL", (2048,)),

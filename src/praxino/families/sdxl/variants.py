@@ -5,11 +5,22 @@ Steps and guidance are the defaults of diffusers' pipelines, but where a checkpo
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from praxino.families import Variant
-from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import CHANGING, DEPTH_ANYTHING, DRAWING, FILLING, GRID, found, half_files
+from praxino.families._stock.checkpoint import Folder, read_shapes
+from praxino.families._stock.original import is_filling, kind_of
+from praxino.families._stock.unet import (
+    CHANGING,
+    DEPTH_ANYTHING,
+    DRAWING,
+    FILLING,
+    GRID,
+    found,
+    found_in_file,
+    half_files,
+)
 from praxino.recipe import GuidancePhase
 
 TEXT_WIDTH = 2048
@@ -73,6 +84,15 @@ INPAINTING = _published(
     tasks=FILLING, guidance_phases=(GuidancePhase(start=1.0, scale=7.5),), files=_HALF_FILES,
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (BASE, TURBO, SMALL, INPAINTING)}
+
+
+def file_variant_of(path: Path) -> Variant | None:
+    """A variant for a single file in the original layout; None when it is no whole SDXL."""
+    shapes = read_shapes(path) or {}
+    if kind_of(shapes) != "sdxl":
+        return None
+    filling = is_filling(shapes)
+    return found_in_file(INPAINTING if filling else BASE, "sdxl-custom", "an SDXL checkpoint", filling)
 
 
 def variant_of(folder: Folder) -> Variant:

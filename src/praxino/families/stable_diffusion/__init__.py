@@ -7,7 +7,7 @@ from pathlib import Path
 from praxino.families import Family
 from praxino.families._stock import StockFamily, with_clip
 from praxino.families._stock.lora import check_unet
-from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, variant_of
+from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, file_variant_of, variant_of
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -32,6 +32,7 @@ FAMILY: Family = StockFamily(
     },
     classes=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
     variant_of=variant_of,
+    file_variant_of=file_variant_of,
     write_miniature=_miniature,
     arguments=with_clip,
     refuse_lora=lambda path: check_unet(path, "Stable Diffusion", TEXT_WIDTHS),

@@ -5,11 +5,22 @@ Steps and guidance are the defaults of diffusers' pipelines.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from praxino.families import Variant
-from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import CHANGING, DEPTH_ANYTHING, DRAWING, FILLING, GRID, found, half_files
+from praxino.families._stock.checkpoint import Folder, read_shapes
+from praxino.families._stock.original import is_filling, kind_of
+from praxino.families._stock.unet import (
+    CHANGING,
+    DEPTH_ANYTHING,
+    DRAWING,
+    FILLING,
+    GRID,
+    found,
+    found_in_file,
+    half_files,
+)
 from praxino.recipe import GuidancePhase
 
 TEXT_WIDTHS = (768, 1024)
@@ -70,6 +81,19 @@ SD_21_BASE = _published(
     tasks=DRAWING, scheduler="pndm", **_SECOND,
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE)}
+
+
+def file_variant_of(path: Path) -> Variant | None:
+    """A variant for a single file in the original layout; None when it is no whole Stable Diffusion 1 or 2.
+
+    Nothing in a file tells Stable Diffusion 2.1 from its base; it is taken for the former, at 768 pixels.
+    """
+    shapes = read_shapes(path) or {}
+    kind = kind_of(shapes)
+    if kind not in ("sd1", "sd2"):
+        return None
+    base = SD_15 if kind == "sd1" else SD_21
+    return found_in_file(base, "sd-custom", "a Stable Diffusion checkpoint", is_filling(shapes))
 
 
 def variant_of(folder: Folder) -> Variant:
