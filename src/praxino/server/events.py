@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import anyio
 from anyio.to_thread import run_sync
@@ -16,6 +17,19 @@ from praxino.server.problems import Problem
 
 POLL_SECONDS = 0.25
 PING_SECONDS = 15.0
+KINDS = (
+    "queued", "started", "progress", "retrying", "cancelling", "returned", "succeeded", "failed", "cancelled",
+)  # fmt: skip
+EVENT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["id", "event", "data"],
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$", "description": "its number within the job: 1, 2, 3, ..."},
+        "event": {"enum": list(KINDS)},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "of the kind; and when: at"},
+    },
+}
+"""One event of the stream, as OpenAPI has it."""
 
 
 def last_seen(header: str | None, after: int) -> int:

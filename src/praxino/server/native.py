@@ -124,7 +124,10 @@ def retry_job(job: Changed, services: Shared, caller: Writer) -> views.JobView:
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses={
-        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events as they happen"},
+        200: {
+            "content": {"text/event-stream": {"schema": events.EVENT_SCHEMA}},
+            "description": "Events as they happen",
+        },
         204: {"description": "The job has ended, and its last event was seen"},
     },
 )

@@ -24,9 +24,13 @@ _UPLOAD_SCHEMA = {
     "required": ["file"],
     "properties": {"file": {"type": "string", "format": "binary"}},
 }
+_FILE_CONTENT: dict[str, dict[str, Any]] = {
+    kind: {"schema": {"type": "string", "format": "binary"}}
+    for kind in sorted({*results.CONTENT_TYPES.values(), "application/json", "application/octet-stream"})
+}
 _FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The file"},
-    206: {"content": {"application/octet-stream": {}}, "description": "The range that was asked for"},
+    200: {"content": _FILE_CONTENT, "description": "The file"},
+    206: {"content": _FILE_CONTENT, "description": "The range that was asked for"},
     416: {"description": "The range lies outside of the file"},
 }
 
