@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 import uuid
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx2
 
-from praxino.errors import JobError, UserError
+from praxino.errors import JobError, PraxinoError, UserError
 from praxino.picture_names import with_pictures
 from praxino.request import Request
 
@@ -77,13 +78,20 @@ class Server:
     def submit(self, request: Request) -> dict[str, Any]:
         """Queue a request whose pictures are files of this machine, or URLs; the job as the server shows it.
 
+        When somebody interrupts it, the job is asked for once more, under the same idempotency key, and cancelled.
+
         Raises:
             UserError: the server refuses the request, or a picture's file cannot be read.
             JobError: the server cannot be reached, or is not one of Praxino.
         """
         sent = with_pictures(request, self._sent_picture)
-        headers = {"Idempotency-Key": str(uuid.uuid4())}
-        return self._ask("POST", "/api/v1/jobs", json={"request": sent.to_json()}, headers=headers)
+        order = {"json": {"request": sent.to_json()}, "headers": {"Idempotency-Key": str(uuid.uuid4())}}
+        try:
+            return self._ask("POST", "/api/v1/jobs", **order)
+        except KeyboardInterrupt:
+            with contextlib.suppress(PraxinoError):
+                self.cancel(self._ask("POST", "/api/v1/jobs", **order)["id"])
+            raise
 
     def follow(self, job_id: str) -> Iterator[JobEvent]:
         """What happens to a job, from its beginning to its end; a broken connection is taken up where it broke.

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import anyio
+from anyio.to_thread import run_sync
 from fastapi import Request
 from starlette.datastructures import FormData, Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -63,7 +64,10 @@ class BodyLimits:
 async def read_json(request: Request) -> dict[str, Any]:
     """The body as a JSON object. Raises Problem (400, 408, 413, 415)."""
     _check_type(request, ("application/json",))
-    body = await request.body()
+    return await run_sync(_parsed, await request.body())
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
     try:
         data = json.loads(body, parse_constant=_refuse_constant)
         json.dumps(data, ensure_ascii=False).encode()

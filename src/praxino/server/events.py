@@ -17,8 +17,9 @@ from praxino.server.problems import Problem
 
 POLL_SECONDS = 0.25
 PING_SECONDS = 15.0
+ENDINGS = ("succeeded", "failed", "cancelled")
 KINDS = (
-    "queued", "started", "progress", "retrying", "cancelling", "returned", "succeeded", "failed", "cancelled",
+    "queued", "started", "progress", "retrying", "cancelling", "returned", *ENDINGS,
 )  # fmt: skip
 EVENT_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -49,12 +50,14 @@ async def follow(store: Store, job_id: str, seen: int, closing: anyio.Event) -> 
     """The events after number `seen`, as they are sent; ends after the last one, or when the server closes."""
     told = time.monotonic()
     while not closing.is_set():
-        for event in await run_sync(store.events, job_id, seen):
+        new = await run_sync(store.events, job_id, seen)
+        for event in new:
             yield _encoded(event)
             seen, told = event.sequence, time.monotonic()
-        if await run_sync(has_ended, store, job_id, seen):
+        silent = time.monotonic() - told > PING_SECONDS
+        if (silent or (new and new[-1].kind in ENDINGS)) and await run_sync(has_ended, store, job_id, seen):
             return
-        if time.monotonic() - told > PING_SECONDS:
+        if silent:
             yield format_sse_event(comment="ping")
             told = time.monotonic()
         with anyio.move_on_after(POLL_SECONDS):

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from praxino.errors import UserError
 
 MEMORY_BYTES = 3 << 30
 """Beside the pixels: the interpreter, the libraries and what decoders keep; address space, so more than is touched."""
+decoding = threading.Semaphore(2)
+"""How many pictures and clips are decoded at a time, here and for recipes: each may take gigabytes."""
 _THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
 
@@ -44,10 +47,10 @@ def inspect(path: Path, said: str, max_decoded_bytes: int, seconds: float) -> Fa
         UserError: it is no picture or clip, damaged, cut short, too large, or takes too long.
     """
     command = [*program(), str(path), said, str(max_decoded_bytes), str(seconds)]
+    more = {"stdin": subprocess.DEVNULL, "capture_output": True, "env": os.environ | _THREADS}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds * 2, env=os.environ | _THREADS
-        )
+        with decoding:
+            done = subprocess.run(command, timeout=seconds * 2, check=False, **more)
         told = json.loads(done.stdout)
     except subprocess.TimeoutExpired:
         raise UserError(f"{said} takes too long to read; send it smaller, shorter, or as a PNG or an MP4.") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 from collections.abc import Mapping
@@ -19,9 +20,10 @@ from praxino.recipe import Recipe
 from praxino.request import Request
 from praxino.server import fetch
 from praxino.server.auth import Caller
+from praxino.server.inspection import decoding
 from praxino.server.problems import Problem
 from praxino.server.services import Services
-from praxino.server.wishes import make_safe
+from praxino.server.wishes import Wish, make_safe
 
 JOB_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SEEN_SECONDS = 60.0
@@ -67,10 +69,7 @@ def submit_now(services: Services, caller: Caller, order: Order) -> Accepted:
     if order.webhook is not None:
         fetch.check_url(order.webhook, "the webhook")
     wish = make_safe(order.request, caller.owner, services.inputs)
-    try:
-        resolution = resolve(wish.local, machine=_machine(services.store))
-    except UserError as problem:
-        raise UserError(wish.reword(str(problem))) from problem
+    resolution = _resolved(wish, _machine(services.store))
     submission = Submission(
         request=wish.told.to_json(),
         recipe=resolution.recipe.to_json(),
@@ -119,6 +118,14 @@ def check_key(key: str) -> None:
 def is_there(worker: WorkerStatus) -> bool:
     """Whether a worker has been seen lately, and has not ended."""
     return worker.ended_at is None and worker.seen_at > time.time() - SEEN_SECONDS
+
+
+def _resolved(wish: Wish, machine: Machine) -> Resolution:
+    try:
+        with decoding if wish.said else contextlib.nullcontext():
+            return resolve(wish.local, machine=machine)
+    except UserError as problem:
+        raise UserError(wish.reword(str(problem))) from problem
 
 
 def _machine(store: Store) -> Machine:

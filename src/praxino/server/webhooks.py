@@ -25,10 +25,10 @@ from praxino.jobs.job import StoreUnavailable
 from praxino.jobs.store import Store
 from praxino.jobs.tables import deliveries, events, jobs
 from praxino.server import fetch, views
+from praxino.server.events import ENDINGS
 
 logger = logging.getLogger(__name__)
 
-ENDINGS = ("succeeded", "failed", "cancelled")
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 """Between one try and the next, as the specification proposes; then the delivery has failed."""
 MAX_RETRY_AFTER_SECONDS = 86_400

@@ -4,13 +4,17 @@ import io
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from praxino.errors import UserError
+from praxino.jobs.files import ResultFolder
 from praxino.jobs.job import CostSpent, KeyReused, Limits, Submission, WorkerInfo, new_id
 from praxino.jobs.retry import RetryPolicy
 from praxino.jobs.store import Store
+from praxino.server.app import create_app
 from praxino.server.inputs import Inputs
 from praxino.server.keys import KeyLimits, Keys
 from praxino.server.links import server_secret
@@ -130,3 +134,28 @@ def test_an_ending_is_recorded_once_by_many_servers(store):
         list(pool.map(claim, servers))
     assert sorted(claimed) == sorted(servers[0].of_job(job.id)[0].id for job in jobs)
     assert {one.attempts for job in jobs for one in servers[0].of_job(job.id)} == {1}
+
+
+def test_two_servers_are_one(store, url, tmp_path):
+    """Each with connections of its own, as on two machines that share database and folder."""
+    other = Store(url)
+    folder = ResultFolder(tmp_path / "shared", store.store_id())
+    apps = [create_app(ServerSettings(), each, folder) for each in (store, other)]
+    one, two = (TestClient(app, base_url="http://127.0.0.1") for app in apps)
+    for app in apps:
+        app.state.closing = anyio.Event()
+    _, secret = Keys(store.database).create("laptop", "ada", ["read", "write"], KeyLimits())
+    headers = {"Authorization": f"Bearer {secret}", "Idempotency-Key": "k"}
+    body = {"request": {"prompt": "a rocket", "seed": 1}}
+    made = [client.post("/api/v1/jobs", json=body, headers=headers) for client in (one, two)]
+    assert [answer.status_code for answer in made] == [201, 200]
+    job_id = made[0].json()["id"]
+    worker = new_id()
+    store.start_worker(WorkerInfo(worker, "cpu", "here", 1))
+    lease = other.claim(worker).lease
+    store.complete(lease, folder.write(lease, lambda place: (place / "a.gif").write_bytes(b"GIF89a")))
+    events = two.get(f"/api/v1/jobs/{job_id}/events", headers=headers).text
+    assert events.rstrip().endswith("id: 3")
+    (file,) = one.get(f"/api/v1/jobs/{job_id}/result", headers=headers).json()["files"]
+    assert two.get(file["url"]).content == b"GIF89a"
+    other.close()
