@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import threading
 from typing import Any
@@ -63,6 +64,18 @@ def test_few_steps_are_counted_as_they_are(models, scheduler: str, steps: int) -
     model = models("sdxl")
     recipe = model.recipe(steps=steps, scheduler=scheduler)
     assert [state.step for state in states(model, recipe)] == list(range(steps + 1))
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_going_on_in_half_precision(models, dtype: str) -> None:
+    full = models("sdxl")
+    model = dataclasses.replace(full, parts=full.family.load(full.folder, full.variant, dtype, "cpu"))
+    recipe = model.recipe(scheduler="dpm++-2m")
+    check_going_on(model, recipe)
+    state = states(model, recipe)[2]
+    assert str(state.tensors["latents"].dtype) == f"torch.{dtype}"
+    assert model.family.preview(recipe, model.parts, state).std() > 0
+    assert str(model.parts.base.vae.dtype) == f"torch.{dtype}"
 
 
 def test_going_on_computes_only_what_is_left(models) -> None:

@@ -43,7 +43,9 @@ def test_what_a_mask_covers(models, picture, mask, name: str, task: str) -> None
     assert np.array_equal(drawn, wanted)
 
 
-@pytest.mark.parametrize(("name", "like"), [("stable-diffusion", "sd-1.5-inpainting"), ("sdxl", "sdxl-inpainting")])
+@pytest.mark.parametrize(
+    ("name", "like"), [("stable-diffusion", "stable-diffusion-1.5-inpainting"), ("sdxl", "sdxl-inpainting")]
+)
 def test_a_unet_made_for_masks(models, picture, mask, name: str, like: str) -> None:
     model = models(name, like)
     assert model.variant.tasks == ("inpainting", "outpainting")

