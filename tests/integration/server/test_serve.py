@@ -291,7 +291,8 @@ def test_a_broken_connection_is_taken_up_again(drawing, here, monkeypatch, capsy
 
 def test_a_job_outlives_whatever_is_killed(start, home):
     first = start()
-    job_id = first.submit(n=3)
+    # So many samples that it is still drawn when its progress is seen, on a fast machine too.
+    job_id = first.submit(n=40)
     waited(lambda: (first.job(job_id)["progress"] or {}).get("stage") == "denoise")
     pids = first.children()
     first.process.kill()
