@@ -14,22 +14,49 @@ from safetensors.torch import save_file
 from praxino.errors import ModelError
 from praxino.families._stock import reference
 
-ENCODER_WIDTH = 16
+ENCODER_WIDTH, HIDDEN = 16, 32
+"""Of what the image encoder says in the end, and before."""
 
 
-def write_adapter(model: Any, file: Path) -> Path:
+def projection(width: int) -> dict[str, torch.Tensor]:
+    """What makes tokens of the encoder's one vector, in the plain adapter."""
+    return {
+        "proj.weight": torch.randn(4 * width, ENCODER_WIDTH) / 4,
+        "proj.bias": torch.zeros(4 * width),
+        "norm.weight": torch.ones(width),
+        "norm.bias": torch.zeros(width),
+    }
+
+
+def resampler(width: int) -> dict[str, torch.Tensor]:
+    """What makes tokens of the encoder's hidden states, in the adapters called plus: four layers of one head."""
+    found = {
+        "latents": torch.randn(1, 4, width),
+        "proj_in.weight": torch.randn(width, HIDDEN) / 4,
+        "proj_in.bias": torch.zeros(width),
+        "proj_out.weight": torch.randn(width, width) / 4,
+        "proj_out.bias": torch.zeros(width),
+        "norm_out.weight": torch.ones(width),
+        "norm_out.bias": torch.zeros(width),
+    }
+    for layer in range(4):
+        for norm in ("0.norm1", "0.norm2", "1.0"):
+            found[f"layers.{layer}.{norm}.weight"] = torch.ones(width)
+            found[f"layers.{layer}.{norm}.bias"] = torch.zeros(width)
+        shapes = {"0.to_q": (64, width), "0.to_kv": (128, width), "0.to_out": (width, 64)}
+        shapes |= {"1.1": (4 * width, width), "1.3": (width, 4 * width)}
+        found |= {f"layers.{layer}.{name}.weight": torch.randn(shape) / 8 for name, shape in shapes.items()}
+    return found
+
+
+def write_adapter(model: Any, file: Path, projector: Any = projection) -> Path:
     """An IP-Adapter and its image encoder for a miniature, as h94/IP-Adapter lies."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     torch.manual_seed(1)
     unet = model.parts.base.unet
     width = unet.config.cross_attention_dim
-    tensors = {
-        "image_proj.proj.weight": torch.randn(4 * width, ENCODER_WIDTH) / 4,
-        "image_proj.proj.bias": torch.zeros(4 * width),
-        "image_proj.norm.weight": torch.ones(width),
-        "image_proj.norm.bias": torch.zeros(width),
-    }
+    tensors = {f"image_proj.{name}": tensor for name, tensor in projector(width).items()}
     crossing = [name for name in unet.attn_processors if name.endswith("attn2.processor")]
     for index, name in enumerate(crossing):
         hidden = unet.get_submodule(name.removesuffix(".processor")).to_q.out_features
@@ -38,8 +65,8 @@ def write_adapter(model: Any, file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, file)
     config = CLIPVisionConfig(
-        hidden_size=16, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32, patch_size=8,
-        projection_dim=ENCODER_WIDTH,
+        hidden_size=HIDDEN, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, image_size=32,
+        patch_size=8, projection_dim=ENCODER_WIDTH,
     )  # fmt: skip
     CLIPVisionModelWithProjection(config).save_pretrained(file.parent / "image_encoder")
     return file
@@ -48,7 +75,9 @@ def write_adapter(model: Any, file: Path) -> Path:
 @pytest.fixture(scope="module")
 def adapters(models, tmp_path_factory):
     root = tmp_path_factory.mktemp("adapters")
-    return {name: write_adapter(models(name), root / name / "ip.safetensors") for name in ("sdxl", "stable-diffusion")}
+    plus = write_adapter(models("sdxl"), root / "plus" / "ip.safetensors", resampler)
+    names = ("sdxl", "stable-diffusion")
+    return {name: write_adapter(models(name), root / name / "ip.safetensors") for name in names} | {"sdxl plus": plus}
 
 
 def draw(model: Any, file: Path, given: list[Any], **wish: Any) -> np.ndarray:
@@ -57,10 +86,15 @@ def draw(model: Any, file: Path, given: list[Any], **wish: Any) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("sdxl", "StableDiffusionXLPipeline"), ("stable-diffusion", "StableDiffusionPipeline")]
+    ("name", "kind"),
+    [
+        ("sdxl", "StableDiffusionXLPipeline"),
+        ("sdxl plus", "StableDiffusionXLPipeline"),
+        ("stable-diffusion", "StableDiffusionPipeline"),
+    ],
 )
 def test_a_look_is_taken_and_let_go(models, adapters, picture, name: str, kind: str) -> None:
-    model, file = models(name), adapters[name]
+    model, file = models(name.removesuffix(" plus")), adapters[name]
     before = model.draw()
     drawn = draw(model, file, [("reference", picture, 0.6)])
     call: Any = model.by_hand(kind)

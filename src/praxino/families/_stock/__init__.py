@@ -21,11 +21,16 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `shows_references`, `reader`: references among the pictures of the pipeline; components that need other hands.
     - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
     - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
+    - `file_variant_of`: which variant lies in a single file; `StockFamily.load_file` reads those of `original`.
+    - `refuse_lora`: what is no LoRA for it, by its header (`lora.check_unet` for UNets); without it, none is taken.
   Import `miniature` inside the function that is given as `write_miniature`: it imports torch.
 
 What the adapter does with that: `family` is the contract; `plan` makes a Recipe's numbers; `load` loads a folder and
 makes the pipeline of a task over its networks (`from_pipe`); `arguments` is what it is called with; `turns` and `loop`
-follow its own loop through `callback_on_step_end`; `state` saves what schedulers and generators keep.
+follow its own loop through `callback_on_step_end`; `state` saves what schedulers and generators keep. `equip` lays over
+what a recipe asks for: LoRAs (`lora`), IP-Adapters (`reference`), ControlNets (`control`, maps by `annotate`) and
+textual inversions (`embedding`). `prompt` reads long and weighed prompts; `unet` and `original` are about Stable
+Diffusion's UNets and single files.
 """
 
 from praxino.families._stock.arguments import Given, standard, with_clip

@@ -126,7 +126,7 @@ def _first(header: _Header) -> Components:
     text = _open_clip(header, "cond_stage_model.model.", skipped=1) if second else _clip(header, "cond_stage_model.")
     scheduler = {**NOISE, "set_alpha_to_one": False, "clip_sample": False, "skip_prk_steps": True}
     return {
-        "unet": ("diffusers", "UNet2DConditionModel", _unet(header, sample)),
+        "unet": ("diffusers", "UNet2DConditionModel", {**_unet(header, sample), "upcast_attention": second}),
         "vae": ("diffusers", "AutoencoderKL", _vae(header, 0.18215, sample * 8)),
         "text_encoder": ("transformers", "CLIPTextModel", text),
         "tokenizer": ("transformers", "CLIPTokenizer", {"pad_token": "!" if second else clip_tokenizer.END}),
