@@ -105,6 +105,7 @@ class Database:
             return
         with self.writing() as connection:
             if not self.is_sqlite:
+                connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
                 connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
             _upgrade(connection)
 
