@@ -43,13 +43,14 @@ def recipe_for(parts: Parts, **settings) -> Recipe:
     wish = Request(prompt=PROMPT, negative_prompt=NEGATIVE, steps=5, schedule="uniform", guidance=3.0)
     sampling = FAMILY.plan(wish, variant, Shape(64, 96, 9, 24.0), "text-to-video")
     options = to_options(dataclasses.replace(from_options(sampling.options), **settings))
+    decided = {name: value for name, value in dataclasses.asdict(sampling).items() if name != "notes"}
     return from_plain(Recipe, {
         "family": "ltx-video", "variant": variant.name, "model": "", "revision": "", "task": "text-to-video",
         "prompt": PROMPT, "caption": PROMPT, "width": 64, "height": 96, "num_frames": 9, "fps": variant.fps,
         "guidance": 3.0, "seed": 8, "n": 1, "dtype": "float32", "conditions": [], "loras": [],
         "encoding": {"format": "gif", "loop": 0, "gif": "good", "quality": 90, "codec": "none", "grid": False,
                      "sheet": False},
-        **dataclasses.asdict(sampling), "guidance_phases": [{"start": 1.0, "scale": 3.0}], "options": options,
+        **decided, "guidance_phases": [{"start": 1.0, "scale": 3.0}], "options": options,
     })  # fmt: skip
 
 
