@@ -112,6 +112,18 @@ def test_clients_that_leave_are_let_go(running, store):
     assert time.monotonic() - began < 2
 
 
+def test_answers_come_at_once(running):
+    """Not 40 ms later, as when both sides wait for each other (Nagle's algorithm and delayed acknowledgements)."""
+    address, _ = running
+    with httpx2.Client(base_url=f"http://127.0.0.1:{address[1]}") as client:
+        times = []
+        for _ in range(30):
+            began = time.perf_counter()
+            client.get("/healthz")
+            times.append(time.perf_counter() - began)
+    assert min(times) < 0.03
+
+
 def test_garbage_is_answered_or_dropped(running):
     address, _ = running
     for content in (
