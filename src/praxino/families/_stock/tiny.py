@@ -1,13 +1,19 @@
 """Parts of miniatures that several families share: a tokenizer of bytes, text encoders and VAEs of a few channels.
 
-Weights are drawn from torch's global generator; the caller seeds it.
+Weights are drawn from torch's global generator; `save` seeds it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from praxino.families._stock.load import diffusers_class
+import torch
+
+from praxino.families._stock.checkpoint import CARD
+from praxino.families._stock.clip_tokenizer import write_json
+from praxino.families._stock.load import diffusers_class, quiet
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
 VAE: dict[str, Any] = {
@@ -25,6 +31,14 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|{{ message.role }}|>{{ message.content }}{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+
+
+def save(make: Callable[[], Any], folder: Path, seed: int, card: dict[str, Any]) -> None:
+    """Make a pipeline, with the same random weights each time, and save it with its card as a diffusers folder."""
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(seed)
+        make().save_pretrained(folder)
+    write_json(folder / CARD, card)
 
 
 def byte_tokenizer(max_length: int, *, more: tuple[str, ...] = (), chat_template: str | None = None) -> Any:
@@ -67,22 +81,6 @@ def t5_encoder(vocabulary_size: int, channels: int, kind: str = "T5") -> Any:
 def autoencoder(latent_channels: int, **config: Any) -> Any:
     """An AutoencoderKL that halves a side three times."""
     return diffusers_class("AutoencoderKL")(latent_channels=latent_channels, **{**VAE, **config})
-
-
-def clip_config(vocabulary_size: int, channels: int) -> Any:
-    """The config of a CLIP text encoder whose projection is as wide as its states."""
-    from transformers import CLIPTextConfig
-
-    return CLIPTextConfig(
-        vocab_size=vocabulary_size,
-        hidden_size=channels,
-        intermediate_size=2 * channels,
-        projection_dim=channels,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        bos_token_id=vocabulary_size - 2,
-        eos_token_id=vocabulary_size - 1,
-    )
 
 
 def qwen3_config(vocabulary_size: int, channels: int, layers: int) -> Any:

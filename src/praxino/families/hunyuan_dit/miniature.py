@@ -5,12 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from praxino.families._stock import tiny
-from praxino.families._stock.checkpoint import CARD
-from praxino.families._stock.clip_tokenizer import write_json
-from praxino.families._stock.load import diffusers_class, quiet
+from praxino.families._stock.load import diffusers_class
 
 WEIGHTS_SEED = 20245
 CHANNELS = 16
@@ -49,10 +45,7 @@ CARD_FIELDS = {
 
 def write(folder: Path) -> None:
     """Make the networks, the same each time, and save them as a diffusers folder."""
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(WEIGHTS_SEED)
-        _pipeline().save_pretrained(folder)
-    write_json(folder / CARD, CARD_FIELDS)
+    tiny.save(_pipeline, folder, WEIGHTS_SEED, CARD_FIELDS)
 
 
 def _pipeline() -> Any:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from praxino.families._stock import clip_tokenizer, tiny
-from praxino.families._stock.checkpoint import CARD
-from praxino.families._stock.load import diffusers_class, quiet
+from praxino.families._stock.load import diffusers_class
 
 WEIGHTS_SEED = 20243
 CHANNELS = 16
@@ -41,10 +38,7 @@ CARD_FIELDS = {
 
 def write(folder: Path) -> None:
     """Make the networks, the same each time, and save them as a diffusers folder."""
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(WEIGHTS_SEED)
-        _pipeline(folder).save_pretrained(folder)
-    clip_tokenizer.write_json(folder / CARD, CARD_FIELDS)
+    tiny.save(lambda: _pipeline(folder), folder, WEIGHTS_SEED, CARD_FIELDS)
 
 
 def _pipeline(folder: Path) -> Any:
@@ -57,9 +51,9 @@ def _pipeline(folder: Path) -> Any:
         transformer=diffusers_class("SD3Transformer2DModel")(**TRANSFORMER),
         scheduler=diffusers_class("FlowMatchEulerDiscreteScheduler")(shift=3.0),
         vae=tiny.autoencoder(16, **tiny.WITHOUT_QUANT, shift_factor=0.06, scaling_factor=1.5),
-        text_encoder=CLIPTextModelWithProjection(tiny.clip_config(size, CHANNELS)),
+        text_encoder=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, CHANNELS)),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        text_encoder_2=CLIPTextModelWithProjection(tiny.clip_config(size, CHANNELS)),
+        text_encoder_2=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, CHANNELS)),
         tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
         text_encoder_3=tiny.t5_encoder(len(words), 2 * CHANNELS),
         tokenizer_3=words,
