@@ -85,12 +85,17 @@ def entries() -> list[Entry]:
 def find(name: str) -> Entry:
     """The model of a name, at a path, or of a Hub repository (owner/name, with @revision or without).
 
+    A family's name stands for the first of its published checkpoints that is here, else for the first.
+
     Raises:
         UserError: there is none; the message has the nearest names, or how to fetch it.
     """
     known = {entry.name: entry for entry in entries()}
     if name in known:
         return known[name]
+    if (family := families().get(name)) is not None:
+        downloads = [known[variant.name] for variant in family.variants.values() if variant.source]
+        return next((entry for entry in downloads if entry.path is not None), downloads[0])
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
         raise UserError(_absent(name))

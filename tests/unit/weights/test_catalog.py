@@ -1,3 +1,6 @@
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from praxino.errors import UserError
@@ -34,6 +37,18 @@ def test_a_missing_model_says_where_to_get_it():
             if variant.source:
                 with pytest.raises(UserError, match="is not on this machine"):
                     catalog.Entry(variant.name, family, variant, None).require_path()
+
+
+def test_a_familys_name_stands_for_a_published_checkpoint_of_it(monkeypatch):
+    first, second, *_ = families()["sdxl"].variants
+    assert catalog.find("sdxl").name == first
+    assert catalog.find("ltx-video").variant.source, "not the bundled model, which is of that family too"
+    here = [
+        dataclasses.replace(entry, path=Path("somewhere")) if entry.name == second else entry
+        for entry in catalog.entries()
+    ]
+    monkeypatch.setattr(catalog, "entries", lambda: here)
+    assert catalog.find("sdxl").name == second
 
 
 def test_fingerprint_sees_every_weighed_file(tmp_path):
