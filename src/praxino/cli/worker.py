@@ -162,7 +162,7 @@ def house_kept(store: Store, folder: ResultFolder) -> Iterator[None]:
 def _work(device: str, incarnation: str, hang_seconds: float) -> None:
     """Be the worker of one device."""
     from praxino.jobs.job import WorkerInfo
-    from praxino.jobs.supervisor import take_pipe
+    from praxino.jobs.supervisor import HAND_BACK_SIGNAL, take_pipe
     from praxino.jobs.vitals import Vitals
     from praxino.jobs.worker import Worker
 
@@ -177,6 +177,7 @@ def _work(device: str, incarnation: str, hang_seconds: float) -> None:
     executor = LocalExecutor(device, Vitals(folder.root, incarnation, lambda: device_bytes(device)))
     worker: Worker = Worker(store, folder, executor, info, beat=beat, hang_seconds=hang_seconds)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _on_signals((HAND_BACK_SIGNAL,), worker.hand_back, worker.hand_back)
     _on_signals((signal.SIGTERM,), worker.drain, worker.hand_back)
     worker.run()
 

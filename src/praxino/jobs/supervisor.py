@@ -30,6 +30,8 @@ START_SECONDS = 120.0
 """How long a worker may take to give its first sign of life."""
 STABLE_SECONDS = 60.0
 """A worker that lived this long is restarted without a growing delay."""
+HAND_BACK_SIGNAL = getattr(signal, "SIGUSR1", signal.SIGTERM)
+"""Tells a worker to hand its job back. Its own signal where there is one: of two equal ones the first may be lost."""
 
 
 @dataclass
@@ -151,7 +153,7 @@ class Supervisor:
             time.sleep(TICK_SECONDS)
         deadline = time.monotonic() + self._silence_seconds
         while _any_alive(running) and time.monotonic() < deadline:
-            _signal(running, signal.SIGTERM)
+            _signal(running, HAND_BACK_SIGNAL)
             time.sleep(TICK_SECONDS)
         for device, child in self._children.items():
             if child.process is not None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -15,12 +16,14 @@ from praxino.engine.run import run
 from praxino.families import families
 from praxino.jobs.job import JobState, Submission
 from praxino.jobs.store import Store
+from praxino.jobs.supervisor import HAND_BACK_SIGNAL
 from praxino.request import Request
 
-STEPS = 600
-STRUCK_AT = 300
-"""More steps than are taken before the first one is told of."""
+STEPS = 1000
+STRUCK_AT = 600
+"""More steps than are taken before the first one is told of, and than are left after it."""
 PATIENCE_SECONDS = 120
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="looks into Linux's /proc")
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +44,12 @@ def queue(tmp_path, monkeypatch):
     store = Store(os.environ["PRAXINO_DATABASE"])
     started = []
 
-    def work():
+    def work(fault=""):
+        environment = {**os.environ, "PRAXINO_FAULT": fault}
         with (tmp_path / "log").open("ab") as log:
-            started.append(subprocess.Popen([sys.executable, "-m", "praxino", "worker"], stdout=log, stderr=log))
+            started.append(
+                subprocess.Popen([sys.executable, "-m", "praxino", "worker"], stdout=log, stderr=log, env=environment)
+            )
         return started[-1]
 
     yield store, work
@@ -66,42 +72,64 @@ def wait(until):
     return found
 
 
-def denoising(store, job_id, step=1):
-    """The process that is denoising a job and has come so far; 0 when none is."""
-    job = store.get(job_id)
-    if job.progress is None or job.progress.stage != "denoise" or job.progress.step < step:
-        return 0
-    return next((worker.info.pid for worker in store.workers() if worker.job_id == job_id), 0)
-
-
-def test_killed_cancelled_and_drained(queue, recipe, tmp_path):
+@needs_proc
+def test_killed(queue, recipe, tmp_path):
     store, work = queue
-    first = work()
-
-    killed = submit(store, recipe)
-    os.kill(wait(lambda: denoising(store, killed, STRUCK_AT)), signal.SIGKILL)
-    job = wait(lambda: (job := store.get(killed)).state.final and job)
+    work(f"step:stop:{STRUCK_AT}")
+    job_id = submit(store, recipe)
+    os.kill(wait(lambda: stopped_at(store, job_id)), signal.SIGKILL)
+    job = wait(lambda: (job := store.get(job_id)).state.final and job)
     assert (job.state, job.attempts) == (JobState.SUCCEEDED, 2)
-    assert first_step_of_second_attempt(store, killed) > STRUCK_AT - 100, "it began anew"
+    assert first_step_of_second_attempt(store, job_id) > STRUCK_AT - 100, "it began anew"
     check_bytes(store, job, recipe, tmp_path)
 
-    cancelled = submit(store, with_seed(recipe, 4))
-    wait(lambda: denoising(store, cancelled))
-    store.cancel(cancelled)
-    assert wait(lambda: (job := store.get(cancelled)).state.final and job).state is JobState.CANCELLED
 
-    handed_back = submit(store, with_seed(recipe, 5))
-    wait(lambda: denoising(store, handed_back, STRUCK_AT))
+@needs_proc
+def test_cancelled(queue, recipe):
+    store, work = queue
+    work("step:stop:10")
+    job_id = submit(store, recipe)
+    at_work = wait(lambda: stopped_at(store, job_id))
+    store.cancel(job_id)
+    os.kill(at_work, signal.SIGCONT)
+    assert wait(lambda: (job := store.get(job_id)).state.final and job).state is JobState.CANCELLED
+
+
+@needs_proc
+def test_handed_back(queue, recipe, tmp_path):
+    """Told twice to end in the middle of denoising, a worker gives its job back; the next one goes on from there."""
+    store, work = queue
+    first = work(f"step:stop:{STRUCK_AT}")
+    job_id = submit(store, recipe)
+    at_work = wait(lambda: stopped_at(store, job_id))
     first.terminate()
-    time.sleep(0.1)
+    wait(lambda: is_pending(at_work, signal.SIGTERM))
     first.terminate()
+    wait(lambda: is_pending(at_work, HAND_BACK_SIGNAL))
+    os.kill(at_work, signal.SIGCONT)
     assert first.wait(PATIENCE_SECONDS) == 0
-    assert store.get(handed_back).state is JobState.QUEUED
-    assert store.attempts(handed_back)[0].outcome == "returned"
+    assert store.get(job_id).state is JobState.QUEUED
+    assert store.attempts(job_id)[0].outcome == "returned"
+
     work()
-    job = wait(lambda: (job := store.get(handed_back)).state.final and job)
-    assert first_step_of_second_attempt(store, handed_back) > STRUCK_AT - 100, "it began anew"
-    check_bytes(store, job, with_seed(recipe, 5), tmp_path)
+    job = wait(lambda: (job := store.get(job_id)).state.final and job)
+    assert first_step_of_second_attempt(store, job_id) > STRUCK_AT - 100, "it began anew"
+    check_bytes(store, job, recipe, tmp_path)
+
+
+def stopped_at(store, job_id):
+    """The process that has stopped in the middle of a job; 0 as long as none has."""
+    pids = [worker.info.pid for worker in store.workers() if worker.job_id == job_id]
+    return next((pid for pid in pids if process_status(pid)["State"].startswith("T")), 0)
+
+
+def is_pending(pid, number):
+    return bool(int(process_status(pid)["ShdPnd"], 16) >> (number - 1) & 1)
+
+
+def process_status(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def first_step_of_second_attempt(store, job_id):
