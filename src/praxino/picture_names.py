@@ -10,7 +10,7 @@ from typing import Any
 from praxino.errors import UserError
 from praxino.request import Request
 
-WHOLE = ("image", "mask", "first", "last", "video")
+WHOLE = ("image", "mask", "first", "last", "video", "motion_template")
 """Fields that are the name of one picture or clip."""
 PARTED = ("control", "reference", "keyframes")
 """Fields that are lists of KIND=NAME[:SCALE], NAME[:WEIGHT] and NAME@FRAME[:STRENGTH]."""

@@ -24,6 +24,7 @@ Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "fr
 GifQuality = Literal["small", "good", "best"]
 Codec = Literal["h264", "av1", "vp9", "none"]
 Matting = Literal["none", "ground", "rembg"]
+Sound = Literal["none", "drawn"]
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Condition:
     media: Media
     role: str = "frame"
     """frame: the clip has to show it; image, video: it is changed; mask: white is drawn anew; reference: its look;
-    control:KIND: a map of that kind (canny, depth, ...); annotate:KIND: that map is first made of it."""
+    control:KIND: a map of that kind (canny, depth, ...); annotate:KIND: that map is first made of it;
+    motion: a clip whose movement is followed."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ class Recipe:
     companions: tuple[Companion, ...] = ()
     parent: str = ""
     """The identity of what was edited to make this, or a file's SHA-256 where it has no recipe; it decides no pixel."""
+    upscale: tuple[int, ...] = ()
+    """Width and height that a second stage brings the clip to; empty without one."""
+    sound: Sound = "none"
+    """drawn: the family draws it with the frames."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -189,4 +195,11 @@ class Recipe:
         """Hex digest of all that decides the pixels (not the file's encoding): equal means equal pixels."""
         plain = self.to_json()
         del plain["encoding"], plain["parent"]
+        for name, default in _LATER.items():
+            if plain[name] == default:
+                del plain[name]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+_LATER = {name: to_plain(Recipe.__dataclass_fields__[name].default) for name in ("upscale", "sound")}
+"""Fields that older recipes lack: at these values they decide nothing, and leave the identity as it was."""

@@ -29,6 +29,12 @@ TASKS = (
 """What a run can be. A picture or a clip that steers a run (control, reference) does not change its task."""
 
 
+CAMERA = (
+    "pan-left", "pan-right", "tilt-up", "tilt-down", "zoom-in", "zoom-out", "roll-left", "roll-right", "static",
+)  # fmt: skip
+"""How the camera moves. A pan turns it sideways, a tilt up or down, a roll about its own axis."""
+
+
 @dataclass(frozen=True)
 class Option:
     """The declaration of one Request field. Bounds are inclusive; unit as in "px" or "seconds"."""
@@ -97,10 +103,21 @@ class Request:
         max=1,
     )
 
+    motion: str | None = option(None, "how freely a picture moves", "movement", choices=("stable", "dynamic"))
+    motion_strength: float | None = option(None, "how much moves; 0 is nothing", "movement", min=0, max=1)
+    motion_template: str | None = option(None, "a clip whose movement to follow", "movement", metavar="FILE")
+    camera: tuple[str, ...] = option((), "how the camera moves; may be given again", "movement", choices=CAMERA)
+    sound: bool | None = option(None, "draw the sound as well, where the model can", "movement")
+
     size: str | None = option(None, "WIDTHxHEIGHT in pixels, or an aspect such as 16:9", "shape", metavar="SIZE")
     frames: int | None = option(None, "number of frames", "shape", min=1, max=10_000)
     seconds: float | None = option(None, "length of the clip", "shape", unit="seconds", min=0.01, max=3600)
     fps: float | None = option(None, "frames per second", "shape", min=0.1, max=240)
+
+    upscale: str | None = option(
+        None, "draw it larger in a second stage: a factor as in 2x, 2k (the longer side is 2048), or WIDTHxHEIGHT",
+        "shape", metavar="SIZE", unit="px",
+    )  # fmt: skip
 
     steps: int | None = option(None, "denoising steps", "sampling", min=1, max=1000)
     guidance: float | None = option(
@@ -109,6 +126,10 @@ class Request:
     true_guidance: float | None = option(
         None, "classifier-free guidance scale of a model whose guidance is distilled; 1 is off", "sampling",
         min=1, max=100,
+    )  # fmt: skip
+    guider: str | None = option(
+        None, "how predictions are combined: plain, with adaptive projection, or as --cfg-star", "sampling",
+        choices=("cfg", "apg", "cfg-zero-star"),
     )  # fmt: skip
     rescale: float | None = option(
         None,
@@ -226,6 +247,7 @@ EXCLUSIVE = (
     ("image", "video"),
     ("first", "video"),
     ("mask", "expand"),
+    ("guider", "cfg_star"),
 )
 """Pairs of fields that cannot be given together."""
 

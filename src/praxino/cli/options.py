@@ -19,6 +19,7 @@ from praxino.settings import history_is_kept
 GROUPS = {
     "what": "What to draw",
     "pictures": "Pictures to start from",
+    "movement": "Movement and sound",
     "shape": "Size and length",
     "sampling": "Sampling",
     "file": "The file",

@@ -155,6 +155,9 @@ def _steering(request: Request, variant: Variant) -> Iterator[Source]:
     for text in request.reference:
         name, weight = scaled(text, 1.0, f"--reference {text}", 0, 2)
         yield Source(name, media.read_picture(name), 0, weight, "reference")
+    if request.motion_template:
+        frames, _ = media.read_clip(request.motion_template)
+        yield Source(request.motion_template, frames, 0, 1.0, "motion")
 
 
 def scaled(text: str, default: float, said: str, least: float, most: float) -> tuple[str, float]:

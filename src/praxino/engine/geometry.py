@@ -12,6 +12,8 @@ from praxino.errors import UserError
 from praxino.families import Grid, Shape, Variant
 from praxino.request import Request
 
+_LONGER_SIDE_2K = 2048
+
 
 def resolve_shape(
     request: Request, variant: Variant, picture_size: tuple[int, int] | None, *, keeps_size: bool = False
@@ -29,8 +31,11 @@ def resolve_shape(
         width, height = kept
     else:
         width, height = _size(request.size, variant, picture_size)
+    grid = variant.grid
     fps = variant.fps if request.fps is None else request.fps
-    return Shape(width, height, _num_frames(request, variant, fps), fps)
+    return Shape(
+        width, height, _num_frames(request, variant, fps), fps, _upscale(request.upscale, (width, height), grid)
+    )
 
 
 def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | None) -> tuple[int, int]:
@@ -59,6 +64,31 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
         return width, height
     _check_side("width", width, grid)
     _check_side("height", height, grid)
+    return width, height
+
+
+def _upscale(text: str | None, drawn: tuple[int, int], grid: Grid) -> tuple[int, ...]:
+    """Width and height of a second stage, multiples of the grid's, for what is drawn at another size before."""
+    if text is None:
+        return ()
+    width, height = drawn
+    if match := re.fullmatch(r"(\d{1,4})[x×X](\d{1,4})", text):
+        larger = int(match[1]), int(match[2])
+    elif match := re.fullmatch(r"(\d(?:\.\d{1,2})?)[x×X]", text):
+        larger = _scaled(drawn, float(match[1]), grid)
+    elif text.lower() == "2k":
+        larger = _scaled(drawn, _LONGER_SIDE_2K / max(drawn), grid)
+    else:
+        raise UserError(f"--upscale is {text[:80]!r}; write a factor as in 2x, or 2k, or WIDTHxHEIGHT in pixels.")
+    if larger[0] < width or larger[1] < height or larger == drawn:
+        raise UserError(
+            f"--upscale {text}: {larger[0]}x{larger[1]} is not larger than the {width}x{height} drawn before."
+        )
+    return larger
+
+
+def _scaled(size: tuple[int, int], factor: float, grid: Grid) -> tuple[int, int]:
+    width, height = (round(side * factor / grid.size_multiple) * grid.size_multiple for side in size)
     return width, height
 
 

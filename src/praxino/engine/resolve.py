@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from praxino import media
+from praxino.engine.camera import with_camera
 from praxino.engine.conditions import place_sources, read_sources, scaled
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.geometry import resolve_shape
@@ -53,17 +54,19 @@ def resolve(
         UserError: the wish cannot be granted as written.
     """
     dressed = dress(request)
+    dressed = dataclasses.replace(dressed, request=_with_guider(dressed.request))
     request = dressed.request
     entry = find(request.model)
     path, variant = entry.require_path(), entry.variant
     task = task_of(request, variant)
     check_steering(request, variant)
     sources = read_sources(request, task, variant)
-    shaping = next((source.size for source in sources if source.role != "reference"), None)
+    shaping = next((source.size for source in sources if source.role not in ("reference", "motion")), None)
     shape = resolve_shape(request, variant, shaping, keeps_size=task in CHANGES)
     encoding = resolve_encoding(request, output, shape.num_frames)
     _check_shape(request, encoding, shape, output)
     caption, notes = _caption(dressed, variant, path, bool(sources))
+    caption, camera_notes = with_camera(caption, request.camera, variant)
     loras = tuple(_lora(text, entry) for text in request.lora)
     sampling = _plan(_with_files(dressed, loras), caption, entry, shape, task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
@@ -89,9 +92,18 @@ def resolve(
         conditions=place_sources(sources, shape.num_frames, variant.grid.frame_step),
         loras=loras,
         encoding=encoding,
+        upscale=shape.upscale,
+        sound="drawn" if "sound" in variant.steering and request.sound is not False else "none",
         **decided,
     )
-    return Resolution(recipe, (*notes, *sampling.notes, *_shape_notes(request, shape)))
+    return Resolution(recipe, (*notes, *camera_notes, *sampling.notes, *_shape_notes(request, shape)))
+
+
+def _with_guider(request: Request) -> Request:
+    """The same, with CFG-zero* and plain guidance said by `cfg_star` alone."""
+    if request.guider not in ("cfg", "cfg-zero-star"):
+        return request
+    return dataclasses.replace(request, guider=None, cfg_star=request.guider == "cfg-zero-star")
 
 
 def _plan(dressed: Dressed, caption: str, entry: catalog.Entry, shape: Shape, task: str) -> Sampling:

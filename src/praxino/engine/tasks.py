@@ -6,11 +6,25 @@ from collections.abc import Callable, Iterator
 
 from praxino.errors import UserError
 from praxino.families import Variant, families
-from praxino.request import Request
+from praxino.request import Request, flag
 
 CHANGES = ("image-to-image", "inpainting", "outpainting", "instruction-editing")
 """Tasks that change a picture, and so keep its size where they can."""
 
+STEERED_BY = {
+    "embedding": "embedding",
+    "spatial_base": "spatial-base",
+    "true_guidance": "true-guidance",
+    "last": "last-frame",
+    "keyframes": "keyframes",
+    "motion": "motion",
+    "motion_template": "motion-template",
+    "sound": "sound",
+    "upscale": "upscale",
+    "stg": "stg",
+    "cfg_star": "cfg-zero-star",
+}
+"""Fields of a Request that only some variants know, and the word of `Variant.steering` that says so."""
 _MASK_HINT = " Tell it what to draw: --image FILE with --mask FILE, or with --expand SIDE=PIXELS."
 
 
@@ -65,11 +79,19 @@ def check_steering(request: Request, variant: Variant) -> None:
             f"--controlnet is given {len(request.controlnet)} times and --control {len(request.control)} times; "
             "give one ControlNet for each, in the same order."
         )
-    for name in ("embedding", "spatial_base", "true_guidance"):
+    for name, steering in STEERED_BY.items():
         if getattr(request, name):
-            _check(name.replace("_", "-"), "--" + name.replace("_", "-"), variant)
+            _check(steering, flag(name), variant)
+    if request.motion_strength is not None:
+        _check("motion-strength", flag("motion_strength"), variant)
+    if request.guider in ("apg", "cfg-zero-star"):
+        _check(request.guider, f"--guider {request.guider}", variant)
     if request.extend and not request.video:
         raise UserError("--extend needs the clip to extend: --video FILE")
+    if request.extend:
+        _check("extend", "--extend", variant)
+    if request.camera and variant.grid.max_frames == 1:
+        raise UserError(f"--camera moves, and {variant.name} draws pictures; leave it out.")
 
 
 def control_kind(text: str) -> str:

@@ -76,8 +76,9 @@ class Variant:
     options: Mapping[str, Any] = field(default_factory=dict)
     """What only this family reads."""
     steering: tuple[str, ...] = ()
-    """What else can steer it: extend, keyframes, control:KIND, reference, reference:style, reference:layout, lora,
-    embedding, spatial-base, true-guidance."""
+    """What else can steer it: extend, last-frame, keyframes, control:KIND, reference, reference:style,
+    reference:layout, lora, embedding, spatial-base, true-guidance, motion, motion-strength, motion-template, camera,
+    sound, upscale, stg, apg, cfg-zero-star. The engine refuses a request for what is not among them."""
     needs: tuple[str, ...] = ()
     """Of its steering, what it cannot draw without: a map for a checkpoint that only draws after one."""
     revision: str = "main"
@@ -100,6 +101,8 @@ class Shape:
     height: int
     num_frames: int
     fps: float
+    upscale: tuple[int, ...] = ()
+    """Width and height that a second stage is to reach; empty without one. What cannot be is for `plan` to refuse."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,8 @@ class Family(Protocol):
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample. No torch, no weights.
 
+        `request.guider` is None or "apg": plain guidance and CFG-zero* come as `request.cfg_star` False and True.
+
         Raises:
             UserError: the request asks for something the variant cannot do.
         """
@@ -188,7 +193,7 @@ class Family(Protocol):
         ...
 
     def decode(self, recipe: Recipe, parts: Any, state: LoopState) -> np.ndarray:
-        """The final state as frames, (F, H, W, 3) uint8."""
+        """The final state as frames, (F, H, W, 3) uint8; of the size `recipe.upscale` where that is given."""
         ...
 
     def preview(self, recipe: Recipe, parts: Any, state: LoopState) -> np.ndarray:

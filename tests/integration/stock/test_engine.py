@@ -113,7 +113,7 @@ def test_a_run_that_was_stopped_goes_on(wishes, tmp_path, monkeypatch) -> None:
     [
         ({"image": "photo.png", "strength": 0.1, "steps": 5}, "not one step"),
         ({"scheduler": "euler", "sigmas": (0.9, 0.5)}, "--sigmas"),
-        ({"stg": 1.0}, "--stg means nothing"),
+        ({"stg": 1.0}, "--stg: .* cannot be steered by stg"),
         ({"guidance": 1.0, "negative_prompt": "blurry"}, "--negative changes nothing"),
         ({"control": ("pose=x.png",)}, "no way to make such a map"),
         ({"lora_blocks": "unet.*"}, "add --lora"),

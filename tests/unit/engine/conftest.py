@@ -24,7 +24,7 @@ def variant(**fields):
         num_frames=17,
         fps=8,
         steps=4,
-        steering=("extend", "keyframes", "lora"),
+        steering=("extend", "last-frame", "keyframes", "lora"),
         guidance_phases=(GuidancePhase(1.0, 3.0),),
     )
     return Variant(**{**defaults, **fields})

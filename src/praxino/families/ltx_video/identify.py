@@ -16,7 +16,7 @@ from praxino.families import Variant
 from praxino.families.ltx_video.card import lay_over, read_card
 from praxino.families.ltx_video.header import Header, read_header
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
-from praxino.families.ltx_video.variants import NEGATIVE_PROMPT, NO_GUIDANCE, PUBLISHED, TASKS, grid
+from praxino.families.ltx_video.variants import NEGATIVE_PROMPT, NO_GUIDANCE, PUBLISHED, STEERING, TASKS, grid
 from praxino.recipe import GuidancePhase
 
 FAMILY_NAME = "ltx-video"
@@ -175,7 +175,7 @@ def _unpublished(facts: Facts) -> Variant:
         causal_rope=facts.causal_rope,
     )
     return Variant(
-        steering=("extend", "keyframes", "lora"),
+        steering=STEERING,
         name="ltx-video-custom",
         title="an LTX-Video checkpoint",
         source="",

@@ -15,6 +15,7 @@ from praxino.families.ltx_video.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
+STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "cfg-zero-star")
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 MAX_SIDE = 2048
 MAX_FRAMES = 1441
@@ -64,7 +65,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
     }
     skip_final_steps = data.pop("skip_final_steps", 0)
     return Variant(
-        steering=("extend", "keyframes", "lora"),
+        steering=STEERING,
         name=name,
         title=title,
         source=f"Lightricks/LTX-Video/{file}",
