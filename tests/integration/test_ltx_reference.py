@@ -14,7 +14,8 @@ from diffusers.loaders.single_file_utils import convert_ltx_transformer_checkpoi
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from safetensors.torch import load_file
 
-from praxino.families.ltx_video import conditioning, load, loop, perturb, positions
+from praxino.families import _perturb
+from praxino.families.ltx_video import conditioning, load, loop, positions
 from praxino.families.ltx_video.header import read_header
 from praxino.families.ltx_video.settings import Settings
 from praxino.families.ltx_video.text import Embedded
@@ -191,7 +192,7 @@ def test_one_forward_is_the_originals(kind: str) -> None:
 )
 def test_each_perturbation_is_the_originals_and_leaves_no_trace(mode: str, original: str) -> None:
     given = arrays("forward")
-    with perturb.perturbed(transformer().transformer_blocks, (1, 3), mode):
+    with _perturb.perturbed(transformer().transformer_blocks, (1, 3), mode):
         perturbed = forward(given["timestep_global"])
     close(perturbed, given[f"out_skip_1_3_{original}"], mode)
     close(forward(given["timestep_global"]), given["out_global"], "afterwards")

@@ -1,12 +1,15 @@
 """How the predictions of a step are combined into one. Pure functions of tensors; knows no model.
 
 v_t is the prediction with the text, v_u with the negative text, v_p with the text through perturbed blocks. All are
-(B, N, C), float32; statistics run over everything but the batch. The order (star, CFG, STG, rescale) is that of
+(B, ...), float32; statistics run over everything but the batch. The order (star, CFG, STG, rescale) is that of
 Lightricks/LTX-Video at 5260738, ltx_video/pipelines/pipeline_ltx_video.py.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import torch
 from torch import Tensor
 
 STAR_EPSILON = 1e-8
@@ -21,7 +24,42 @@ def cfg_star(v_t: Tensor, v_u: Tensor) -> Tensor:
     """The negative prediction scaled to its projection on the text's (CFG-Zero*, Fan et al. 2025, arXiv 2503.18886)."""
     text, negative = v_t.flatten(1), v_u.flatten(1)
     alpha = (text * negative).sum(1) / (negative.square().sum(1) + STAR_EPSILON)
-    return alpha[:, None, None] * v_u
+    return _per_sample(alpha, v_u) * v_u
+
+
+def zero_init(v: Tensor, step: int, zero_steps: int = 1) -> Tensor:
+    """Nothing in place of the first predictions, which are worse than none (CFG-Zero*, arXiv 2503.18886, section 4)."""
+    return torch.zeros_like(v) if step < zero_steps else v
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The numbers of `apg`. The defaults are those that MeiGen-AI/MultiTalk samples Wan with."""
+
+    eta: float = 0.0
+    """How much of the guidance along the text prediction is kept, which is what oversaturates."""
+    norm_threshold: float = 55.0
+    """The guidance's norm is cut down to this; 0 leaves it."""
+    momentum: float = -0.75
+    """The share of the guidance so far that is added to each step's; below 0 it dwells on what is new."""
+
+
+def apg(v_t: Tensor, v_u: Tensor, scale: float, projection: Projection, before: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Adaptive projected guidance (Sadat et al. 2024, arXiv 2410.02416, algorithm 1): CFG without its oversaturation.
+
+    `before` is the running guidance that the step before returned (None at the first). Returns the prediction and
+    this step's running guidance, both shaped as v_t.
+    """
+    running = v_t - v_u if before is None else v_t - v_u + projection.momentum * before
+    update = running
+    if projection.norm_threshold > 0:
+        norm = running.flatten(1).norm(dim=1)
+        update = running * _per_sample((projection.norm_threshold / norm).clamp(max=1), running)
+    text, wide = v_t.double().flatten(1), update.double().flatten(1)
+    text = torch.nn.functional.normalize(text, dim=1)
+    along = (wide * text).sum(1, keepdim=True) * text
+    kept = (wide - along + projection.eta * along).to(v_t.dtype).view_as(v_t)
+    return v_t + (scale - 1) * kept, running
 
 
 def stg(v: Tensor, v_t: Tensor, v_p: Tensor, scale: float) -> Tensor:
@@ -32,7 +70,7 @@ def stg(v: Tensor, v_t: Tensor, v_p: Tensor, scale: float) -> Tensor:
 def rescale(v: Tensor, v_t: Tensor, factor: float) -> Tensor:
     """Pull v's deviation towards the text prediction's by `factor` (Lin et al. 2023, arXiv 2305.08891, section 3.4)."""
     ratio = v_t.flatten(1).std(1) / v.flatten(1).std(1)
-    return v * (factor * ratio + (1 - factor))[:, None, None]
+    return v * _per_sample(factor * ratio + (1 - factor), v)
 
 
 def combine(
@@ -56,3 +94,8 @@ def combine(
 def phase_index(starts: tuple[float, ...], sigma: float) -> int:
     """Which phase holds at `sigma`: the last whose start is at least sigma (starts fall; the first is 1 or above)."""
     return max(sum(start >= sigma for start in starts) - 1, 0)
+
+
+def _per_sample(values: Tensor, like: Tensor) -> Tensor:
+    """One number for each sample, (B,), so that it broadcasts over the sample."""
+    return values.view(-1, *(1,) * (like.ndim - 1))

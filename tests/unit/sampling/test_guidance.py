@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -53,3 +55,66 @@ def test_full_rescale_gives_the_texts_deviation():
 @pytest.mark.parametrize(("sigma", "index"), [(1.0, 0), (0.999, 1), (0.9, 1), (0.5, 2), (0.01, 2)])
 def test_a_phase_holds_until_the_next_begins(sigma, index):
     assert guidance.phase_index((1.0, 0.999, 0.5), sigma) == index
+
+
+def steps_of(shape=(2, 4, 3, 5, 6), count=3):
+    generator = torch.Generator().manual_seed(11)
+    return [torch.randn(2, *shape, generator=generator) for _ in range(count)]
+
+
+@pytest.mark.parametrize("momentum", [None, -0.75, 0.5])
+@pytest.mark.parametrize(("eta", "threshold"), [(0.0, 55.0), (0.0, 4.0), (0.4, 15.0), (1.0, 0.0)])
+def test_apg_is_that_of_diffusers_guider_over_several_steps(eta, threshold, momentum):
+    from diffusers.guiders.adaptive_projected_guidance import AdaptiveProjectedGuidance
+
+    scale, before = 6.0, None
+    guider = AdaptiveProjectedGuidance(scale - 1, momentum, threshold, None, eta, use_original_formulation=True)
+    ours = guidance.Projection(eta, threshold, momentum or 0.0)
+    for step, (v_t, v_u) in enumerate(steps_of()):
+        guider.set_state(step, 3, torch.tensor(1000 - step))
+        guider.prepare_inputs({"x": (v_t, v_u)})
+        combined, before = guidance.apg(v_t, v_u, scale, ours, before)
+        torch.testing.assert_close(combined, guider.forward(v_t, v_u).pred, rtol=1e-6, atol=1e-6)
+
+
+def test_apg_without_projection_is_cfg():
+    (v_t, v_u), *_ = steps_of()
+    combined, _ = guidance.apg(v_t, v_u, 5.0, guidance.Projection(1.0, 0.0, 0.0), None)
+    torch.testing.assert_close(combined, guidance.cfg(v_t, v_u, 5.0), rtol=1e-5, atol=1e-5)
+
+
+def test_apg_adds_nothing_along_the_texts_prediction():
+    (v_t, v_u), *_ = steps_of()
+    combined, _ = guidance.apg(v_t.double(), v_u.double(), 5.0, guidance.Projection(), None)
+    assert ((combined - v_t).flatten(1) * v_t.flatten(1)).sum(1).abs().max() < 1e-9
+
+
+def test_apg_carries_its_running_guidance_and_nothing_else():
+    first, second, _ = steps_of()
+    plain = guidance.Projection()
+    _, before = guidance.apg(*first, 5.0, plain, None)
+    torch.testing.assert_close(before, first[0] - first[1])
+    _, carried = guidance.apg(*second, 5.0, plain, before)
+    torch.testing.assert_close(carried, second[0] - second[1] - 0.75 * before)
+    still, _ = guidance.apg(*second, 5.0, dataclasses.replace(plain, momentum=0.0), before)
+    assert torch.equal(still, guidance.apg(*second, 5.0, dataclasses.replace(plain, momentum=0.0), None)[0])
+
+
+def test_cfg_zero_star_is_that_of_diffusers_guider_from_the_first_step_on():
+    from diffusers.guiders.classifier_free_zero_star_guidance import ClassifierFreeZeroStarGuidance
+
+    guider = ClassifierFreeZeroStarGuidance(guidance_scale=5.0, zero_init_steps=1)
+    for step, (v_t, v_u) in enumerate(steps_of()):
+        guider.set_state(step, 3, torch.tensor(1000 - step))
+        combined = guidance.zero_init(guidance.combine(v_t, v_u, None, (5.0, 0.0, 1.0), True), step)
+        torch.testing.assert_close(combined, guider.forward(v_t, v_u).pred, rtol=1e-5, atol=1e-5)
+        assert bool(combined.abs().sum() == 0) == (step == 0)
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (4, 3, 5, 6)])
+def test_statistics_run_over_each_sample_whatever_its_rank(shape):
+    (v_t, v_u), (v_p, _), _ = steps_of(shape)
+    both = guidance.combine(v_t, v_u, v_p, (5.0, 1.0, 0.7), True)
+    for i in range(2):
+        one = guidance.combine(v_t[i : i + 1], v_u[i : i + 1], v_p[i : i + 1], (5.0, 1.0, 0.7), True)
+        torch.testing.assert_close(both[i : i + 1], one)

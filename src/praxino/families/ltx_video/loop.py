@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
-from praxino.families.ltx_video.perturb import perturbed
+from praxino.families._perturb import perturbed
 from praxino.families.ltx_video.text import Embedded
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance
