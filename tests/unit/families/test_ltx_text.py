@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from praxino.errors import ModelError
-from praxino.families.ltx_video.spiece import read_spiece
+from praxino.families._spiece import read_spiece
 from praxino.families.ltx_video.text import Tokenizer
 
 FOLDER = Path(__file__).parents[2] / "reference" / "spiece"
