@@ -25,6 +25,17 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `refuse_lora`: what is no LoRA for it, by its header (`lora.check_unet` for UNets); without it, none is taken.
   Import `miniature` inside the function that is given as `write_miniature`: it imports torch.
 
+For clips, a variant's grid has more than one frame, and its tasks end in "video". `standard` then gives the pipeline
+those of `num_frames`, `fps`, `image` (the first frame), `last_image`, `video` (the clip that is changed, in as many
+frames as the new one), `strength`, and for ControlNets a map of every frame; keyframes and whatever is called otherwise
+are the family's own `arguments` to make of `Given`, with `pictures.fitted_clip` and `control.maps`. `follows_maps` is
+for pipelines that take maps with no ControlNet. Frames come out as diffusers gives them: pictures, arrays or tensors.
+Latents of five dimensions are (1, C, F, h, w), and the preview shows the middle frame; `unpack` is for others. A
+pipeline may run its loop several times, if each time is as long and each ends in latents that the callback may replace
+(`steps` in the plan is then the number of all their steps together). What has no `callback_on_step_end` is no stock
+family: it could neither be followed nor go on. What is not data (companions of its own, other steps) is for a subclass
+of `StockFamily` that takes over `plan`, `equip`, `components` or `pipeline_name`.
+
 What the adapter does with that: `family` is the contract; `plan` makes a Recipe's numbers; `load` loads a folder and
 makes the pipeline of a task over its networks (`from_pipe`); `arguments` is what it is called with; `turns` and `loop`
 follow its own loop through `callback_on_step_end`; `state` saves what schedulers and generators keep. `equip` lays over

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from praxino.families._stock import control, reference
-from praxino.families._stock.pictures import fitted, of_role
+from praxino.families._stock.pictures import fitted, fitted_clip, of_role
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -48,13 +48,18 @@ def standard(given: Given) -> dict[str, Any]:
     }
     if given.takes("height"):
         arguments |= {"height": recipe.height, "width": recipe.width}
+    if given.takes("num_frames"):
+        arguments["num_frames"] = recipe.num_frames
+    if given.takes("fps"):
+        arguments["fps"] = round(recipe.fps)
     if given.guided and recipe.negative_prompt:
         arguments["negative_prompt"] = recipe.negative_prompt
     if recipe.sigmas:
         arguments["sigmas"] = list(recipe.sigmas)
     if (rescale := recipe.guidance_phases[0].rescale) != 1:
         arguments["guidance_rescale"] = 1 - rescale
-    return arguments | _changed(given) | control.arguments(given) | reference.arguments(given)
+    changed = _changed(given) | _clip(given)
+    return arguments | changed | control.arguments(given) | reference.arguments(given)
 
 
 def with_clip(given: Given) -> dict[str, Any]:
@@ -77,4 +82,18 @@ def _changed(given: Given) -> dict[str, Any]:
             arguments[name] = fitted(found[0], *size)
     if "strength" in recipe.options:
         arguments["strength"] = recipe.options["strength"]
+    return arguments
+
+
+def _clip(given: Given) -> dict[str, Any]:
+    """The first and the last frame of the new clip, and the clip that is changed."""
+    recipe = given.recipe
+    size = recipe.width, recipe.height
+    names = {0: "image", recipe.num_frames - 1: "last_image"}
+    arguments: dict[str, Any] = {}
+    for condition, frames in zip(recipe.conditions, given.pictures, strict=True):
+        if condition.role == "video":
+            arguments["video"] = fitted_clip(frames, recipe.num_frames, *size)
+        elif condition.role == "frame" and condition.frame in names:
+            arguments[names[condition.frame]] = fitted(frames, *size)
     return arguments

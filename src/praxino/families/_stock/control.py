@@ -11,7 +11,7 @@ from PIL import Image
 from praxino.errors import ModelError
 from praxino.families._stock import annotate
 from praxino.families._stock.checkpoint import read_json
-from praxino.families._stock.pictures import fitted
+from praxino.families._stock.pictures import fitted, resampled
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ PLAIN, UNION = "ControlNetModel", "ControlNetUnionModel"
 UNION_MODES = {"pose": 0, "depth": 1, "scribble": 2, "canny": 3, "normal": 4, "segmentation": 5, "tile": 6}
 """The input of a union ControlNet for each kind of map (xinsir/controlnet-union-sdxl-1.0)."""
 CONTROLNET, ANNOTATOR = "controlnet:", "annotator:"
+MAP_NAMES = ("control_image", "conditioning_frames", "control_video")
+"""What pipelines call the maps; those that have no picture of their own call them `image`."""
 
 
 def equip(parts: Parts, recipe: Recipe) -> None:
@@ -50,8 +52,10 @@ def equip(parts: Parts, recipe: Recipe) -> None:
 
 
 def networks(parts: Parts, recipe: Recipe) -> list[tuple[str, Any]]:
-    """The kind and the ControlNet of each of the recipe's controls, in their order."""
+    """The kind and the ControlNet of each of the recipe's controls, in their order; none where it names none."""
+    roles = {companion.role for companion in recipe.companions}
     kinds = [condition.role.partition(":")[2] for condition in recipe.conditions if _is_control(condition.role)]
+    kinds = [kind for kind in kinds if CONTROLNET + kind in roles]
     missing = [kind for kind in kinds if CONTROLNET + kind not in parts.kept]
     if missing:
         raise ModelError(f"no ControlNet is loaded for {missing[0]}.")
@@ -70,21 +74,33 @@ def component(found: list[tuple[str, Any]]) -> Any:
 
 
 def arguments(given: Given) -> dict[str, Any]:
-    """The maps and their scales. Pipelines that have no picture of their own call the maps `image`."""
+    """The maps that ControlNets follow, and their scales."""
     found = networks(given.parts, given.recipe)
     if not found:
         return {}
-    conditions = zip(given.recipe.conditions, given.pictures, strict=True)
-    chosen = [(condition, frames) for condition, frames in conditions if _is_control(condition.role)]
-    maps = [_map(given, condition.role, frames) for condition, frames in chosen]
-    scales = [condition.strength for condition, _ in chosen]
+    drawn = maps(given)
+    scales = [condition.strength for condition in given.recipe.conditions if _is_control(condition.role)]
     if is_union(found):
         modes = [_mode(kind) for kind, _ in found]
-        return {"control_image": maps, "control_mode": modes, "controlnet_conditioning_scale": scales}
-    name = "control_image" if given.takes("control_image") else "image"
-    if len(maps) == 1:
-        return {name: maps[0], "controlnet_conditioning_scale": scales[0]}
-    return {name: maps, "controlnet_conditioning_scale": scales}
+        return {"control_image": drawn, "control_mode": modes, "controlnet_conditioning_scale": scales}
+    name = next((name for name in MAP_NAMES if given.takes(name)), "image")
+    if len(drawn) == 1:
+        return {name: drawn[0], "controlnet_conditioning_scale": scales[0]}
+    return {name: drawn, "controlnet_conditioning_scale": scales}
+
+
+def maps(given: Given) -> list[Any]:
+    """The map of each of the recipe's controls: a PIL picture, or a list of as many as a clip has frames."""
+    found = []
+    for condition, frames in zip(given.recipe.conditions, given.pictures, strict=True):
+        if not _is_control(condition.role):
+            continue
+        if given.recipe.task.endswith("video"):
+            clip = resampled(frames, given.recipe.num_frames)
+            found.append([_map(given, condition.role, frame[None]) for frame in clip])
+        else:
+            found.append(_map(given, condition.role, frames))
+    return found
 
 
 def _is_control(role: str) -> bool:

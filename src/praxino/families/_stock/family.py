@@ -49,6 +49,8 @@ class StockFamily:
     """Which variant lies in a single file, by its header; None when no single files are read."""
     refuse_lora: Callable[[Path], None] | None = None
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
+    follows_maps: bool = False
+    """Whether its pipelines follow maps themselves, with no ControlNet."""
     shows_references: bool = False
     """Whether its pipelines are shown references beside the picture, with no adapter; their weights cannot differ."""
     reader: Callable[[Path], dict[str, Any]] | None = None

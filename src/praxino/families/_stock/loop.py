@@ -2,6 +2,8 @@
 
 The pipeline runs in a thread that hands over at the end of each step (`turns`). Going on, it runs again from its start
 with the denoiser answering at once, until the saved step; there latents, scheduler and generator are put back.
+A pipeline may loop several times, as those do that draw a clip in sections: what each loop ended with is saved, and
+put back at its end.
 """
 
 from __future__ import annotations
@@ -19,8 +21,10 @@ from praxino.families._stock.load import quiet
 from praxino.families._stock.turns import in_turns
 
 FRAMES = "frames"
-DENOISERS = ("unet", "transformer", "controlnet")
+DENOISERS = ("unet", "transformer", "transformer_2", "controlnet")
 """The components that a pipeline calls in its loop."""
+ENDED = "ended."
+"""And the step: the latents that a loop before the last one ended with."""
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Call:
     pipeline: Any
     arguments: dict[str, Any]
     num_steps: int
+    """Of all its loops together."""
     generator: torch.Generator
     to_frames: Callable[[Any], Tensor]
     """The pipeline's output as (F, H, W, 3) uint8."""
@@ -51,6 +56,7 @@ class _Follower:
     saved: LoopState | None
     step: int = 0
     last: LoopState | None = None
+    ended: dict[str, Tensor] = field(default_factory=dict)
     undo: list[Callable[[], None]] = field(default_factory=list)
 
     def run(self) -> None:
@@ -75,6 +81,8 @@ class _Follower:
         self.step += 1
         if self.saved is not None:
             return self._catch_up(pipeline, self.saved, tensors["latents"])
+        if index == pipeline.num_timesteps - 1 and self.step < self.call.num_steps:
+            self.ended[f"{ENDED}{self.step}"] = tensors["latents"].detach().clone()
         reached = LoopState(self.step, self._tensors(tensors["latents"]))
         if self.step == self.call.num_steps:
             self.last = reached
@@ -90,7 +98,9 @@ class _Follower:
 
     def _catch_up(self, pipeline: Any, saved: LoopState, latents: Tensor) -> dict[str, Any]:
         if self.step < saved.step:
-            return {}
+            end = saved.tensors.get(f"{ENDED}{self.step}")
+            return {} if end is None else {"latents": torch.empty_like(latents).copy_(end)}
+        self.ended = {name: tensor for name, tensor in saved.tensors.items() if name.startswith(ENDED)}
         self._see_again()
         states.unpack(saved.tensors, pipeline.scheduler, self.call.generator, latents.device)
         self.saved = None
@@ -99,7 +109,7 @@ class _Follower:
 
     def _tensors(self, latents: Tensor) -> dict[str, Tensor]:
         kept = states.pack(self.call.pipeline.scheduler, self.call.generator)
-        return {"latents": latents.detach(), **kept}
+        return {"latents": latents.detach(), **self.ended, **kept}
 
     def _denoisers(self) -> list[Any]:
         found = [getattr(self.call.pipeline, name, None) for name in DENOISERS]
@@ -115,7 +125,7 @@ class _Follower:
         self.undo = [self._denoisers()[0].register_forward_pre_hook(first_call, with_kwargs=True).remove]
 
     def _skip(self) -> None:
-        """Let each denoiser answer every call as it did the first, which is the only one that is computed."""
+        """Let each denoiser answer every call as it did the first of the same shapes, which alone is computed."""
         for network in self._denoisers():
             network.forward = _repeating(network.forward)
             self.undo.append(lambda network=network: network.__dict__.pop("forward"))
@@ -126,12 +136,13 @@ class _Follower:
 
 
 def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:
-    answers: list[Any] = []
+    answers: dict[tuple[Any, ...], Any] = {}
 
     def answer(*args: Any, **kwargs: Any) -> Any:
-        if not answers:
-            answers.append(forward(*args, **kwargs))
-        return answers[0]
+        shapes = tuple(value.shape for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
+        if shapes not in answers:
+            answers[shapes] = forward(*args, **kwargs)
+        return answers[shapes]
 
     return answer
 

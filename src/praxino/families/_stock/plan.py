@@ -22,14 +22,16 @@ from praxino.request import Request, flag
 if TYPE_CHECKING:
     from praxino.families._stock.family import StockFamily
 
-VIDEO_FIELDS = ("last", "first", "keyframes", "extend", "stg", "stg_blocks", "stg_mode", "cfg_star", "schedule")
-"""Fields that mean nothing to a pipeline of pictures."""
+FOREIGN = ("stg", "stg_blocks", "stg_mode", "cfg_star", "schedule")
+"""Fields that mean nothing to a pipeline which owns its loop."""
+OF_CLIPS = ("last", "first", "keyframes", "extend")
+"""Fields that mean nothing besides to one that draws pictures."""
 
 
 def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
     """See `Family.plan`."""
     _refuse_unknown(family, request, variant)
-    _check_controls(family, request, task)
+    _check_controls(family, request, variant, task)
     _check_references(family, request)
     scheduler = request.scheduler or variant.scheduler
     if request.scheduler and request.scheduler not in family.schedulers:
@@ -58,7 +60,8 @@ def _companions(family: StockFamily, request: Request, variant: Variant) -> Iter
     for index, text in enumerate(request.control):
         kind, _, _ = text.partition("=")
         role = f"controlnet:{kind.removesuffix('-map')}"
-        yield Companion(role, request.controlnet[index] if request.controlnet else _own(own, role, "--controlnet"))
+        if not family.follows_maps:
+            yield Companion(role, request.controlnet[index] if request.controlnet else _own(own, role, "--controlnet"))
         if not kind.endswith("-map") and (annotator := own.get(f"annotator:{kind}")):
             yield Companion(f"annotator:{kind}", annotator)
     if request.reference and not family.shows_references:
@@ -77,10 +80,16 @@ def _image_encoder(request: Request, own: dict[str, str]) -> str:
     return str(beside) if request.ip_adapter and beside.is_dir() else _own(own, "image-encoder", "--ip-adapter")
 
 
-def _check_controls(family: StockFamily, request: Request, task: str) -> None:
+def _check_controls(family: StockFamily, request: Request, variant: Variant, task: str) -> None:
     kinds = [text.partition("=")[0] for text in request.control]
-    if kinds and f"{task}+control" not in family.pipelines:
+    if (
+        kinds
+        and not family.follows_maps
+        and f"{task}+control" not in variant.options.get("pipelines", family.pipelines)
+    ):
         raise UserError(f"--control: {family.title} does not follow maps in {task}; leave it out.")
+    if request.controlnet and family.follows_maps:
+        raise UserError(f"--controlnet: {family.title} follows maps itself; leave it out.")
     for kind in kinds:
         if kinds.count(kind) > 1:
             raise UserError(f"--control {kind} is given {kinds.count(kind)} times; give each kind of map once.")
@@ -115,9 +124,13 @@ def _own(own: dict[str, str], role: str, said: str) -> str:
 
 
 def _refuse_unknown(family: StockFamily, request: Request, variant: Variant) -> None:
-    for name in VIDEO_FIELDS:
+    pictures = variant.grid.max_frames == 1
+    for name in (*FOREIGN, *(OF_CLIPS if pictures else ())):
         if getattr(request, name) not in (None, (), False):
-            raise UserError(f"{flag(name)} means nothing to {variant.name}, which draws pictures; leave it out.")
+            why = ", which draws pictures" if pictures else ""
+            raise UserError(f"{flag(name)} means nothing to {variant.name}{why}; leave it out.")
+    if request.last and not (request.first or request.image):
+        raise UserError(f"--last: {variant.name} needs the first frame too; add --first FILE.")
     if request.sigmas is None:
         return
     if not family.flow:

@@ -38,12 +38,17 @@ def denoise(
 
 
 def _frames(output: Any) -> Tensor:
-    """(1, H, W, 3) uint8."""
+    """What a pipeline gives as (F, H, W, 3) uint8: pictures, or a clip's frames in any of diffusers' output types."""
     if any(getattr(output, "nsfw_content_detected", None) or ()):
         raise ModelError(
             "the checkpoint's own safety checker withheld the picture.\nTry another seed, or say it otherwise."
         )
-    return torch.from_numpy(np.array(output.images[0].convert("RGB")))[None]
+    drawn = output.frames[0] if hasattr(output, "frames") else output.images[:1]
+    if isinstance(drawn, Tensor):
+        drawn = drawn.permute(0, 2, 3, 1).float().cpu().numpy()
+    if isinstance(drawn, np.ndarray):
+        return torch.from_numpy((drawn * 255).round().astype(np.uint8))
+    return torch.from_numpy(np.stack([np.array(picture.convert("RGB")) for picture in drawn]))
 
 
 @torch.no_grad()
@@ -52,6 +57,8 @@ def preview(family: StockFamily, recipe: Recipe, parts: Parts, state: LoopState)
     latents = state.tensors["latents"]
     if family.unpack is not None:
         latents = family.unpack(recipe, latents)
+    if latents.dim() == 5:
+        latents = latents[:, :, latents.shape[2] // 2]
     vae = parts.base.vae
     if "preview" not in parts.kept:
         encode = family.encode or _encode
@@ -77,6 +84,10 @@ def _precise(vae: Any) -> Iterator[None]:
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:
-    """The mean of the posterior, scaled as the denoiser sees it."""
-    mean = vae.encode(pictures).latent_dist.mean
+    """The mean of the posterior, scaled as the denoiser sees it; each picture alone, where the VAE reads clips."""
+    kernels = (weight for weight in vae.encoder.parameters() if weight.dim() > 3)
+    if next(kernels).dim() == 5:
+        mean = vae.encode(pictures[:, :, None]).latent_dist.mean[:, :, 0]
+    else:
+        mean = vae.encode(pictures).latent_dist.mean
     return (mean - (getattr(vae.config, "shift_factor", None) or 0)) * vae.config.scaling_factor

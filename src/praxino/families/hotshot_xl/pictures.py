@@ -10,11 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-
-def resampled(frames: np.ndarray, num_frames: int) -> np.ndarray:
-    """That many of the (F, H, W, 3) frames, evenly spread from the first to the last; of fewer, some come again."""
-    places = np.linspace(0, len(frames) - 1, num_frames)
-    return frames[np.floor(places + 0.5).astype(int)]
+from praxino.families._stock.pictures import resampled as resampled
 
 
 def filled(frames: np.ndarray, width: int, height: int) -> np.ndarray:
