@@ -13,6 +13,7 @@ from praxino.weights import catalog, hub_cache, pull
 from praxino.weights.hub import Hub
 from praxino.weights.verify import verify
 
+PATIENCE_SECONDS = 120
 PIECE = 10 * 2**20
 """The client writes in pieces of this size."""
 
@@ -28,13 +29,13 @@ def test_a_stopped_pull_goes_on(hub, large, number):
     child = subprocess.Popen(
         [sys.executable, "-m", "praxino", "models", "pull", "someone/large"], stderr=subprocess.PIPE, text=True
     )
-    assert hub.stalled.wait(30)
-    until = time.monotonic() + 30
+    assert hub.stalled.wait(PATIENCE_SECONDS)
+    until = time.monotonic() + PATIENCE_SECONDS
     while (part := part_in("someone/large")) is None or part.stat().st_size < PIECE:
         assert time.monotonic() < until
         time.sleep(0.02)
     child.send_signal(number)
-    _, err = child.communicate(timeout=30)
+    _, err = child.communicate(timeout=PATIENCE_SECONDS)
     if number == signal.SIGKILL:
         assert child.returncode == -signal.SIGKILL
     else:

@@ -68,7 +68,7 @@ class Client(threading.Thread):
         while True:
             try:
                 with socket.socket(socket.AF_UNIX) as connection:
-                    connection.settimeout(10)
+                    connection.settimeout(60)
                     connection.connect(self._run.queue.socket)
                     connection.sendall(json.dumps(asked).encode() + b"\n")
                     if line := connection.makefile().readline():

@@ -38,7 +38,7 @@ class Serving:
         assert line, (home / "log").read_text()
         self.said = json.loads(line)
         self.url = self.said["url"]
-        self.client = httpx2.Client(base_url=self.url, timeout=30)
+        self.client = httpx2.Client(base_url=self.url, timeout=120)
 
     def children(self):
         """Processes of this server, by what they do."""

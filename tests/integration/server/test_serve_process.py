@@ -23,11 +23,11 @@ def running(store, folder):
     server = _Server(app, started.set)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
-    assert started.wait(30)
+    assert started.wait(120)
 
     def close():
         server.should_exit = True
-        thread.join(30)
+        thread.join(120)
         assert not thread.is_alive()
 
     yield listening.getsockname(), close
@@ -42,7 +42,7 @@ def head(length, path="/api/v1/jobs"):
 
 
 def answered(connection):
-    connection.settimeout(30)
+    connection.settimeout(120)
     content = b""
     with contextlib.suppress(ConnectionError):
         while part := connection.recv(65536):
@@ -89,7 +89,7 @@ def test_streams_end_when_the_server_closes(running, store):
     address, close = running
     url = f"http://127.0.0.1:{address[1]}"
     job = httpx2.post(f"{url}/api/v1/jobs", json={"request": {"prompt": "a"}}).json()
-    with httpx2.stream("GET", f"{url}/api/v1/jobs/{job['id']}/events", timeout=30) as answer:
+    with httpx2.stream("GET", f"{url}/api/v1/jobs/{job['id']}/events", timeout=120) as answer:
         lines = answer.iter_lines()
         assert next(lines) == "event: queued"
         began = time.monotonic()
@@ -104,7 +104,7 @@ def test_clients_that_leave_are_let_go(running, store):
     url = f"http://127.0.0.1:{address[1]}"
     job = httpx2.post(f"{url}/api/v1/jobs", json={"request": {"prompt": "a"}}).json()
     for _ in range(20):
-        with httpx2.stream("GET", f"{url}/api/v1/jobs/{job['id']}/events", timeout=30) as answer:
+        with httpx2.stream("GET", f"{url}/api/v1/jobs/{job['id']}/events", timeout=120) as answer:
             next(answer.iter_lines())
     time.sleep(1)
     began = time.monotonic()
@@ -135,7 +135,7 @@ def test_garbage_is_answered_or_dropped(running):
         with socket.create_connection(address) as connection:
             connection.sendall(content)
             connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(30)
+            connection.settimeout(120)
             with contextlib.suppress(ConnectionError):
                 assert connection.recv(65536)[:10] in (b"", b"HTTP/1.1 4")
     assert httpx2.get(f"http://127.0.0.1:{address[1]}/healthz").status_code == 200

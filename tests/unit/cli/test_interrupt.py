@@ -72,4 +72,4 @@ def test_a_second_signal_ends_a_process_that_is_inside_native_code():
         time.sleep(0.3)
         assert child.poll() is None
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=20) == 130
+        assert child.wait(timeout=120) == 130

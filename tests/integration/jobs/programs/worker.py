@@ -13,7 +13,7 @@ from praxino.jobs.files import ResultFolder
 from praxino.jobs.job import WorkerInfo, new_id
 from praxino.jobs.retry import RetryPolicy
 from praxino.jobs.store import Store
-from praxino.jobs.supervisor import take_pipe
+from praxino.jobs.supervisor import HAND_BACK_SIGNAL, take_pipe
 from praxino.jobs.worker import Worker
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -51,6 +51,7 @@ def main(
         asked.append(number)
 
     signal.signal(signal.SIGTERM, handle)
+    signal.signal(HAND_BACK_SIGNAL, lambda number, frame: worker.hand_back())
     worker.run()
 
 

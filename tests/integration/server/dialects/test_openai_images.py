@@ -30,12 +30,12 @@ def test_formats_samples_and_links(client):
         model="pocket", prompt="a frog", n=2, output_format="webp", output_compression=80, response_format="url",
         extra_body={"seed": 3, "steps": 8},
     )  # fmt: skip
-    found = [requests.get(picture.url, timeout=10) for picture in answer.data]
+    found = [requests.get(picture.url, timeout=60) for picture in answer.data]
     assert [answer.headers["content-type"] for answer in found] == ["image/webp"] * 2
     pictures = [np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")) for answer in found]
     assert pictures[0].shape == (64, 64, 3) and not np.array_equal(*pictures)
     broken = answer.data[0].url.replace("signature=", "signature=0")
-    assert requests.get(broken, timeout=10).status_code == 403
+    assert requests.get(broken, timeout=60).status_code == 403
 
 
 def test_a_transparent_background(client):
@@ -136,7 +136,7 @@ def test_refused_masks(client, picture, png):
 def test_hosted_names_stand_for_the_default_model(client):
     assert client.models.retrieve("gpt-image-2").id == "pocket"
     answer = client.images.generate(model="dall-e-3", prompt="a frog", quality="hd", style="vivid")
-    assert answer.data[0].b64_json is None and requests.get(answer.data[0].url, timeout=10).ok
+    assert answer.data[0].b64_json is None and requests.get(answer.data[0].url, timeout=60).ok
 
 
 def test_models(client):

@@ -94,7 +94,7 @@ def test_one_picture(unlucky, client, lossy, served_url):
     import requests
 
     answer = unlucky.images.generate(model="pocket", prompt="a lost rocket")
-    jobs = requests.get(f"{served_url}/api/v1/jobs", timeout=10).json()["jobs"]
+    jobs = requests.get(f"{served_url}/api/v1/jobs", timeout=60).json()["jobs"]
     assert lossy.counts == ["0", "1"] and answer.data[0].b64_json
     assert len([job for job in jobs if job["request"]["prompt"] == "a lost rocket"]) == 1
 
@@ -143,7 +143,7 @@ def test_while_the_first_is_still_being_read_the_second_waits(local, monkeypatch
     def slow(*args, **more):
         if not held.is_set():
             held.set()
-            assert go_on.wait(10)
+            assert go_on.wait(60)
         return resolve(*args, **more)
 
     monkeypatch.setattr(submitting, "resolve", slow)
@@ -155,7 +155,7 @@ def test_while_the_first_is_still_being_read_the_second_waits(local, monkeypatch
 
     threads = [threading.Thread(target=create, args=(count,)) for count in ("0", "1")]
     threads[0].start()
-    assert held.wait(10)
+    assert held.wait(60)
     threads[1].start()
     threads[1].join(0.3)
     assert threads[1].is_alive() and not ids

@@ -55,8 +55,8 @@ def test_create_poll_and_download(client, read_video, recipe_in):
 def test_parts_of_a_video(client, served_url):
     video = client.videos.create_and_poll(model="pocket", prompt="a frog")
     url = f"{served_url}/v1/videos/{video.id}/content"
-    whole = requests.get(url, timeout=10)
-    part = requests.get(url, headers={"Range": "bytes=10-19"}, timeout=10)
+    whole = requests.get(url, timeout=60)
+    part = requests.get(url, headers={"Range": "bytes=10-19"}, timeout=60)
     assert (part.status_code, part.content) == (206, whole.content[10:20])
 
 
@@ -84,7 +84,7 @@ def test_json_and_a_reference_by_data_url(served_url, picture, client):
 
     url = "data:image/png;base64," + base64.b64encode(picture).decode()
     body = {"model": "pocket", "prompt": "bouncing", "input_reference": {"image_url": url}, "seed": 9}
-    made = requests.post(f"{served_url}/v1/videos", json=body, timeout=10)
+    made = requests.post(f"{served_url}/v1/videos", json=body, timeout=60)
     assert made.status_code == 200 and made.json()["object"] == "video"
     assert client.videos.poll(made.json()["id"]).status == "completed"
 
@@ -152,7 +152,7 @@ def test_the_asynchronous_client(served_url):
 
 
 def test_errors_of_paths_that_are_not_there(served_url):
-    answer = requests.get(f"{served_url}/v1/elephants", timeout=10)
+    answer = requests.get(f"{served_url}/v1/elephants", timeout=60)
     assert answer.status_code == 404
     assert json.loads(answer.text) == {
         "error": {"message": "Not Found.", "type": "invalid_request_error", "param": None, "code": "not_found"}

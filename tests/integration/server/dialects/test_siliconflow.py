@@ -10,11 +10,11 @@ from praxino import media
 
 
 def submit(url, **body):
-    return requests.post(f"{url}/v1/video/submit", json=body, headers={"Authorization": "Bearer none"}, timeout=10)
+    return requests.post(f"{url}/v1/video/submit", json=body, headers={"Authorization": "Bearer none"}, timeout=60)
 
 
 def status(url, request_id):
-    answer = requests.post(f"{url}/v1/video/status", json={"requestId": request_id}, timeout=10)
+    answer = requests.post(f"{url}/v1/video/status", json={"requestId": request_id}, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -38,7 +38,7 @@ def test_submit_poll_and_download(served_url, tmp_path, recipe_in):
     told = poll(served_url, answer.json()["requestId"])
     assert (told["status"], told["reason"], told["position"]) == ("Succeed", "", 0)
     assert told["results"]["seed"] == 7 and told["results"]["timings"]["inference"] > 0
-    found = requests.get(told["results"]["videos"][0]["url"], timeout=10)
+    found = requests.get(told["results"]["videos"][0]["url"], timeout=60)
     assert found.headers["content-type"] == "video/mp4"
     (tmp_path / "clip.mp4").write_bytes(found.content)
     frames, fps = media.read_clip(tmp_path / "clip.mp4")
@@ -50,7 +50,7 @@ def test_a_picture_is_set_in_motion(served_url, picture, recipe_in):
     url = "data:image/png;base64," + base64.b64encode(picture).decode()
     made = submit(served_url, model="pocket", prompt="bouncing", image=url, image_size="64x64").json()
     told = poll(served_url, made["requestId"])
-    video = requests.get(told["results"]["videos"][0]["url"], timeout=10).content
+    video = requests.get(told["results"]["videos"][0]["url"], timeout=60).content
     assert recipe_in(video).task == "image-to-video"
 
 
@@ -72,7 +72,7 @@ def test_refusals(served_url, body, message):
 
 
 def test_an_unknown_request(served_url):
-    answer = requests.post(f"{served_url}/v1/video/status", json={"requestId": "nobody"}, timeout=10)
+    answer = requests.post(f"{served_url}/v1/video/status", json={"requestId": "nobody"}, timeout=60)
     assert answer.status_code == 404
     assert answer.json() == {"code": 404, "message": "There is no job 'nobody'.", "data": None}
 
