@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import subprocess
 import sys
 from functools import cache
@@ -206,7 +207,8 @@ def test_published_data_is_sane(family: Family, variant: Variant) -> None:
     sampling = family.plan(request, variant, shape_of(variant), variant.tasks[0])
     assert sampling.steps >= 1 and len(sampling.sigmas) in (0, sampling.steps)
     assert all(0 < sigma <= 1 for sigma in sampling.sigmas)
-    assert list(sampling.sigmas) == sorted(set(sampling.sigmas), reverse=True)
+    rises = sum(after >= before for before, after in itertools.pairwise(sampling.sigmas))
+    assert rises <= ("upscale" in variant.steering), "only a second stage begins at a higher noise level again"
 
 
 @pytest.mark.parametrize(("family", "variant"), PUBLISHED, ids=lambda value: getattr(value, "name", ""))

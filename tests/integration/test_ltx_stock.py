@@ -11,7 +11,7 @@ from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline
 
 from praxino.families import Shape
-from praxino.families.ltx_video import FAMILY, conditioning, latents, loop, positions, run
+from praxino.families.ltx_video import FAMILY, conditioning, latents, positions, run
 from praxino.families.ltx_video.load import Parts
 from praxino.families.ltx_video.settings import from_options, to_options
 from praxino.plain import from_plain
@@ -111,8 +111,7 @@ def test_positions_without_the_causal_shift_are_the_stock_text_pipelines(parts) 
 def test_words_are_read_as_the_stock_pipeline_reads_them_with_the_mask(folder, parts) -> None:
     stock = LTXConditionPipeline.from_pretrained(folder, transformer=None, vae=None)
     expected, mask = stock._get_t5_prompt_embeds(PROMPT, max_sequence_length=16)
-    start = run.prepare(recipe_for(parts), parts, [], SeededNoise(1))
-    assert isinstance(start, loop.Start)
-    torch.testing.assert_close(start.text.states, expected)
-    assert torch.equal(start.text.mask.bool(), mask)
-    assert start.text.mask.sum() == TOKENS
+    given = run.read(recipe_for(parts), parts, [], SeededNoise(1))
+    torch.testing.assert_close(given.text.states, expected)
+    assert torch.equal(given.text.mask.bool(), mask)
+    assert given.text.mask.sum() == TOKENS

@@ -4,6 +4,8 @@ import torch
 
 from praxino.families.ltx_video import latents, linear, pictures
 
+ROOM = pictures.Room(64, 32, (64, 32))
+
 
 def gradient(height, width, frames=1):
     y, x = np.mgrid[0:height, 0:width]
@@ -23,7 +25,7 @@ def test_the_middle_is_kept_at_the_targets_aspect(size, target, kept):
 @pytest.mark.parametrize("preparation", ["plain", "lightricks"])
 @pytest.mark.parametrize("size", [(64, 64), (97, 41), (1, 1), (3, 2), (400, 200)])
 def test_any_picture_becomes_the_size_asked_for(preparation, size):
-    prepared = pictures.prepare(gradient(size[1], size[0], 2), 64, 32, preparation)
+    prepared = pictures.prepare(gradient(size[1], size[0], 2), ROOM, preparation)
     assert prepared.shape == (1, 3, 2, 32, 64)
     assert prepared.dtype == torch.float32
     assert prepared.min() >= -1.01 and prepared.max() <= 1.01
@@ -32,7 +34,15 @@ def test_any_picture_becomes_the_size_asked_for(preparation, size):
 def test_plain_keeps_a_picture_of_the_right_size_as_it_is():
     frames = gradient(32, 64)
     expected = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    torch.testing.assert_close(pictures.prepare(frames, 64, 32, "plain"), expected)
+    torch.testing.assert_close(pictures.prepare(frames, ROOM, "plain"), expected)
+
+
+def test_a_smaller_pass_sees_the_whole_of_what_the_frames_show_in_the_end():
+    """Cropped to the frames' aspect, then stretched: 3 x 2 of a square keeps its middle rows and all its columns."""
+    frames = gradient(90, 90)
+    seen = pictures.prepare(frames, pictures.Room(64, 64, (96, 64)), "plain")
+    kept = pictures.prepare(frames[:, 15:75], pictures.Room(64, 64, (90, 60)), "plain")
+    torch.testing.assert_close(seen, kept)
 
 
 def test_blur_is_a_normalised_gaussian():
@@ -56,7 +66,7 @@ def test_compression_is_near_and_cut_to_even_sides():
 
 def test_pixels_are_rounded_down():
     values = torch.tensor([-2.0, -1.0, 0.0, 0.999, 1.0, 2.0]).expand(3, 1, 1, 6)
-    assert latents.to_uint8(values)[0, 0, :, 0].tolist() == [0, 0, 127, 254, 255, 255]
+    assert latents.to_uint8(values, (6, 1))[0, 0, :, 0].tolist() == [0, 0, 127, 254, 255, 255]
 
 
 def test_tone_map_leaves_small_values_and_draws_in_large_ones():

@@ -5,19 +5,34 @@ import pytest
 from praxino.errors import UserError
 from praxino.families import Shape
 from praxino.families.ltx_video.plan import plan
-from praxino.families.ltx_video.variants import DISTILLED_SIGMAS, NEGATIVE_PROMPT, PUBLISHED
+from praxino.families.ltx_video.settings import from_options
+from praxino.families.ltx_video.variants import (
+    DISTILLED_REFINING_SIGMAS,
+    DISTILLED_SIGMAS,
+    NEGATIVE_PROMPT,
+    PUBLISHED,
+)
+from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request
 from praxino.sampling import guidance, schedules
 
 SMALL = PUBLISHED["ltx-video-0.9.6-dev"]
 EARLY = PUBLISHED["ltx-video-0.9.1"]
 LARGE = PUBLISHED["ltx-video-0.9.8-13b-dev"]
+SMALL_DISTILLED = PUBLISHED["ltx-video-0.9.8-2b-distilled"]
 DISTILLED = PUBLISHED["ltx-video-0.9.8-13b-distilled"]
 STOCHASTIC = PUBLISHED["ltx-video-0.9.6-distilled"]
 
 
-def planned(variant, **wish):
-    return plan(Request(prompt="a cat", **wish), variant, Shape(704, 480, 121, 24.0))
+UPSCALER = "Lightricks/LTX-Video/ltxv-spatial-upscaler-0.9.8.safetensors"
+
+
+def planned(variant, upscale=(), **wish):
+    return plan(Request(prompt="a cat", **wish), variant, Shape(704, 480, 121, 24.0, upscale))
+
+
+def refined(sampling):
+    return from_options(sampling.options).refinement
 
 
 def refused(variant, **wish):
@@ -44,11 +59,11 @@ def test_the_early_releases_are_shifted_by_the_number_of_tokens():
 
 def test_the_13b_leaves_out_its_last_three_steps_and_is_guided_by_phases():
     sampling = planned(LARGE)
-    assert sampling.sigmas == schedules.linear_quadratic(30)[:27]
+    assert sampling.sigmas[:27] == schedules.linear_quadratic(30)[:27]
     assert sampling.cfg_star
     starts = tuple(phase.start for phase in sampling.guidance_phases)
     lowest = [1.0, 0.996, 0.9933, 0.985, 0.9767, 0.9008, 0.618]
-    for sigma in [*sampling.sigmas, *lowest]:
+    for sigma in [*sampling.sigmas[:27], *lowest]:
         held = sampling.guidance_phases[guidance.phase_index(starts, sigma)]
         index = next((i for i, value in enumerate(lowest) if value <= sigma), 6)
         assert held.scale == [1, 1, 6, 8, 6, 1, 1][index]
@@ -58,13 +73,44 @@ def test_the_13b_leaves_out_its_last_three_steps_and_is_guided_by_phases():
 
 def test_the_distilled_keep_their_own_noise_levels():
     sampling = planned(DISTILLED)
-    assert sampling.sigmas == DISTILLED_SIGMAS
+    assert sampling.sigmas == DISTILLED_SIGMAS + DISTILLED_REFINING_SIGMAS
     assert sampling.schedule == "explicit"
     assert sampling.negative_prompt == ""
     assert planned(DISTILLED, steps=7) == sampling
     assert "7 noise levels" in refused(DISTILLED, steps=20)
     assert planned(DISTILLED, steps=20, schedule="uniform").steps == 20
+    assert planned(DISTILLED, steps=20, schedule="uniform", upscale=(1408, 960)).steps == 23
     assert planned(STOCHASTIC).scheduler == "euler-ancestral"
+
+
+@pytest.mark.parametrize(
+    ("variant", "steps", "tone_map"), [(LARGE, 27, 0.0), (DISTILLED, 7, 0.6), (SMALL_DISTILLED, 7, 0.0)]
+)
+def test_the_later_releases_are_drawn_in_two_passes_as_the_authors_do(variant, steps, tone_map):
+    """Two thirds of 480, as the authors write them, are 319 pixels, which are cut to 288."""
+    sampling = planned(variant)
+    assert dataclasses.astuple(refined(sampling))[:3] == (steps, 448, 288)
+    assert sampling.options["tone_map"] == tone_map
+    assert sampling.companions == (Companion("upsampler", UPSCALER),)
+    assert refined(planned(SMALL)) is None
+
+
+def test_the_13bs_second_pass_leaves_out_its_first_steps_and_is_guided_by_stg_alone():
+    sampling = planned(LARGE)
+    assert sampling.sigmas[27:] == schedules.linear_quadratic(30)[17:]
+    assert sampling.steps == 27 + 13
+    phase = GuidancePhase(start=1.0, scale=1.0, stg_scale=1.0, stg_blocks=(27,))
+    assert refined(sampling).guidance_phases == (phase,)
+    assert refined(planned(LARGE, stg=0)).guidance_phases == (GuidancePhase(start=1.0, scale=1.0),)
+    assert refined(planned(LARGE, guidance=5)).guidance_phases == (phase,)
+
+
+def test_a_larger_size_is_drawn_from_the_size_itself():
+    sampling = planned(DISTILLED, upscale=(1408, 960))
+    assert dataclasses.astuple(refined(sampling))[:3] == (7, 704, 480)
+    assert sampling.sigmas == planned(DISTILLED).sigmas
+    with pytest.raises(UserError, match="at least 64"):
+        plan(Request(prompt="a cat"), LARGE, Shape(32, 64, 9, 24.0))
 
 
 def test_own_noise_levels_are_taken_as_they_are():

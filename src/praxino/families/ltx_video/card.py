@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from praxino.errors import ModelError
 from praxino.families import Grid, Variant
-from praxino.families.ltx_video.settings import Settings, from_options, to_options
+from praxino.families.ltx_video.settings import SecondPass, Settings, from_options, to_options
 from praxino.families.ltx_video.variants import grid
-from praxino.plain import from_plain
+from praxino.plain import from_plain, to_plain
 from praxino.recipe import GuidancePhase
 
 CARD = "praxino.json"
@@ -52,6 +52,7 @@ class Card:
     """The longest clip it was trained on."""
     image_noise: float | None = None
     image_preparation: Literal["plain", "sticker"] | None = None
+    second_pass: SecondPass | None = None
     preview: tuple[tuple[tuple[float, ...], ...], tuple[float, ...]] | None = None
     """Factors (3 x channels) and bias (3) from normalised latents to RGB in [-1, 1]."""
 
@@ -77,13 +78,17 @@ def lay_over(base: Variant, card: Card, folder: Path, published: bool) -> Varian
     if not published:
         settings = dataclasses.replace(settings, image_preparation="plain", image_noise=0.0)
     settings = dataclasses.replace(settings, **_given(card, *OWN_SETTINGS))
-    more = {name: base.options[name] for name in ("skip_final_steps", "text_source") if name in base.options}
+    kept = ("skip_final_steps", "text_source", "second_pass")
+    more = {name: base.options[name] for name in kept if name in base.options}
+    if card.second_pass is not None:
+        more["second_pass"] = to_plain(card.second_pass)
     if card.preview is not None:
         more["preview"] = card.preview
     return dataclasses.replace(
         base,
         name=card.variant,
         grid=_grid(settings, card, base),
+        steering=tuple(dict.fromkeys((*base.steering, "upscale"))) if "second_pass" in more else base.steering,
         options=to_options(settings, **more),
         vocabulary=VOCABULARY if (folder / VOCABULARY).is_file() else "",
         **_given(card, "title", "source", "licence", "width", "height", "num_frames", "fps", "steps"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from praxino.families.ltx_video.settings import Settings
@@ -22,8 +23,8 @@ def encode(vae: Any, pixels: Tensor, noise: NoiseSource) -> Tensor:
     return (latents - _per_channel(vae.latents_mean)) / _per_channel(vae.latents_std)
 
 
-def decode(vae: Any, latents: Tensor, settings: Settings, noise: NoiseSource) -> np.ndarray:
-    """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8, rounded down.
+def decode(vae: Any, latents: Tensor, settings: Settings, noise: NoiseSource, size: tuple[int, int]) -> np.ndarray:
+    """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8 of `size` (width, height), rounded down.
 
     Noise is mixed in and tones are mapped before the latents are de-normalised, as in the original.
     """
@@ -36,7 +37,7 @@ def decode(vae: Any, latents: Tensor, settings: Settings, noise: NoiseSource) ->
     latents = latents * _per_channel(vae.latents_std) + _per_channel(vae.latents_mean)
     with _global_noise(vae.device, noise):
         pixels = vae.decode(latents.to(vae.device, vae.dtype), timestep, return_dict=False)[0]
-    return to_uint8(pixels[0])
+    return to_uint8(pixels[0], size)
 
 
 def tone_map(latents: Tensor, compression: float) -> Tensor:
@@ -47,10 +48,12 @@ def tone_map(latents: Tensor, compression: float) -> Tensor:
     return latents * (1 - 0.8 * factor * torch.sigmoid(4 * factor * (latents.abs() - 1)))
 
 
-def to_uint8(pixels: Tensor) -> np.ndarray:
-    """(3, F, H, W) in [-1, 1] as (F, H, W, 3), rounded down."""
-    scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
-    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+def to_uint8(pixels: Tensor, size: tuple[int, int]) -> np.ndarray:
+    """(3, F, H, W) in [-1, 1] as (F, height, width, 3), stretched bilinearly where they differ, rounded down."""
+    frames = (pixels.float() / 2 + 0.5).clamp(0, 1).transpose(0, 1)
+    if frames.shape[-2:] != size[::-1]:
+        frames = F.interpolate(frames, size=size[::-1], mode="bilinear", align_corners=False)
+    return (frames * 255).byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 
 from praxino.errors import ModelError
 from praxino.families import Variant
+from praxino.families.ltx_video import upsampler
 from praxino.families.ltx_video.header import Header, read_header
 from praxino.families.ltx_video.identify import checkpoint_file, vae_generation
 from praxino.families.ltx_video.text import Tokenizer
@@ -35,6 +36,9 @@ class Parts:
     tokenizer: Tokenizer
     variant: Variant
     device: torch.device
+    upsampler: Any = None
+    """diffusers' LTXLatentUpsamplerModel, where there is one."""
+    upsampler_path: Path | None = None
 
 
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
@@ -54,7 +58,17 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         raise ModelError(f"{path} is damaged or incomplete: {problem}") from problem
     for network in (transformer, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
-    return Parts(transformer, vae, text_encoder, Tokenizer(home / "tokenizer"), variant, torch.device(device))
+    parts = Parts(transformer, vae, text_encoder, Tokenizer(home / "tokenizer"), variant, torch.device(device))
+    if (home / upsampler.FOLDER).is_dir():
+        lay_upsampler(parts, home)
+    return parts
+
+
+def lay_upsampler(parts: Parts, path: Path) -> None:
+    """Load the latent upsampler at a path, unless it is there."""
+    if parts.upsampler_path != path:
+        parts.upsampler = upsampler.load(path, parts.transformer.dtype, parts.device)
+        parts.upsampler_path = path
 
 
 def _from_folder(folder: Path, kind: torch.dtype) -> tuple[Any, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from praxino.families.ltx_video import upsampler
 from praxino.families.ltx_video.card import CARD
 from praxino.families.ltx_video.identify import FAMILY_NAME, TRANSFORMER_CLASS, VAE_CLASS
 from praxino.families.ltx_video.load import no_progress_bars
@@ -58,6 +59,7 @@ TEXT_ENCODER: dict[str, Any] = {
     "relative_attention_num_buckets": 8,
     "relative_attention_max_distance": 16,
 }
+UPSAMPLER: dict[str, Any] = {"in_channels": LATENT_CHANNELS, "mid_channels": 32, "num_blocks_per_stage": 1, "dims": 3}
 CARD_FIELDS = {
     "family": FAMILY_NAME,
     "variant": "ltx-video-miniature",
@@ -73,6 +75,7 @@ CARD_FIELDS = {
     "causal_rope": True,
     "max_text_tokens": 16,
     "image_noise": 0.15,
+    "second_pass": {"sigmas": [0.9, 0.4], "guidance_phases": [{"start": 1.0, "scale": 1.0}], "tone_map": 0.6},
 }
 
 
@@ -84,6 +87,7 @@ def write(folder: Path) -> None:
         torch.manual_seed(WEIGHTS_SEED)
         for name, network in make_networks(vocabulary).items():
             network.save_pretrained(folder / name)
+        make_upsampler().save_pretrained(folder / upsampler.FOLDER)
     _write_json(folder / "scheduler" / "scheduler_config.json", {"_class_name": "FlowMatchEulerDiscreteScheduler"})
     _write_json(folder / "model_index.json", _model_index())
     _write_json(folder / CARD, CARD_FIELDS)
@@ -103,6 +107,13 @@ def make_networks(vocabulary_size: int) -> dict[str, Any]:
         "vae": vae,
         "text_encoder": T5EncoderModel(T5Config(vocab_size=vocabulary_size, **TEXT_ENCODER)),
     }
+
+
+def make_upsampler() -> Any:
+    """The latent upsampler with random weights from torch's global generator."""
+    from diffusers.pipelines.ltx.modeling_latent_upsampler import LTXLatentUpsamplerModel
+
+    return LTXLatentUpsamplerModel(**UPSAMPLER)
 
 
 def make_tokenizer(folder: Path) -> int:

@@ -7,6 +7,7 @@ Source of the "lightricks" preparation: Lightricks/LTX-Video at 5260738, ltx_vid
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 
 import av
 import numpy as np
@@ -20,17 +21,28 @@ CRF = 29
 BLUR_SIGMA = 1.0
 
 
-def prepare(frames: np.ndarray, width: int, height: int, preparation: str) -> Tensor:
-    """Frames (F, H, W, 3) uint8 as (1, 3, F, height, width) float32 in [-1, 1], cropped to the aspect in the middle."""
+@dataclass(frozen=True)
+class Room:
+    """Where a picture goes."""
+
+    width: int
+    height: int
+    aspect: tuple[int, int]
+    """Width and height of the frames in the end, whose aspect it is cropped to before it is stretched."""
+
+
+def prepare(frames: np.ndarray, room: Room, preparation: str) -> Tensor:
+    """Frames (F, H, W, 3) uint8 as (1, 3, F, height, width) float32 in [-1, 1], cropped in the middle."""
     if preparation == "sticker":
-        frames = with_room(frames, width, height)
-    cropped = crop_to_aspect(frames, width, height)
+        frames = with_room(frames, *room.aspect)
+    cropped = crop_to_aspect(frames, *room.aspect)
     pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(0, 3, 1, 2).float() / 255
+    size = room.height, room.width
     if preparation == "lightricks":
         pixels = torch.stack([compress(frame) for frame in blur(pixels)])
-        pixels = F.interpolate(pixels, size=(height, width), mode="bilinear", align_corners=False)
-    elif pixels.shape[-2:] != (height, width):
-        pixels = F.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True).clamp(0, 1)
+        pixels = F.interpolate(pixels, size=size, mode="bilinear", align_corners=False)
+    elif pixels.shape[-2:] != size:
+        pixels = F.interpolate(pixels, size=size, mode="bicubic", antialias=True).clamp(0, 1)
     return (pixels * 2 - 1).transpose(0, 1)[None]
 
 

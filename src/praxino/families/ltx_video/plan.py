@@ -10,6 +10,7 @@ import dataclasses
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
+from praxino.families.ltx_video import refine
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
@@ -19,12 +20,15 @@ from praxino.sampling import schedules
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
     settings = from_options(variant.options)
-    ratio = settings.spatial_ratio
-    latent_frames = (shape.num_frames - 1) // settings.temporal_ratio + 1
-    num_tokens = latent_frames * (shape.height // ratio) * (shape.width // ratio)
-    schedule, sigmas = _noise_levels(request, variant, num_tokens)
+    second = refine.wanted(request, variant, shape)
+    size = (shape.width, shape.height) if second is None else refine.first_size(shape, settings)
+    schedule, sigmas = _noise_levels(request, variant, _num_tokens(size, shape.num_frames, settings))
     phases = _guidance(request, variant, settings)
     guided = any(phase.scale > 1 for phase in phases)
+    if second is not None:
+        refined = refine.refinement(request, second, size, len(sigmas))
+        settings = dataclasses.replace(settings, refinement=refined, tone_map=second.tone_map)
+        sigmas += second.sigmas
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
@@ -35,7 +39,13 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, guided),
         options=to_options(settings),
+        companions=refine.companions(second),
     )
+
+
+def _num_tokens(size: tuple[int, int], num_frames: int, settings: Settings) -> int:
+    latent_frames = (num_frames - 1) // settings.temporal_ratio + 1
+    return latent_frames * (size[0] // settings.spatial_ratio) * (size[1] // settings.spatial_ratio)
 
 
 SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")

@@ -8,6 +8,34 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from praxino.plain import from_plain, to_plain
+from praxino.recipe import GuidancePhase
+
+
+@dataclass(frozen=True)
+class SecondPass:
+    """What a variant's second pass is sampled with: over the first one's latents, upsampled twofold."""
+
+    sigmas: tuple[float, ...]
+    guidance_phases: tuple[GuidancePhase, ...]
+    upsampler: str = ""
+    """Where the latent upsampler is found; "" where it lies in the model's own folder."""
+    by_default: bool = False
+    """Whether it is run unasked, after a first pass at two thirds of the size."""
+    tone_map: float = 0.0
+    """Compression of extreme latents before what it ends with is decoded, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Refinement:
+    """How a recipe's steps are shared between two passes."""
+
+    first_steps: int
+    """Steps of the first pass, and how many of the recipe's sigmas are its; the others are the second's."""
+    first_width: int
+    first_height: int
+    """Pixels of the first pass; the second has twice as many along each side."""
+    guidance_phases: tuple[GuidancePhase, ...]
+    """Of the second pass."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +61,8 @@ class Settings:
     """Share of noise mixed into the latents before decoding; both only where the VAE is conditioned on a timestep."""
     tone_map: float = 0.0
     """Compression of extreme latents before decoding, 0 to 1."""
+    refinement: Refinement | None = None
+    """None where there is one pass."""
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
@@ -40,9 +70,15 @@ FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
 
 def to_options(settings: Settings, **more: Any) -> dict[str, Any]:
     """Options of a variant: the settings and what else it carries."""
-    return {**to_plain(settings), **more}
+    plain = {name: value for name, value in to_plain(settings).items() if value is not None}
+    return {**plain, **more}
 
 
 def from_options(options: Mapping[str, Any]) -> Settings:
     """The settings among a variant's or recipe's options."""
     return from_plain(Settings, {name: options[name] for name in FIELDS if name in options})
+
+
+def second_pass(options: Mapping[str, Any]) -> SecondPass | None:
+    """The second pass among a variant's options, None where it has none."""
+    return from_plain(SecondPass, options["second_pass"]) if "second_pass" in options else None

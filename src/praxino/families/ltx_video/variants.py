@@ -1,7 +1,7 @@
 """Every published LTX-Video checkpoint, as data.
 
 Numbers are those of the authors' configs (Lightricks/LTX-Video at 5260738, configs/*.yaml and ltx_video/inference.py),
-for the first pass where there are two. Knows no file and no torch.
+for the first pass where there are two; those of 0.9.7 as at 6ff652c. Knows no file and no torch.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import math
 from typing import Any
 
 from praxino.families import Grid, Variant
-from praxino.families.ltx_video.settings import Settings, to_options
+from praxino.families.ltx_video.settings import SecondPass, Settings, to_options
+from praxino.plain import to_plain
 from praxino.recipe import GuidancePhase
+from praxino.sampling import schedules
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
 STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "cfg-zero-star")
@@ -24,11 +26,16 @@ TEXT_SOURCE = "PixArt-alpha/PixArt-XL-2-1024-MS"
 """Hub repository whose text_encoder/ and tokenizer/ the single files are used with."""
 TEXT_FILES = ("text_encoder/*", "tokenizer/*")
 """The same, as they lie beside the single files."""
+REPOSITORY = "Lightricks/LTX-Video"
 DISTILLED_SIGMAS = (1.0, 0.9937, 0.9875, 0.9812, 0.975, 0.9094, 0.725)
+DISTILLED_REFINING_SIGMAS = (0.9094, 0.725, 0.4219)
 
 RESEARCH = "LTX-Video 2B v0.9 licence (ltx-video-2b-v0.9.license.txt); read it before commercial use"
 OPEN_RAIL = "OpenRAIL-M (ltx-video-2b-v0.9.5.license.txt); it restricts uses: read it first"
 OPEN_WEIGHTS = "LTXV Open Weights licence; read it before commercial use"
+
+UPSAMPLERS = ("ltxv-spatial-upscaler-0.9.7.safetensors", "ltxv-spatial-upscaler-0.9.8.safetensors")
+"""Files of the latent upsamplers, beside the checkpoints."""
 
 NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
 GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.7),)
@@ -51,6 +58,18 @@ def phases_13b() -> tuple[GuidancePhase, ...]:
     return tuple(GuidancePhase(*phase) for phase in zip(starts, scales, stg_scales, blocks, rescales, strict=True))
 
 
+def second_pass_dev(upsampler: str) -> SecondPass:
+    """The 13B's second pass: 30 steps without the first 17, guided by STG alone."""
+    phase = GuidancePhase(start=1.0, scale=1.0, stg_scale=1.0, stg_blocks=(27,))
+    sigmas = schedules.linear_quadratic(30)[17:]
+    return SecondPass(sigmas, (phase,), f"{REPOSITORY}/{upsampler}", by_default=True)
+
+
+def second_pass_distilled(upsampler: str, tone_map: float = 0.0) -> SecondPass:
+    """The second pass of the distilled checkpoints."""
+    return SecondPass(DISTILLED_REFINING_SIGMAS, NO_GUIDANCE, f"{REPOSITORY}/{upsampler}", True, tone_map)
+
+
 def _published(name: str, title: str, file: str, settings: Settings, **data: Any) -> Variant:
     defaults: dict[str, Any] = {
         "licence": OPEN_RAIL,
@@ -63,16 +82,19 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
         "negative_prompt": NEGATIVE_PROMPT,
         "schedule": "linear-quadratic",
     }
-    skip_final_steps = data.pop("skip_final_steps", 0)
+    more: dict[str, Any] = {"skip_final_steps": data.pop("skip_final_steps", 0), "text_source": TEXT_SOURCE}
+    refined: SecondPass | None = data.pop("second_pass", None)
+    if refined is not None:
+        more["second_pass"] = to_plain(refined)
     return Variant(
-        steering=STEERING,
+        steering=(*STEERING, "upscale") if refined else STEERING,
         name=name,
         title=title,
-        source=f"Lightricks/LTX-Video/{file}",
-        files=TEXT_FILES,
+        source=f"{REPOSITORY}/{file}",
+        files=(*TEXT_FILES, refined.upsampler.removeprefix(f"{REPOSITORY}/")) if refined else TEXT_FILES,
         tasks=TASKS,
         grid=grid(settings),
-        options=to_options(settings, skip_final_steps=skip_final_steps, text_source=TEXT_SOURCE),
+        options=to_options(settings, **more),
         **{**defaults, **data},
     )
 
@@ -119,26 +141,26 @@ PUBLISHED: dict[str, Variant] = {
         ),
         _published(
             "ltx-video-0.9.7-13b-dev", "LTX-Video 13B 0.9.7", "ltxv-13b-0.9.7-dev.safetensors", _SETTINGS_13B,
-            **_13B_DEV,
+            second_pass=second_pass_dev(UPSAMPLERS[0]), **_13B_DEV,
         ),
         _published(
             "ltx-video-0.9.7-13b-distilled", "LTX-Video 13B 0.9.7 distilled: 7 steps",
             "ltxv-13b-0.9.7-distilled.safetensors", _SETTINGS_13B,
-            licence=OPEN_WEIGHTS, **_DISTILLED,
+            licence=OPEN_WEIGHTS, second_pass=second_pass_distilled(UPSAMPLERS[0]), **_DISTILLED,
         ),
         _published(
             "ltx-video-0.9.8-2b-distilled", "LTX-Video 2B 0.9.8 distilled: 7 steps",
             "ltxv-2b-0.9.8-distilled.safetensors", _SETTINGS_2B,
-            licence=OPEN_WEIGHTS, **_DISTILLED,
+            licence=OPEN_WEIGHTS, second_pass=second_pass_distilled(UPSAMPLERS[1]), **_DISTILLED,
         ),
         _published(
             "ltx-video-0.9.8-13b-dev", "LTX-Video 13B 0.9.8", "ltxv-13b-0.9.8-dev.safetensors", _SETTINGS_13B,
-            **_13B_DEV,
+            second_pass=second_pass_dev(UPSAMPLERS[1]), **_13B_DEV,
         ),
         _published(
             "ltx-video-0.9.8-13b-distilled", "LTX-Video 13B 0.9.8 distilled: 7 steps",
             "ltxv-13b-0.9.8-distilled.safetensors", _SETTINGS_13B,
-            licence=OPEN_WEIGHTS, **_DISTILLED,
+            licence=OPEN_WEIGHTS, second_pass=second_pass_distilled(UPSAMPLERS[1], tone_map=0.6), **_DISTILLED,
         ),
     )
 }  # fmt: skip
