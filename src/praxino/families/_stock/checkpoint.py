@@ -30,6 +30,7 @@ class Card:
     licence: str | None = None
     width: int | None = None
     height: int | None = None
+    num_frames: int | None = None
     steps: int | None = None
     guidance: float | None = None
 
@@ -82,7 +83,7 @@ def read_card(folder: Path) -> Card | None:
 
 def lay_over(variant: Variant, card: Card) -> Variant:
     """The variant with what the card says."""
-    names = ("title", "source", "licence", "width", "height", "steps")
+    names = ("title", "source", "licence", "width", "height", "num_frames", "steps")
     given = {name: getattr(card, name) for name in names if getattr(card, name) is not None}
     if card.guidance is not None:
         given["guidance_phases"] = (GuidancePhase(start=1.0, scale=card.guidance),)

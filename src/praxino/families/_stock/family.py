@@ -43,6 +43,8 @@ class StockFamily:
     schedulers: Table = field(default_factory=lambda: DIFFUSION)
     flow: bool = False
     """Whether the pipelines take `sigmas`."""
+    float32: tuple[str, ...] = ()
+    """Components that stay in float32 whatever the run's dtype is."""
     rescaling: tuple[str, ...] = ()
     """The tasks whose pipeline has `guidance_rescale`."""
     file_variant_of: Callable[[Path], Variant | None] | None = None

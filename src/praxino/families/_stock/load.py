@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: 
             base = family.load_file(path, variant, kind, DTYPES[dtype])
         else:
             more = family.reader(path) if family.reader else {}
-            base = _from_folder(path, kind, DTYPES[dtype], more)
+            dtypes = {"default": DTYPES[dtype], **dict.fromkeys(family.float32, torch.float32)}
+            base = _from_folder(path, kind, dtypes if family.float32 else DTYPES[dtype], more)
     for network in base.components.values():
         if isinstance(network, torch.nn.Module):
             network.requires_grad_(False).eval().to(device)
@@ -53,10 +55,9 @@ def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: 
 
 
 def diffusers_class(name: str) -> Any:
-    """A class of diffusers by its name."""
-    import diffusers
-
-    return getattr(diffusers, name)
+    """A class of diffusers by its name, or one of another module by "MODULE:NAME"."""
+    module, _, kind = name.rpartition(":")
+    return getattr(importlib.import_module(module or "diffusers"), kind)
 
 
 def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
@@ -64,14 +65,29 @@ def pipeline_for(family: StockFamily, parts: Parts, recipe: Recipe) -> Any:
     more = family.components(parts, recipe)
     kind = diffusers_class(family.pipeline_name(recipe, parts))
     scheduler = schedulers.make(parts.base.scheduler, recipe.scheduler, family.schedulers)
-    with quiet():
+    with quiet(), _cast_no_more([parts.base.components[name] for name in family.float32]):
         pipeline = kind.from_pipe(parts.base, scheduler=scheduler, dtype=parts.dtype, **more)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 
 
-def _from_folder(folder: Path, kind: Any, dtype: torch.dtype, more: dict[str, Any]) -> Any:
-    """`more`, by name, in place of what diffusers would read: its own check of their classes wants torchvision."""
+@contextmanager
+def _cast_no_more(networks: list[Any]) -> Iterator[None]:
+    """Keep `from_pipe`, which casts all networks that it is given, from these."""
+    for network in networks:
+        network.to = lambda *_, network=network, **__: network
+    try:
+        yield
+    finally:
+        for network in networks:
+            del network.to
+
+
+def _from_folder(folder: Path, kind: Any, dtype: Any, more: dict[str, Any]) -> Any:
+    """The pipeline with `more`, by name, in place of what diffusers would read.
+
+    Its own check of their classes wants torchvision. `dtype` is one, or a dict of them by component.
+    """
     pipeline = kind.from_pretrained(
         folder,
         dtype=dtype,

@@ -1,0 +1,72 @@
+"""Allegro by Rhymes AI. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import UserError
+from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families._stock import DIFFUSION, Given, StockFamily, standard
+from praxino.families._stock.words import check_read_whole
+from praxino.families.allegro.variants import LENGTHS, PUBLISHED, variant_of
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from praxino.families._stock.load import Parts
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.allegro.miniature import write
+
+    write(folder)
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """Words are read in small letters, else as they are: what its pipeline would clean hangs on what is installed."""
+    check_read_whole(given, str.lower)
+    return {**standard(given), "clean_caption": False, "max_sequence_length": given.parts.variant.max_text_tokens}
+
+
+def _encode(vae: Any, pictures: Tensor) -> Tensor:
+    """Each picture for a moment; past `encode`, which takes whole tiles alone."""
+    clips = pictures[:, :, None].repeat(1, 1, vae.config.temporal_compression_ratio, 1, 1)
+    mean, _ = vae.quant_conv(vae.encoder(clips)[:, :, 0]).chunk(2, dim=1)
+    return mean * vae.config.scaling_factor
+
+
+class _Allegro(StockFamily):
+    """Its VAE decodes in tiles of one size, which have to cover the clip."""
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample."""
+        if shape.num_frames not in LENGTHS:
+            near = sorted(sorted(LENGTHS, key=lambda length: abs(length - shape.num_frames))[:2])
+            raise UserError(
+                f"{variant.name} cannot decode {shape.num_frames} frames; the nearest lengths that it draws are "
+                f"{near[0]} and {near[1]}: --frames {near[0]}"
+            )
+        return super().plan(request, variant, shape, task)
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        parts = super().load(path, variant, dtype, device)
+        parts.base.vae.enable_tiling()
+        return parts
+
+
+FAMILY: Family = _Allegro(
+    name="allegro",
+    title="Allegro",
+    variants=PUBLISHED,
+    pipelines={"text-to-video": "AllegroPipeline"},
+    classes=("AllegroPipeline",),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=_arguments,
+    schedulers={name: entry for name, entry in DIFFUSION.items() if name != "lcm"},
+    float32=("vae",),
+    encode=_encode,
+)

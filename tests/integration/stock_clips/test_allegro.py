@@ -1,0 +1,64 @@
+"""Allegro's clips are, bit for bit, those of its diffusers pipeline called by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from praxino.errors import UserError
+from praxino.families import Shape
+from praxino.families.allegro.variants import ALLEGRO
+from praxino.request import Request
+
+
+def test_words(models) -> None:
+    model = models("allegro")
+    drawn = model.draw("text-to-video", negative_prompt="Blurry", guidance=4.0)
+    call = model.by_hand("AllegroPipeline")
+    call.pipeline.vae.enable_tiling()
+    wanted = call(
+        prompt="a red cat", negative_prompt="Blurry", guidance_scale=4.0, num_frames=24, height=128, width=128
+    )
+    assert drawn.shape == (24, 128, 128, 3)
+    assert np.array_equal(drawn, wanted)
+
+
+def test_going_on(models) -> None:
+    models("allegro").check_going_on("text-to-video")
+
+
+def test_the_vae_stays_in_float32(models) -> None:
+    full = models("allegro")
+    model = dataclasses.replace(full, parts=full.family.load(full.folder, full.variant, "bfloat16", "cpu"))
+    assert model.parts.base.transformer.dtype == torch.bfloat16
+    model.draw("text-to-video")
+    for (name, kept), loaded in zip(
+        model.parts.base.vae.named_parameters(), full.parts.base.vae.parameters(), strict=True
+    ):
+        assert torch.equal(kept, loaded), name
+    assert "to" not in vars(model.parts.base.vae)
+
+
+@pytest.mark.parametrize(("frames", "near"), [(16, "24 and 40"), (87, "72 and 88"), (48, "40 and 56")])
+def test_lengths_that_its_tiles_do_not_cover_are_refused(models, frames: int, near: str) -> None:
+    with pytest.raises(UserError, match=f"{frames} frames.* {near}"):
+        models("allegro").family.plan(Request(prompt="a cat"), ALLEGRO, Shape(1280, 720, frames, 15.0), "text-to-video")
+
+
+@pytest.mark.parametrize("wish", [{"caption": "b" * 600}, {"negative_prompt": "b" * 600}])
+def test_words_that_would_be_cut_are_refused(models, wish: dict[str, str]) -> None:
+    model = models("allegro")
+    recipe = dataclasses.replace(model.recipe("text-to-video"), **wish)
+    with pytest.raises(UserError, match="prompt has 601 tokens; allegro-miniature reads 512"):
+        model.follow(recipe)
+
+
+def test_previews_are_of_the_clips_middle(models) -> None:
+    model = models("allegro")
+    recipe = model.recipe("text-to-video")
+    state = model.follow(recipe)[1]
+    picture = model.family.preview(recipe, model.parts, state)
+    assert picture.shape == (16, 16, 3) and picture.std() > 0
