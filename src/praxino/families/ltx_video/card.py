@@ -14,7 +14,7 @@ from typing import Any, Literal
 from praxino.errors import ModelError
 from praxino.families import Grid, Variant
 from praxino.families.ltx_video.settings import SecondPass, Settings, from_options, to_options
-from praxino.families.ltx_video.variants import grid
+from praxino.families.ltx_video.variants import LATER_STEERING, grid
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import GuidancePhase
 
@@ -88,7 +88,7 @@ def lay_over(base: Variant, card: Card, folder: Path, published: bool) -> Varian
         base,
         name=card.variant,
         grid=_grid(settings, card, base),
-        steering=tuple(dict.fromkeys((*base.steering, "upscale"))) if "second_pass" in more else base.steering,
+        steering=tuple(dict.fromkeys((*base.steering, *LATER_STEERING))) if "second_pass" in more else base.steering,
         options=to_options(settings, **more),
         vocabulary=VOCABULARY if (folder / VOCABULARY).is_file() else "",
         **_given(card, "title", "source", "licence", "width", "height", "num_frames", "fps", "steps"),

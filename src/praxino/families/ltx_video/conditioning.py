@@ -2,8 +2,10 @@
 
 A condition at frame 0 takes the place of the first tokens, by its strength. Any other single frame becomes extra
 tokens in front, at its own place in time, dropped at the end. A clip that begins later is split: its first two latent
-frames become extra tokens, the rest takes the place of the clip's own.
-Source: Lightricks/LTX-Video at 5260738, pipeline_ltx_video.py (prepare_conditioning).
+frames become extra tokens, the rest takes the place of the clip's own. A clip to follow (in-context LoRAs) becomes
+extra tokens before all others, in the places of the frames that it is about.
+Sources: Lightricks/LTX-Video at 5260738, pipeline_ltx_video.py (prepare_conditioning); Lightricks/LTX-Video-Trainer,
+src/ltxv_trainer/ltxv_pipeline.py (reference_video).
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Held:
     frame: int
     """The pixel frame that it begins at."""
     strength: float
+    in_context: bool = False
+    """Whether it is followed, not shown."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,12 @@ def mix(latents: Tensor, held: list[Held], settings: Settings, noise: NoiseSourc
         return Conditioned(pack(latents), own, None)
     latents, mask = latents.clone(), torch.zeros_like(latents[:, :1])
     extras: list[tuple[Tensor, Tensor, Tensor]] = []
+    followed: list[tuple[Tensor, Tensor, Tensor]] = []
     for condition in held:
         latent_frame = condition.frame // settings.temporal_ratio
-        if condition.frame == 0:
+        if condition.in_context:
+            followed.append(_extra(condition.latents, condition, settings, noise))
+        elif condition.frame == 0:
             _put(latents, mask, condition.latents, 0, condition.strength)
         elif condition.latents.shape[2] == 1:
             extras.append(_extra(condition.latents, condition, settings, noise))
@@ -85,7 +92,7 @@ def mix(latents: Tensor, held: list[Held], settings: Settings, noise: NoiseSourc
             prefix, rest = condition.latents.tensor_split([PREFIX_LATENT_FRAMES], dim=2)
             _put(latents, mask, rest, latent_frame + PREFIX_LATENT_FRAMES, condition.strength)
             extras.append(_extra(prefix, condition, settings, noise))
-    parts = [*extras, (pack(latents), own, pack(mask)[..., 0])]
+    parts = [*followed, *extras, (pack(latents), own, pack(mask)[..., 0])]
     tokens, coords, strengths = zip(*parts, strict=True)
     return Conditioned(torch.cat(tokens, 1), torch.cat(coords, 2), torch.cat(strengths, 1))
 

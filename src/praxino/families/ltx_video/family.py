@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from praxino.families import LoopState, Sampling, Shape, Variant
-from praxino.families.ltx_video import identify, plan, refine
+from praxino.families.ltx_video import control, identify, plan, refine
 from praxino.families.ltx_video.lora import check_lora
 from praxino.families.ltx_video.variants import PUBLISHED
 from praxino.recipe import Recipe
@@ -53,13 +53,15 @@ class LtxVideo:
         return load(path, variant, dtype, device)
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
-        """Lay the recipe's LoRAs over the transformer, in place of any laid before, and its upsampler beside it."""
+        """Lay the recipe's LoRAs over the transformer, in place of any laid before, and its companions beside it."""
         from praxino.families.ltx_video import load, lora
 
         lora.apply(parts.transformer, recipe.loras)
         for companion in recipe.companions:
             if companion.role == refine.UPSAMPLER:
                 load.lay_upsampler(parts, Path(companion.path))
+            elif companion.role.startswith(control.ANNOTATOR):
+                control.lay_annotator(parts, companion.path)
         return parts
 
     def denoise(

@@ -39,6 +39,9 @@ class Parts:
     upsampler: Any = None
     """diffusers' LTXLatentUpsamplerModel, where there is one."""
     upsampler_path: Path | None = None
+    annotator: Any = None
+    """What makes depth maps, where a recipe needs one."""
+    annotator_path: str = ""
 
 
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:

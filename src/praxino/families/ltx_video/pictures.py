@@ -1,5 +1,6 @@
 """Pictures as the VAE takes them. Knows nothing of latents.
 
+Source of how a clip to follow is fitted: Lightricks/LTX-Video-Trainer, src/ltxv_trainer/ltxv_pipeline.py.
 Source of the "lightricks" preparation: Lightricks/LTX-Video at 5260738, ltx_video/inference.py
 (load_image_to_tensor_with_resize_and_crop), pipelines/crf_compressor.py and pipeline_ltx_video.py (resize_tensor).
 """
@@ -44,6 +45,19 @@ def prepare(frames: np.ndarray, room: Room, preparation: str) -> Tensor:
     elif pixels.shape[-2:] != size:
         pixels = F.interpolate(pixels, size=size, mode="bicubic", antialias=True).clamp(0, 1)
     return (pixels * 2 - 1).transpose(0, 1)[None]
+
+
+def fit(frames: np.ndarray, width: int, height: int) -> Tensor:
+    """Frames of a clip to follow as `prepare` gives them: made as large as covers the size, then its middle cut out."""
+    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    aspect = frames.shape[2] / frames.shape[1]
+    wide = aspect > width / height
+    covering = (height, int(height * aspect)) if wide else (int(width / aspect), width)
+    covering = max(covering[0], height), max(covering[1], width)
+    if pixels.shape[-2:] != covering:
+        pixels = F.interpolate(pixels, size=covering, mode="bilinear", align_corners=False, antialias=True)
+    top, left = round((covering[0] - height) / 2), round((covering[1] - width) / 2)
+    return (pixels[:, :, top : top + height, left : left + width] * 2 - 1).transpose(0, 1)[None]
 
 
 def crop_to_aspect(frames: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import dataclasses
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.families.ltx_video import refine
+from praxino.families.ltx_video import control, refine
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
@@ -19,6 +19,7 @@ from praxino.sampling import schedules
 
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
+    control.check(request)
     settings = from_options(variant.options)
     second = refine.wanted(request, variant, shape)
     size = (shape.width, shape.height) if second is None else refine.first_size(shape, settings)
@@ -39,7 +40,7 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, guided),
         options=to_options(settings),
-        companions=refine.companions(second),
+        companions=(*refine.companions(second), *control.companions(request)),
     )
 
 

@@ -11,7 +11,18 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
-from praxino.families.ltx_video import conditioning, latents, linear, loop, passes, pictures, positions, text, upsampler
+from praxino.families.ltx_video import (
+    conditioning,
+    control,
+    latents,
+    linear,
+    loop,
+    passes,
+    pictures,
+    positions,
+    text,
+    upsampler,
+)
 from praxino.families.ltx_video.settings import from_options
 from praxino.recipe import Recipe
 from praxino.sampling.noise import NoiseSource, SeededNoise
@@ -105,10 +116,15 @@ def _encode(given: Given, one: passes.Pass) -> list[conditioning.Held]:
     for condition, frames in zip(recipe.conditions, given.pictures, strict=True):
         conditioning.check_place(condition.frame, len(frames), recipe.num_frames, settings)
         length = conditioning.trimmed_length(len(frames), condition.frame, recipe.num_frames, settings)
-        room = pictures.Room(one.width, one.height, passes.final_size(recipe))
-        prepared = pictures.prepare(frames[:length], room, settings.image_preparation)
+        followed = control.is_followed(condition)
+        if followed:
+            clip = control.maps(frames[:length], condition.role, given.parts.annotator)
+            prepared = pictures.fit(clip, one.width, one.height)
+        else:
+            room = pictures.Room(one.width, one.height, passes.final_size(recipe))
+            prepared = pictures.prepare(frames[:length], room, settings.image_preparation)
         encoded = latents.encode(given.parts.vae, prepared, given.noise)
-        held.append(conditioning.Held(encoded, condition.frame, condition.strength))
+        held.append(conditioning.Held(encoded, condition.frame, condition.strength, followed))
     return held
 
 

@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from praxino.families import Grid, Variant
+from praxino.families.ltx_video import control
 from praxino.families.ltx_video.settings import SecondPass, Settings, to_options
 from praxino.plain import to_plain
 from praxino.recipe import GuidancePhase
@@ -18,6 +19,8 @@ from praxino.sampling import schedules
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
 STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "cfg-zero-star")
+LATER_STEERING = ("upscale", *control.STEERING)
+"""What came with 0.9.7: the latent upsampler, and in-context LoRAs."""
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 MAX_SIDE = 2048
 MAX_FRAMES = 1441
@@ -87,7 +90,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
     if refined is not None:
         more["second_pass"] = to_plain(refined)
     return Variant(
-        steering=(*STEERING, "upscale") if refined else STEERING,
+        steering=(*STEERING, *LATER_STEERING) if refined else STEERING,
         name=name,
         title=title,
         source=f"{REPOSITORY}/{file}",
