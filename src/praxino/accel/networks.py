@@ -1,0 +1,80 @@
+"""The networks in what a family has loaded, whatever it is made of: found by walking it, told apart by their kind.
+
+`parts` may hold networks as attributes of dataclasses, in lists and dicts, or as the components of a diffusers
+pipeline. A family does nothing for it; a contract test checks that every weight of every family is found.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from praxino.accel.weight import Stage
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network of a run."""
+
+    module: nn.Module
+    stage: Stage
+    """encode: of transformers; vae: encodes and decodes; denoise: all others."""
+
+
+def networks(parts: Any) -> list[Network]:
+    """Every network in `parts`, each once."""
+    found: dict[int, Network] = {}
+    for value in _walk(parts, set()):
+        if isinstance(value, nn.Module):
+            found.setdefault(id(value), Network(value, _stage(value)))
+    return list(found.values())
+
+
+def set_device(parts: Any, device: torch.device) -> None:
+    """Let a family's own code compute on a device that the networks may be away from: its `device` attributes say it.
+
+    Attributes that are text stay text.
+    """
+    for value in _walk(parts, set()):
+        before = None if isinstance(value, nn.Module) else getattr(value, "device", None)
+        if isinstance(before, str | torch.device):
+            value.device = str(device) if isinstance(before, str) else device
+
+
+def num_bytes(parts: Any) -> int:
+    """Bytes of all weights and buffers."""
+    tensors = {id(tensor): tensor for network in networks(parts) for tensor in _tensors(network.module)}
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+
+
+def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(components := getattr(value, "components", None), dict):
+        yield from _walk(components, seen)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield value
+        for field in dataclasses.fields(value):
+            yield from _walk(getattr(value, field.name), seen)
+    elif isinstance(value, Mapping | list | tuple):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _walk(item, seen)
+
+
+def _stage(module: nn.Module) -> Stage:
+    if any(kind.__name__ == "PreTrainedModel" for kind in type(module).__mro__):
+        return "encode"
+    return "vae" if hasattr(module, "encode") and hasattr(module, "decode") else "denoise"

@@ -1,0 +1,199 @@
+"""What a run needs, read off the headers of the checkpoint's files: nothing is loaded. Imports no torch.
+
+The networks are counted to the last weight. What they compute with is an estimate; its rules are told in `plan.Need`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from praxino.accel.plan import Need
+from praxino.families import Shape, Variant
+from praxino.weights.completeness import read_json
+from praxino.weights.selection import MODEL_INDEX, WEIGHTS, choose
+
+Stage = Literal["encode", "denoise", "vae"]
+Shapes = dict[str, tuple[int, ...]]
+
+BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+VAE_BYTES = 4
+"""Most families keep the VAE in float32 where half precision is too narrow for it."""
+GUIDED, VALUES_A_TOKEN, VALUES_A_PIXEL = 2, 32, 6
+UNET_RATIO, TOKEN_SIDE_PX = 8, 32
+"""A UNet sees each latent, of 8 x 8 pixels; a token is of 32 x 32 pixels at most, whatever the grid."""
+TILE_SIDE_PX = 512
+FRAMES_AT_ONCE = {"AutoencoderKLWan": 4, "AutoencoderKLCogVideoX": 8, "AutoencoderKLMochi": 12}
+"""VAEs that decode a clip in pieces by themselves (diffusers, models/autoencoders)."""
+_VAE_FOLDER, _ENCODER_FOLDER = re.compile(r"vae|vqvae|movq"), re.compile(r"(text|image)_encoder|safety_checker|mllm")
+_VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
+_ENCODER_KEY = re.compile(r"(conditioner|cond_stage_model|text_encoders?(_\d)?)\.")
+_LAST_OF_DECODER = re.compile(r"decoder\.(conv_out|proj_out)(\.conv)?\.weight$")
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The weights of a checkpoint."""
+
+    parameters: dict[Stage, int]
+    largest: int
+    """Parameters of the largest tensor outside the VAE."""
+    matrices: int
+    """Parameters of the denoiser that are matrices and convolutions: what can be stored in 8 bits."""
+    width: int
+    """Of the denoiser's hidden states."""
+    is_unet: bool
+    decoder_channels: int
+    """Before the last layer of the VAE's decoder."""
+    decoder_patch: int
+    """A place of that layer becomes patch x patch pixels."""
+    frames_at_once: int
+    """That the VAE decodes together; a large number where all of them."""
+
+
+def need_of(
+    path: Path | None, variant: Variant, shape: Shape, dtype: str, beside: tuple[tuple[Stage, Path], ...] = ()
+) -> Need:
+    """What a run needs.
+
+    Args:
+        path: the checkpoint; None when it is not on this machine.
+        variant: what it is.
+        shape: of what is drawn.
+        dtype: float32, bfloat16 or float16.
+        beside: what else takes part: LoRAs and companions, by the stage that they work in.
+    """
+    size = BYTES[dtype]
+    if path is None:
+        unknown = Need(None, None, None, None, None, None, 0, 0, 0)
+        return replace(unknown, weights=variant.parameters and variant.parameters * size)
+    weighed = weigh(path)
+    extra = Counter[Stage]()
+    for stage, other in beside:
+        extra[stage] += sum(weigh(other).parameters.values())
+    encode, denoise, vae = (weighed.parameters[stage] + extra[stage] for stage in ("encode", "denoise", "vae"))
+    wide = 4 if dtype == "float16" else size
+    return Need(
+        encode=encode * wide,
+        denoise=denoise * size,
+        vae=vae * VAE_BYTES,
+        denoise_float8=denoise * size - weighed.matrices * (size - 1),
+        largest=weighed.largest * wide,
+        weights=encode * wide + denoise * size + vae * VAE_BYTES,
+        denoising=_denoising(weighed, variant, shape, size),
+        decoding=_decoding(weighed, shape.width, shape.height, shape, size),
+        decoding_tile=_decoding(weighed, TILE_SIDE_PX, TILE_SIDE_PX, shape, size),
+    )
+
+
+def _denoising(weighed: Weighed, variant: Variant, shape: Shape, size: int) -> int:
+    side = UNET_RATIO if weighed.is_unet else min(variant.grid.size_multiple, TOKEN_SIDE_PX)
+    frames = (shape.num_frames - 1) // variant.grid.frame_step + 1
+    tokens = math.ceil(shape.width / side) * math.ceil(shape.height / side) * frames
+    return GUIDED * tokens * weighed.width * VALUES_A_TOKEN * size
+
+
+def _decoding(weighed: Weighed, most_width: int, most_height: int, shape: Shape, size: int) -> int:
+    pixels = min(shape.width, most_width) * min(shape.height, most_height)
+    places = min(shape.num_frames, weighed.frames_at_once) * pixels // weighed.decoder_patch**2
+    frames = shape.num_frames * shape.width * shape.height * 3 * 4
+    return places * weighed.decoder_channels * VALUES_A_PIXEL * size + 2 * frames
+
+
+def weigh(path: Path) -> Weighed:
+    """The weights of a checkpoint's folder or single file, or of any other file of weights."""
+    files = tuple((stage, file, file.stat().st_mtime_ns) for stage, file in _files(path))
+    return _weighed(files, str(_vae_class(path)))
+
+
+@lru_cache(maxsize=64)
+def _weighed(files: tuple[tuple[Stage | None, Path, int], ...], vae_class: str) -> Weighed:
+    found: dict[Stage, Shapes] = {"encode": {}, "denoise": {}, "vae": {}}
+    for stage, file, _ in files:
+        for name, shape in read_shapes(file).items():
+            found[stage or _stage_of(name)][f"{file}:{name}"] = shape
+    counted: dict[Stage, int] = {stage: sum(map(math.prod, shapes.values())) for stage, shapes in found.items()}
+    channels, patch = _decoder(found["vae"])
+    outside = [math.prod(shape) for stage in ("encode", "denoise") for shape in found[stage].values()]
+    return Weighed(
+        parameters=counted,
+        largest=max(outside, default=0),
+        matrices=sum(math.prod(shape) for shape in found["denoise"].values() if len(shape) > 1),
+        width=_width(found["denoise"]),
+        is_unet=any(re.search(r"(:|\.)(conv_in|input_blocks\.0\.0)\.weight$", name) for name in found["denoise"]),
+        decoder_channels=channels,
+        decoder_patch=patch,
+        frames_at_once=FRAMES_AT_ONCE.get(vae_class, 1_000_000),
+    )
+
+
+def read_shapes(file: Path) -> Shapes:
+    """The shape of every tensor of a safetensors file, by name; none of a file that is no such."""
+    try:
+        with file.open("rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            header = json.loads(stream.read(min(length, file.stat().st_size)))
+    except (OSError, ValueError, struct.error):
+        return {}
+    return {name: tuple(told["shape"]) for name, told in header.items() if name != "__metadata__"}
+
+
+def _width(shapes: Shapes) -> int:
+    """Attention's matrices are square: the side that most of them have; a UNet's is that of its first layer."""
+    first = next((shape[0] for name, shape in shapes.items() if name.endswith(":conv_in.weight")), 0)
+    sides = Counter(shape[0] for shape in shapes.values() if len(shape) == 2 and shape[0] == shape[1])
+    return first or (sides.most_common(1)[0][0] if sides else 0)
+
+
+def _decoder(shapes: Shapes) -> tuple[int, int]:
+    """Channels before the decoder's last layer, and the patch that it makes; 128 and 1 where it has another name."""
+    last = next((shape for name, shape in shapes.items() if _LAST_OF_DECODER.search(name) and len(shape) > 1), None)
+    return (last[1], max(1, math.isqrt(last[0] // 3))) if last else (128, 1)
+
+
+def _stage_of(key: str) -> Stage:
+    if _VAE_KEY.match(key):
+        return "vae"
+    return "encode" if _ENCODER_KEY.match(key) else "denoise"
+
+
+def _stage_of_folder(name: str) -> Stage:
+    if _VAE_FOLDER.match(name):
+        return "vae"
+    return "encode" if _ENCODER_FOLDER.match(name) else "denoise"
+
+
+def _files(path: Path) -> Iterator[tuple[Stage | None, Path]]:
+    """The files of weights that are read, each with its stage; None where its keys tell."""
+    if path.is_dir() and (path / MODEL_INDEX).is_file():
+        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
+        for name in choose(names).files:
+            if name.endswith(WEIGHTS):
+                yield _stage_of_folder(name), path / name
+        return
+    home = path if path.is_dir() else path.parent
+    if main := path if path.is_file() else _largest(home):
+        yield None, main
+        home /= read_json(home / "praxino.json").get("components", "")
+    for folder in sorted(home.iterdir()):
+        if folder.is_dir() and (_VAE_FOLDER.match(folder.name) or _ENCODER_FOLDER.match(folder.name)):
+            for file in sorted(folder.glob(f"*{WEIGHTS}")):
+                yield _stage_of_folder(folder.name), file
+        elif folder.name == "ae.safetensors" and folder != main:
+            yield "vae", folder
+
+
+def _largest(folder: Path) -> Path | None:
+    return max(folder.glob(f"*{WEIGHTS}"), key=lambda file: file.stat().st_size, default=None)
+
+
+def _vae_class(path: Path) -> str:
+    return read_json(path / "vae" / "config.json").get("_class_name", "") if path.is_dir() else ""

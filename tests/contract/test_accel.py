@@ -1,0 +1,99 @@
+"""Every plan on every family's miniature: the exact ones draw the same pixels, the others the same each time."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from praxino.accel.networks import networks, num_bytes
+from praxino.accel.placement import placed, store_in_float8
+from praxino.accel.plan import Plan
+from praxino.accel.weight import weigh
+from praxino.engine.resolve import resolve
+from praxino.families import Family, families
+from praxino.recipe import Recipe
+from praxino.request import Request
+from praxino.weights import catalog
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory):
+    @cache
+    def made(name: str) -> Path:
+        folder = tmp_path_factory.mktemp(name) / "miniature"
+        families()[name].miniature(folder)
+        return folder
+
+    return made
+
+
+def begun(folder: Path, device: str = "cpu") -> tuple[Family, Recipe, Any]:
+    """A family, a recipe of two steps, and its parts, equipped."""
+    entry = catalog.identify(folder, str(folder))
+    assert entry is not None
+    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32")).recipe
+    parts = entry.family.load(folder, entry.variant, "float32", device)
+    return entry.family, recipe, entry.family.equip(parts, recipe)
+
+
+def distinct(tensors: Any) -> list[torch.Tensor]:
+    """Tied weights have two names."""
+    return list({tensor.data_ptr(): tensor for tensor in tensors}.values())
+
+
+def drawn(family: Family, recipe: Recipe, parts: Any) -> np.ndarray:
+    *_, state = family.denoise(recipe, parts, [], recipe.seed)
+    return family.decode(recipe, parts, state)
+
+
+@pytest.mark.parametrize("name", families())
+def test_every_weight_is_found_and_counted_from_the_files(folders, name: str) -> None:
+    _, _, parts = begun(folders(name))
+    loaded = dict.fromkeys(("encode", "denoise", "vae"), 0)
+    for network in networks(parts):
+        loaded[network.stage] += sum(tensor.numel() for tensor in distinct(network.module.state_dict().values()))
+    assert loaded == pytest.approx(weigh(folders(name)).parameters, rel=0.02)
+    assert num_bytes(parts) >= 4 * sum(loaded.values())
+
+
+@pytest.mark.parametrize("name", families())
+def test_exact_plans_draw_the_same_pixels(folders, name: str) -> None:
+    family, recipe, parts = begun(folders(name))
+    resident = drawn(family, recipe, parts)
+    for placement in ("offload", "group"):
+        with placed(parts, Plan(placement), "cpu"):
+            assert np.array_equal(drawn(family, recipe, parts), resident), placement
+    assert np.array_equal(drawn(family, recipe, parts), resident)
+
+
+@pytest.mark.parametrize("name", families())
+def test_other_plans_draw_the_same_pixels_each_time(folders, name: str) -> None:
+    family, recipe, parts = begun(folders(name))
+    before = num_bytes(parts)
+    store_in_float8(parts)
+    assert num_bytes(parts) < before
+    with placed(parts, Plan("resident", "float8"), "cpu"):
+        once = drawn(family, recipe, parts)
+    small = num_bytes(parts)
+    with placed(parts, Plan("group", "float8"), "cpu"):
+        assert np.array_equal(drawn(family, recipe, parts), once)
+    assert num_bytes(parts) == small < before
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU: networks cannot leave one")
+@pytest.mark.parametrize("name", families())
+def test_on_a_gpu_exact_plans_draw_the_same_pixels_and_leave_it(folders, name: str) -> None:
+    family, recipe, parts = begun(folders(name), "cuda")
+    resident = drawn(family, recipe, parts)
+    family, recipe, parts = begun(folders(name))
+    for placement in ("offload", "group"):
+        with placed(parts, Plan(placement), "cuda"):
+            assert np.array_equal(drawn(family, recipe, parts), resident), placement
+        places = {weight.device.type for network in networks(parts) for weight in network.module.parameters()}
+        assert places == {"cpu"}

@@ -1,0 +1,100 @@
+"""What is read off headers, on files with known tensors."""
+
+import json
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from praxino.accel.weight import need_of, read_shapes, weigh
+from praxino.families import Grid, Shape, Variant
+from praxino.recipe import GuidancePhase
+
+VARIANT = Variant(
+    name="x", title="X", source="a/b", licence="MIT", tasks=("text-to-video",), grid=Grid(16, 64, 1024, 4, 97),
+    width=64, height=64, num_frames=9, fps=8, steps=4, guidance_phases=(GuidancePhase(1.0, 3.0),), parameters=1000,
+)  # fmt: skip
+SHAPE = Shape(1024, 512, 9, 8)
+TRANSFORMER = {"a.to_q.weight": (32, 32), "a.to_k.weight": (32, 32), "a.bias": (32,)}
+VAE = {"decoder.conv_out.weight": (12, 8, 3, 3), "encoder.conv_in.weight": (8, 3, 3, 3)}
+TEXT = {"embed.weight": (100, 16)}
+
+
+def save(path, shapes):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: np.zeros(shape, np.float16) for name, shape in shapes.items()}, path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "model_index.json").write_text("{}")
+    save(tmp_path / "transformer" / "model.safetensors", TRANSFORMER)
+    save(tmp_path / "transformer" / "model.fp16.safetensors", TRANSFORMER)
+    save(tmp_path / "vae" / "model.safetensors", VAE)
+    save(tmp_path / "text_encoder" / "model.safetensors", TEXT)
+    return tmp_path
+
+
+def test_a_folder_is_counted_once_in_one_precision(folder):
+    weighed = weigh(folder)
+    assert weighed.parameters == {"encode": 1600, "denoise": 2080, "vae": 1080}
+    assert (weighed.largest, weighed.matrices, weighed.width) == (1600, 2048, 32)
+    assert (weighed.decoder_channels, weighed.decoder_patch, weighed.is_unet) == (8, 2, False)
+
+
+def test_bytes_follow_the_number_format(folder):
+    half, wide = (need_of(folder, VARIANT, SHAPE, dtype) for dtype in ("bfloat16", "float32"))
+    assert (half.encode, half.denoise, half.vae, half.largest) == (3200, 4160, 4320, 3200)
+    assert half.denoise_float8 == 2048 + 32 * 2
+    assert wide.denoise == 8320
+    assert need_of(folder, VARIANT, SHAPE, "float16").encode == 6400, "T5 overflows float16"
+
+
+def test_what_is_computed_with_follows_the_shape(folder):
+    need = need_of(folder, VARIANT, SHAPE, "bfloat16")
+    tokens = (1024 // 16) * (512 // 16) * 3
+    assert need.denoising == 2 * tokens * 32 * 32 * 2
+    frames = 9 * 1024 * 512 * 3 * 4 * 2
+    assert need.decoding == 9 * 1024 * 512 // 4 * 8 * 6 * 2 + frames
+    assert need.decoding_tile == 9 * 512 * 512 // 4 * 8 * 6 * 2 + frames
+
+
+def test_a_vae_that_decodes_in_pieces_needs_less(folder):
+    (folder / "vae" / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLWan"}))
+    need = need_of(folder, VARIANT, SHAPE, "bfloat16")
+    assert need.decoding == 4 * 1024 * 512 // 4 * 8 * 6 * 2 + 9 * 1024 * 512 * 3 * 4 * 2
+
+
+def test_a_single_file_is_told_apart_by_its_keys(tmp_path):
+    shapes = {f"model.diffusion_model.{name}": shape for name, shape in TRANSFORMER.items()}
+    shapes |= {f"first_stage_model.{name}": shape for name, shape in VAE.items()}
+    shapes |= {f"conditioner.embedders.0.{name}": shape for name, shape in TEXT.items()}
+    save(tmp_path / "one.safetensors", shapes)
+    assert weigh(tmp_path / "one.safetensors").parameters == {"encode": 1600, "denoise": 2080, "vae": 1080}
+
+
+def test_what_lies_beside_a_single_file_counts(tmp_path):
+    save(tmp_path / "flux.safetensors", TRANSFORMER)
+    save(tmp_path / "ae.safetensors", VAE)
+    save(tmp_path / "text_encoder" / "model.safetensors", TEXT)
+    for path in (tmp_path, tmp_path / "flux.safetensors"):
+        assert weigh(path).parameters == {"encode": 1600, "denoise": 2080, "vae": 1080}
+
+
+def test_companions_count_where_they_work(folder, tmp_path_factory):
+    lora = tmp_path_factory.mktemp("lora") / "lora.safetensors"
+    save(lora, {"x.lora_A.weight": (4, 32)})
+    alone = need_of(folder, VARIANT, SHAPE, "bfloat16")
+    beside = need_of(folder, VARIANT, SHAPE, "bfloat16", (("denoise", lora),))
+    assert beside.denoise - alone.denoise == 128 * 2
+    assert beside.encode == alone.encode
+
+
+def test_a_model_that_is_not_here_is_known_by_its_parameters_at_most():
+    need = need_of(None, VARIANT, SHAPE, "bfloat16")
+    assert (need.weights, need.denoise) == (2000, None)
+
+
+def test_a_file_that_is_none(tmp_path):
+    (tmp_path / "x.safetensors").write_text("no")
+    assert read_shapes(tmp_path / "x.safetensors") == {}
