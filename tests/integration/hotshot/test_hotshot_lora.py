@@ -163,10 +163,10 @@ def test_blocks_choose_layers(parts, recipe_of, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        (lambda t: {n.replace("input_blocks_4", "input_blocks_1"): v for n, v in t.items()}, "has no layer"),
-        (lambda t: {n: v for n, v in t.items() if "up" not in n}, "cannot be read"),
-        (lambda t: {n: (v if v.ndim == 0 else torch.zeros(5, 5)) for n, v in t.items()}, "is \\(5, 5\\) on"),
-        (lambda t: {n.replace("lora_unet", "lora_elsewhere"): v for n, v in t.items()}, "does not fit|cannot be read"),
+        (lambda t: {n.replace("input_blocks_4", "input_blocks_1"): v for n, v in t.items()}, "have no layer"),
+        (lambda t: {n: v for n, v in t.items() if "up" not in n}, "cannot translate"),
+        (lambda t: {n: (v if v.ndim == 0 else torch.zeros(5, 5)) for n, v in t.items()}, "no layer of their shape"),
+        (lambda t: {n.replace("lora_unet", "lora_elsewhere"): v for n, v in t.items()}, "does not fit"),
     ],
 )
 def test_a_lora_that_fits_in_part_is_refused_whole(parts, recipe_of, tmp_path: Path, change, match: str) -> None:
@@ -182,7 +182,7 @@ def test_a_lora_that_fits_in_part_is_refused_whole(parts, recipe_of, tmp_path: P
 
 
 def test_what_is_no_lora_is_refused_by_its_header(tmp_path: Path) -> None:
-    for name in ("conv_in.weight", "lora_unet_x.hada_w1_a", "lora_unet_x.dora_scale", "lora_unet_x.lokr_w1"):
+    for name in ("conv_in.weight", "lora_unet_x.oft_blocks", "lora_unet_x.diff"):
         path = saved(tmp_path / "other.safetensors", {name: torch.zeros(2)})
         with pytest.raises(UserError, match="not a LoRA"):
             FAMILY.check_lora(path)

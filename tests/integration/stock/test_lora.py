@@ -70,8 +70,10 @@ def saved(tensors: dict[str, torch.Tensor], file: Path) -> Path:
     ("name", "kind"), [("sdxl", "StableDiffusionXLPipeline"), ("stable-diffusion", "StableDiffusionPipeline")]
 )
 def test_kohyas_names_and_alphas_draw_what_diffusers_draws(models, tmp_path, name: str, kind: str) -> None:
+    """Of the UNet: of the text encoders, diffusers 0.42 loses the attention's weights beside transformers 5."""
     model = models(name)
-    file = saved(kohya(model), tmp_path / "kohya.safetensors")
+    tensors = {key: tensor for key, tensor in kohya(model).items() if key.startswith("lora_unet")}
+    file = saved(tensors, tmp_path / "kohya.safetensors")
     model.family.check_lora(file)
     before = model.draw()
     drawn = model.draw(loras=[(file, 0.7)])
@@ -82,6 +84,31 @@ def test_kohyas_names_and_alphas_draw_what_diffusers_draws(models, tmp_path, nam
     assert np.array_equal(drawn, call(height=64, width=64, guidance_scale=guidance))
     assert not np.array_equal(drawn, before)
     assert np.array_equal(model.draw(), before)
+
+
+@pytest.mark.parametrize("name", UP)
+def test_alphas_that_differ_from_layer_to_layer_count(models, tmp_path, name: str) -> None:
+    """Against weights that are changed by hand: W + scale alpha / rank B A."""
+    model = models(name)
+    tensors = kohya(model)
+    alphas = {key: float(number) for number, key in enumerate([key for key in tensors if key.endswith("alpha")], 1)}
+    tensors |= {key: torch.tensor(alpha) for key, alpha in alphas.items()}
+    drawn = model.draw(loras=[(saved(tensors, tmp_path / "kohya.safetensors"), 0.3)])
+    call: Any = model.by_hand({"sdxl": "StableDiffusionXLPipeline"}.get(name, "StableDiffusionPipeline"))
+    changed = 0
+    for component, network in call.pipeline.components.items():
+        for path, layer in network.named_modules() if isinstance(network, torch.nn.Module) else ():
+            flat = path.removeprefix("text_model.").replace(".", "_")
+            owners = {"unet": "unet_", "text_encoder": "te_text_model_", "text_encoder_2": "te2_text_model_"}
+            names = [f"lora_{owners.get(component, '-')}{flat}", f"lora_te1_text_model_{flat}"]
+            for own in names if component == "text_encoder" else names[:1]:
+                if f"{own}.alpha" in tensors:
+                    product = tensors[f"{own}.lora_up.weight"] @ tensors[f"{own}.lora_down.weight"]
+                    layer.weight.data += 0.3 * alphas[f"{own}.alpha"] / RANK * product
+                    changed += 1
+    assert changed == len(alphas)
+    wanted = call(height=64, width=64, guidance_scale=model.variant.guidance_phases[0].scale)
+    assert np.abs(drawn.astype(int) - wanted.astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("name", UP)
@@ -189,7 +216,7 @@ def test_a_lora_that_fits_in_part_is_refused_by_its_first_strange_keys(models, t
             {"unet.down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight": (4, 768)},
             "Stable Diffusion 1",
         ),
-        ({"lora_unet_input_blocks_4_1.hada_w1_a": (4, 4)}, "hada_w1_a"),
+        ({"lora_unet_input_blocks_4_1.oft_blocks": (4, 4)}, "oft_blocks"),
         ({"model.diffusion_model.input_blocks.0.0.weight": (4, 4)}, "is not a LoRA"),
     ],
 )
@@ -204,3 +231,77 @@ def test_a_pickle_is_no_lora(models, tmp_path) -> None:
     torch.save({}, file)
     with pytest.raises(UserError, match="safetensors"):
         models("sdxl").family.check_lora(file)
+
+
+NUMBERED = {
+    "lora_unet_input_blocks_1_0_in_layers_2": "down_blocks.0.resnets.0.conv1",
+    "lora_unet_input_blocks_4_1_transformer_blocks_0_attn1_to_q": (
+        "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
+    ),
+    "lora_unet_input_blocks_3_0_op": "down_blocks.0.downsamplers.0.conv",
+    "lora_unet_output_blocks_1_0_skip_connection": "up_blocks.0.resnets.1.conv_shortcut",
+    "lora_unet_middle_block_1_proj_in": "mid_block.attentions.0.proj_in",
+}
+"""Layers of SDXL in kohya's names, which number blocks as the original code does, and in diffusers'."""
+
+
+def lycoris_file(model: Any, kind: str) -> dict[str, torch.Tensor]:
+    tensors = {}
+    generator = torch.Generator().manual_seed(3)
+
+    def drawn(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator) * 0.3
+
+    for name, layer in NUMBERED.items():
+        weight = model.parts.base.unet.get_submodule(layer).weight
+        rows, columns = weight.shape[0], weight[0].numel()
+        if kind == "loha":
+            pairs = {
+                f"hada_w{n}_{side}": drawn(*((rows, RANK), (RANK, columns))[side == "b"]) for n in "12" for side in "ab"
+            }
+        elif kind == "lokr":
+            pairs = {"lokr_w1": drawn(2, 1), "lokr_w2_a": drawn(rows // 2, RANK), "lokr_w2_b": drawn(RANK, columns)}
+        else:
+            spread = (1,) * (weight.ndim - 2)
+            pairs = {
+                "lora_down.weight": drawn(RANK, *weight.shape[1:]), "lora_up.weight": drawn(rows, RANK, *spread),
+                "dora_scale": drawn(rows, *(1,) * (weight.ndim - 1)).abs() + 1,
+            }  # fmt: skip
+        tensors |= {f"{name}.{key}": tensor for key, tensor in {**pairs, "alpha": torch.tensor(1.0)}.items()}
+    return tensors
+
+
+@pytest.mark.parametrize("kind", ["loha", "lokr", "dora"])
+def test_loha_lokr_and_dora_are_added_to_weights_and_taken_off(models, tmp_path, kind: str) -> None:
+    model = models("sdxl")
+    tensors = lycoris_file(model, kind)
+    file = saved(tensors, tmp_path / f"{kind}.safetensors")
+    renamed = {
+        f"lora_unet_{ours.replace('.', '_')}.{key.partition('.')[2]}": tensor
+        for theirs, ours in NUMBERED.items()
+        for key, tensor in tensors.items()
+        if key.startswith(f"{theirs}.")
+    }
+    plain_names = saved(renamed, tmp_path / "renamed.safetensors")
+    model.family.check_lora(file)
+    unet = model.parts.base.unet
+    before, weights = model.draw(), {layer: unet.get_submodule(layer).weight for layer in NUMBERED.values()}
+    drawn = model.draw(loras=[(file, 0.5)])
+    assert not np.array_equal(drawn, before)
+    assert all(not torch.equal(unet.get_submodule(layer).weight, weight) for layer, weight in weights.items())
+    assert np.array_equal(model.draw(loras=[(plain_names, 0.5)]), drawn)
+    assert np.array_equal(model.draw(loras=[(file, 0.0)]), before)
+    assert np.array_equal(model.draw(), before)
+    assert all(unet.get_submodule(layer).weight is weight for layer, weight in weights.items())
+
+
+def test_loha_and_plain_loras_are_laid_side_by_side(models, tmp_path) -> None:
+    model = models("sdxl")
+    plain = saved(peft(model), tmp_path / "plain.safetensors")
+    loha = saved(lycoris_file(model, "loha"), tmp_path / "loha.safetensors")
+    before = model.draw()
+    both = model.draw(loras=[(plain, 1.0), (loha, 0.5)])
+    assert np.array_equal(model.draw(loras=[(loha, 0.5), (plain, 1.0)]), both)
+    assert not np.array_equal(both, model.draw(loras=[(plain, 1.0)]))
+    assert not np.array_equal(both, model.draw(loras=[(loha, 0.5)]))
+    assert np.array_equal(model.draw(), before)

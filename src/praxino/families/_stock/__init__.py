@@ -22,7 +22,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
     - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
     - `file_variant_of`: which variant lies in a single file; `StockFamily.load_file` reads those of `original`.
-    - `refuse_lora`: what is no LoRA for it, by its header (`lora.check_unet` for UNets); without it, none is taken.
+    - `refuse_lora`: what is no LoRA for it, by its header (`lora_names`); without it, none is taken.
   Import `miniature` inside the function that is given as `write_miniature`: it imports torch.
 
 For clips, a variant's grid has more than one frame, and its tasks end in "video". `standard` then gives the pipeline

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+from torch.nn import Module
+
 from praxino.families._stock import control, embedding, lora, reference
+from praxino.families._stock.lora_file import Convert
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -19,13 +23,27 @@ def equip(parts: Parts, recipe: Recipe) -> Parts:
     if parts.kept.get(EQUIPMENT) == wanted:
         return parts
     parts.kept.pop(EQUIPMENT, None)
-    lora.remove(parts.base)
+    networks = {name: part for name, part in parts.base.components.items() if isinstance(part, Module)}
+    lora.remove(networks)
     embedding.equip(parts, recipe)
     reference.equip(parts, recipe)
     control.equip(parts, recipe)
-    lora.apply(parts.base, recipe.loras, tuple(recipe.options.get("lora_blocks", ())))
+    lora.apply(networks, recipe.loras, tuple(recipe.options.get("lora_blocks", ())), _translation(parts.base))
     parts.kept[EQUIPMENT] = wanted
     return parts
+
+
+def _translation(base: Any) -> Convert | None:
+    """Diffusers' way from the names of an original code to its own, where the pipeline has one."""
+    if not hasattr(base, "lora_state_dict"):
+        return None
+    more = {"unet_config": base.unet.config} if "unet" in base.components else {}
+
+    def convert(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        found = base.lora_state_dict(tensors, **more)
+        return found[0] if isinstance(found, tuple) else found
+
+    return convert
 
 
 def _described(recipe: Recipe) -> list[Any]:

@@ -16,7 +16,8 @@ from praxino.families._stock.checkpoint import Shapes, read_shapes
 
 DOWN = r"\.lora(?:_A|_down|\.down|_linear_layer\.down)(?:\.default)?\.weight"
 UP = r"\.lora(?:_B|_up|\.up|_linear_layer\.up)(?:\.default)?\.weight"
-OLD = r"[._]lora\.(?:down|up)\.weight|\.lora_linear_layer\.(?:down|up)\.weight|_lora\.(?:down|up)\.weight"
+OLD = r"_lora\.(?:down|up)\.weight"
+"""As in "to_q_lora.down.weight", which older diffusers wrote."""
 LYCORIS = (
     r"\.(?:hada_[wt][12](?:_[ab])?|lokr_w[12](?:_[ab])?|lokr_t2|dora_scale"
     r"|lora_magnitude_vector(?:\.default)?(?:\.weight)?)"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from praxino.families import Family
 from praxino.families._stock import FLOW, StockFamily
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families.auraflow.variants import PUBLISHED, variant_of
 
 
@@ -20,6 +21,7 @@ FAMILY: Family = StockFamily(
     title="AuraFlow",
     variants=PUBLISHED,
     pipelines={"text-to-image": "AuraFlowPipeline"},
+    refuse_lora=lambda path: check_transformer(path, "AuraFlow"),
     classes=("AuraFlowPipeline",),
     variant_of=variant_of,
     write_miniature=_miniature,

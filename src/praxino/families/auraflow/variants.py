@@ -19,6 +19,7 @@ def _published(name: str, title: str, source: str, places: int) -> Variant:
         title=title,
         source=source,
         licence="Apache-2.0",
+        steering=("lora",),
         tasks=("text-to-image",),
         grid=_grid(places),
         width=1024,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.pictures import fitted, of_role
 from praxino.families.flux2.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
@@ -79,6 +80,7 @@ FAMILY: Family = _Flux2(
     title="FLUX.2",
     variants=PUBLISHED,
     pipelines={"text-to-image": "Flux2KleinPipeline", "instruction-editing": "Flux2KleinPipeline"},
+    refuse_lora=lambda path: check_transformer(path, "FLUX.2"),
     classes=("Flux2KleinPipeline", "Flux2Pipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,

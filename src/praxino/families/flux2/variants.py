@@ -21,7 +21,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         title=title,
         source=source,
         tasks=("text-to-image", "instruction-editing"),
-        steering=("reference",),
+        steering=("reference", "lora"),
         grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
         width=1024,
         height=1024,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from praxino.families import Family
 from praxino.families._stock import Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families.hunyuan_dit.variants import PUBLISHED, variant_of
 
 
@@ -25,6 +26,7 @@ FAMILY: Family = StockFamily(
     title="HunyuanDiT",
     variants=PUBLISHED,
     pipelines={"text-to-image": "HunyuanDiTPipeline"},
+    refuse_lora=lambda path: check_transformer(path, "HunyuanDiT"),
     classes=("HunyuanDiTPipeline",),
     variant_of=variant_of,
     write_miniature=_miniature,

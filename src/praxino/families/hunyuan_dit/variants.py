@@ -24,6 +24,7 @@ def _published(name: str, title: str, source: str) -> Variant:
         source=source,
         licence="Tencent Hunyuan Community License",
         restrictions="not licensed in every country, and with limits of use; read it first",
+        steering=("lora",),
         tasks=("text-to-image",),
         grid=dataclasses.replace(ANY, min_side=768, sizes=SIZES),
         width=1024,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from praxino.families import Family
 from praxino.families._stock import FLOW, StockFamily
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families.lumina_image_2.variants import PUBLISHED, variant_of
 
 
@@ -20,6 +21,7 @@ FAMILY: Family = StockFamily(
     title="Lumina-Image 2.0",
     variants=PUBLISHED,
     pipelines={"text-to-image": "Lumina2Pipeline"},
+    refuse_lora=lambda path: check_transformer(path, "Lumina-Image 2.0"),
     classes=("Lumina2Pipeline",),
     variant_of=variant_of,
     write_miniature=_miniature,

@@ -11,6 +11,7 @@ LUMINA = Variant(
     title="Lumina-Image 2.0",
     source="Alpha-VLLM/Lumina-Image-2.0",
     licence="Apache-2.0",
+    steering=("lora",),
     tasks=("text-to-image",),
     grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
     width=1024,

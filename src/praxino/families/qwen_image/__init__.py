@@ -9,6 +9,7 @@ from PIL import Image
 
 from praxino.families import Family, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.pictures import of_role
 from praxino.families.qwen_image.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
@@ -93,6 +94,7 @@ FAMILY: Family = _QwenImage(
         "inpainting": "QwenImageInpaintPipeline",
         "outpainting": "QwenImageInpaintPipeline",
     },
+    refuse_lora=lambda path: check_transformer(path, "Qwen-Image"),
     classes=("QwenImagePipeline", "QwenImageEditPipeline", "QwenImageEditPlusPipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,

@@ -29,17 +29,17 @@ def _published(name: str, title: str, source: str, side_px: int, **data: Any) ->
 
 DRAWING = _published(
     "qwen-image", "Qwen-Image", "Qwen/Qwen-Image", 1328,
-    tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"), steps=50,
+    tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"), steps=50, steering=("lora",),
     options={"strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}},
 )  # fmt: skip
 EDIT = _published(
     "qwen-image-edit", "Qwen-Image-Edit: changes a picture as it is told", "Qwen/Qwen-Image-Edit", 1024,
-    tasks=("instruction-editing",), steps=50,
+    tasks=("instruction-editing",), steps=50, steering=("lora",),
     options={"pipelines": {"instruction-editing": "QwenImageEditPipeline"}},
 )  # fmt: skip
 EDIT_PLUS = _published(
     "qwen-image-edit-2509", "Qwen-Image-Edit 2509: changes a picture after others", "Qwen/Qwen-Image-Edit-2509", 1024,
-    tasks=("instruction-editing",), steps=40, steering=("reference",),
+    tasks=("instruction-editing",), steps=40, steering=("reference", "lora"),
     options={"pipelines": {"instruction-editing": "QwenImageEditPlusPipeline"}},
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (DRAWING, EDIT, EDIT_PLUS)}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from praxino.families import Family
 from praxino.families._stock import FLOW, StockFamily
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families.sd3.variants import PUBLISHED, variant_of
 
 
@@ -25,6 +26,7 @@ FAMILY: Family = StockFamily(
         "inpainting": "StableDiffusion3InpaintPipeline",
         "outpainting": "StableDiffusion3InpaintPipeline",
     },
+    refuse_lora=lambda path: check_transformer(path, "Stable Diffusion 3", encoders=True),
     classes=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,

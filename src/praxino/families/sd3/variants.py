@@ -21,6 +21,7 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
         source=source,
         licence="Stability AI Community License",
         restrictions="free of charge up to a yearly revenue; read it first",
+        steering=("lora",),
         tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
         grid=GRID,
         width=1024,

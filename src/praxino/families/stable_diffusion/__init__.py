@@ -6,7 +6,7 @@ from pathlib import Path
 
 from praxino.families import Family
 from praxino.families._stock import StockFamily, with_clip
-from praxino.families._stock.lora import check_unet
+from praxino.families._stock.lora_names import check_unet
 from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, file_variant_of, variant_of
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from praxino.families import Family
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families.z_image.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
 
@@ -40,6 +41,7 @@ FAMILY: Family = StockFamily(
         "inpainting": "ZImageInpaintPipeline",
         "outpainting": "ZImageInpaintPipeline",
     },
+    refuse_lora=lambda path: check_transformer(path, "Z-Image"),
     classes=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,

@@ -15,6 +15,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         title=title,
         source=source,
         licence="Apache-2.0",
+        steering=("lora",),
         tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
         grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
         width=1024,
