@@ -43,7 +43,7 @@ def set_device(parts: Any, device: torch.device) -> None:
     for value in _walk(parts, set()):
         before = None if isinstance(value, nn.Module) else getattr(value, "device", None)
         if isinstance(before, str | torch.device):
-            value.device = str(device) if isinstance(before, str) else device
+            setattr(value, "device", str(device) if isinstance(before, str) else device)  # noqa: B010
 
 
 def num_bytes(parts: Any) -> int:

@@ -100,6 +100,8 @@ def _take_turns(found: list[Network], device: torch.device, undo: ExitStack) -> 
     from accelerate.utils import send_to_device
 
     turns = _Turns(found, device)
+    hook: Any = ModelHook()
+    hook.execution_device = device  # where a diffusers pipeline makes its tensors
 
     def begins(stage: Stage) -> Callable[..., Any]:
         def before(module: nn.Module, args: Any, kwargs: Any) -> tuple[Any, Any]:
@@ -110,8 +112,7 @@ def _take_turns(found: list[Network], device: torch.device, undo: ExitStack) -> 
 
     for network in found:
         module: Any = network.module
-        module._hf_hook = ModelHook()
-        module._hf_hook.execution_device = device  # where a diffusers pipeline makes its tensors
+        module._hf_hook = hook
         undo.callback(delattr, module, "_hf_hook")
         if network.stage != "vae":
             undo.callback(module.register_forward_pre_hook(begins(network.stage), with_kwargs=True).remove)
@@ -130,8 +131,8 @@ def _alone(call: Callable[..., Any], begin: Callable[[], None]) -> Callable[...,
 
 
 def _come_in_groups(found: list[Network], device: torch.device, undo: ExitStack) -> None:
-    from diffusers.hooks import HookRegistry
     from diffusers.hooks.group_offloading import apply_group_offloading
+    from diffusers.hooks.hooks import HookRegistry
 
     for network in found:
         if network.stage != "vae":

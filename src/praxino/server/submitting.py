@@ -69,7 +69,7 @@ def submit_now(services: Services, caller: Caller, order: Order) -> Accepted:
     if order.webhook is not None:
         fetch.check_url(order.webhook, "the webhook")
     wish = make_safe(order.request, caller.owner, services.inputs)
-    resolution = _resolved(wish, _machine(services.store))
+    resolution = _resolved(wish, drawing_machine(services.store))
     submission = Submission(
         request=wish.told.to_json(),
         recipe=resolution.recipe.to_json(),
@@ -128,10 +128,16 @@ def _resolved(wish: Wish, machine: Machine) -> Resolution:
         raise UserError(wish.reword(str(problem))) from problem
 
 
-def _machine(store: Store) -> Machine:
-    """What the recipe is decided for: the device of a worker that is there, else this machine's."""
-    there = [worker for worker in store.workers() if is_there(worker)]
-    return Machine(there[0].info.device) if there else this_machine()
+def drawing_machine(store: Store) -> Machine:
+    """What recipes are decided for: who draws decides the number format, and is not the server.
+
+    The device of a worker that is there; of several, an accelerator's, for half precision is slow on a CPU, and full
+    precision is a waste of a GPU. This machine's own where no worker is there yet. Blocking.
+    """
+    devices = [worker.info.device for worker in store.workers() if is_there(worker)]
+    if not devices:
+        return this_machine()
+    return Machine(next((device for device in devices if device != "cpu"), "cpu"))
 
 
 def _annotations(order: Order, resolution: Resolution) -> dict[str, Any]:
