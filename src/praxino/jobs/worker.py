@@ -32,6 +32,7 @@ from praxino.jobs.job import (
 )
 from praxino.jobs.pulse import Pulse
 from praxino.jobs.store import Store
+from praxino.jobs.telling import without_paths
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +225,8 @@ class Worker:
 
     def _failed(self, lease: Lease, reason: Reason, problem: BaseException) -> None:
         logger.warning("job %s, attempt %d: %s: %s", lease.job_id, lease.token, reason, problem)
-        job = self._until_told(lambda: self._store.fail(lease, reason, _message(problem)))
+        told = without_paths(_message(problem))
+        job = self._until_told(lambda: self._store.fail(lease, reason, told))
         if job.state.final:
             self._folder.remove_states(job.id)
 

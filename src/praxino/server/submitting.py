@@ -16,6 +16,7 @@ from praxino.engine.resolve import Resolution, resolve
 from praxino.errors import UserError
 from praxino.jobs.job import Accepted, Job, Submission, WorkerStatus, body_digest
 from praxino.jobs.store import Store
+from praxino.jobs.telling import without_paths
 from praxino.recipe import Recipe
 from praxino.request import Request
 from praxino.server import fetch
@@ -125,7 +126,7 @@ def _resolved(wish: Wish, machine: Machine) -> Resolution:
         with decoding if wish.said else contextlib.nullcontext():
             return resolve(wish.local, machine=machine)
     except UserError as problem:
-        raise UserError(wish.reword(str(problem))) from problem
+        raise UserError(without_paths(wish.reword(str(problem)))) from problem
 
 
 def drawing_machine(store: Store) -> Machine:
