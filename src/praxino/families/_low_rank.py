@@ -1,0 +1,142 @@
+"""LoRAs over a diffusers transformer's linear layers: checked whole, laid on as hooks, taken off without a trace.
+
+A family says by a `Targets` what a layer is called in the network; the weights themselves are never touched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import ModelError, UserError
+from praxino.families._stock.checkpoint import read_shapes
+from praxino.recipe import Lora
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+Targets = Callable[[str], tuple[str, ...]]
+"""A layer's path as a file has it to the network's layers that share its rows; () when there is none."""
+
+PREFIX = re.compile(r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.)+")
+ROLES = re.compile(r"^(?P<layer>.+?)\.(?:lora_(?P<ab>[AB])(?:\.default)?(?:\.weight)?|lora_(?P<way>down|up)\.weight)$")
+ALPHA = ".alpha"
+LAID = "_praxino_lora"
+"""Under which a transformer keeps what takes its LoRAs off again."""
+
+
+@dataclass
+class LowRank:
+    """The weights for one layer of a file."""
+
+    A: Tensor | None = None
+    """(rank, in)."""
+    B: Tensor | None = None
+    """(out, rank)."""
+    alpha: float | None = None
+
+
+def named(name: str) -> tuple[str, str] | None:
+    """A tensor's layer and role: A, B or alpha; None when it is none of these."""
+    plain = PREFIX.sub("", name)
+    if plain.endswith(ALPHA):
+        return plain.removesuffix(ALPHA), "alpha"
+    match = ROLES.match(plain)
+    if match is None:
+        return None
+    return match["layer"], match["ab"] or {"down": "A", "up": "B"}[match["way"]]
+
+
+def check(path: Path, title: str, targets: Targets) -> None:
+    """Look at a file's header. No torch.
+
+    Raises:
+        UserError: it is no safetensors file, or holds other things than LoRA weights for this family.
+    """
+    shapes = read_shapes(path)
+    if shapes is None:
+        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
+    roles = {name: named(name) for name in shapes}
+    for name, found in roles.items():
+        if found is None:
+            raise UserError(f"{path} is no LoRA: it holds {name!r}, which is neither a lora_A nor a lora_B weight.")
+        if not targets(found[0]):
+            raise UserError(f"{path} is no LoRA for {title}: {title} has no layer {found[0]!r}.")
+    if not any(found and found[1] == "A" for found in roles.values()):
+        raise UserError(f"{path} is no LoRA: it holds no lora_A weights.")
+
+
+def apply(transformer: Any, loras: Iterable[Lora], targets: Targets) -> None:
+    """Lay LoRAs over a transformer, in place of any laid before. One of scale 0 is checked and left out.
+
+    Raises:
+        ModelError: a file cannot be read, or one of its weights has no layer, or a layer of another shape.
+    """
+    for take_off in reversed(getattr(transformer, LAID, [])):
+        take_off()
+    laid: list[Callable[[], None]] = []
+    setattr(transformer, LAID, laid)
+    fitted = [(_fitted(transformer, Path(lora.path), targets), lora.scale) for lora in loras]
+    for layers, scale in fitted:
+        for layer, (A, B) in layers.items():
+            if scale != 0:
+                laid.append(_lay(transformer.get_submodule(layer), A, B * scale))
+
+
+def _fitted(transformer: Any, path: Path, targets: Targets) -> dict[str, tuple[Tensor, Tensor]]:
+    """A file's A and B by layer of the network, alphas multiplied in, every one of them sure to fit."""
+    modules = dict(transformer.named_modules())
+    fitted: dict[str, tuple[Tensor, Tensor]] = {}
+    for layer, weights in _read(path).items():
+        names = targets(layer)
+        if not names or any(name not in modules for name in names):
+            raise ModelError(f"the LoRA {path} does not fit this model: it has no layer {layer!r}.")
+        if weights.A is None or weights.B is None:
+            raise ModelError(f"the LoRA {path} is incomplete: {layer!r} has not both of lora_A and lora_B.")
+        linears: list[Any] = [modules[name] for name in names]
+        rows = [linear.out_features for linear in linears]
+        _check_shape(path, f"{layer} (lora_A)", weights.A, (len(weights.A), linears[0].in_features))
+        _check_shape(path, f"{layer} (lora_B)", weights.B, (sum(rows), len(weights.A)))
+        B = weights.B * (1 if weights.alpha is None else weights.alpha / len(weights.A))
+        for name, part in zip(names, B.split(rows), strict=True):
+            fitted[name] = (weights.A, part)
+    return fitted
+
+
+def _read(path: Path) -> dict[str, LowRank]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as problem:
+        raise ModelError(f"cannot read the LoRA {path}: {problem}") from problem
+    layers: dict[str, LowRank] = {}
+    for name, tensor in tensors.items():
+        found = named(name)
+        if found is None:
+            raise ModelError(f"the LoRA {path} holds {name!r}, which is neither a lora_A nor a lora_B weight.")
+        value = float(tensor) if found[1] == "alpha" else tensor.float()
+        setattr(layers.setdefault(found[0], LowRank()), found[1], value)
+    return layers
+
+
+def _check_shape(path: Path, what: str, given: Tensor, needed: tuple[int, ...]) -> None:
+    if tuple(given.shape) != needed:
+        shapes = ["x".join(map(str, shape)) for shape in (given.shape, needed)]
+        raise ModelError(f"the LoRA {path} does not fit this model: {what} is {shapes[0]}, not {shapes[1]}.")
+
+
+def _lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
+    """Add the low-rank part to what a linear layer puts out."""
+    import torch.nn.functional as F
+
+    A, B = A.to(linear.weight), B.to(linear.weight)
+
+    def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output + F.linear(F.linear(inputs[0], A), B)
+
+    return linear.register_forward_hook(added).remove

@@ -1,0 +1,131 @@
+"""The denoising loop, as the authors run it: noise levels, latents and guidance in float32, only the network autocast.
+
+Source: genmoai/mochi at 0c86aeb, src/genmo/mochi_preview/pipelines.py (sample_model). Their network predicts
+z_0 - n; here it is v = n - z_0, which the samplers take. Knows latents and embeddings, no files and no prompts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from praxino.families import LoopState
+from praxino.families._perturb import Surgery, perturbed
+from praxino.families.mochi.text import Embedded
+from praxino.recipe import GuidancePhase
+from praxino.sampling import guidance
+from praxino.sampling.noise import NoiseSource
+from praxino.sampling.samplers import SAMPLERS, Step, denoised
+
+TIMESTEP_SCALE = 1000
+"""The transformer takes 1 - sigma in thousandths."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the loop begins with, and what stays the same throughout."""
+
+    latents: Tensor
+    """(1, C, f, h, w) float32 noise."""
+    text: Embedded
+    negative: Embedded | None
+    """None when no step is guided by it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of the loop, out of a recipe."""
+
+    sigmas: tuple[float, ...]
+    phases: tuple[GuidancePhase, ...]
+    cfg_star: bool
+    stg_mode: str
+    scheduler: str
+    dtype: torch.dtype
+    """What the network is autocast to."""
+
+
+def attention_values(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **named: Any) -> Any:
+    """Joint attention that looks nowhere: each token of both streams gets its own value."""
+    words = attn.add_v_proj(encoder_hidden_states)
+    words = attn.to_add_out(words) if hasattr(attn, "to_add_out") else words
+    return attn.to_out[0](attn.to_v(hidden_states)), words
+
+
+SURGERY = Surgery(processors={"attention-values": attention_values}, streams=2)
+
+
+def denoise(
+    transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
+) -> Iterator[LoopState]:
+    """Yield the state before the first step and after every one; a given state is the first one yielded."""
+    if state is None:
+        state = LoopState(0, {"latents": start.latents, "generator": noise.state()})
+    else:
+        noise.restore(state.tensors["generator"])
+    yield state
+    for _ in range(state.step, len(plan.sigmas)):
+        state = advance(transformer, start, plan, noise, state)
+        yield state
+
+
+@torch.no_grad()
+def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState) -> LoopState:
+    """One step. The new state's "denoised" is the estimate of the clean latents that it was made with."""
+    device = start.latents.device
+    t = plan.sigmas[state.step]
+    z = state.tensors["latents"].to(device)
+    v = guided_velocity(transformer, z, start, plan, t)
+    before = state.tensors.get("denoised")
+    before = None if before is None else before.to(device)
+    level = torch.full((1, 1, 1, 1, 1), t, device=device)
+    step = _step(plan.sigmas, state.step)
+    stepped = SAMPLERS[plan.scheduler](z, v, level, step, before, noise)
+    tensors = {"latents": stepped, "denoised": denoised(z, v, level), "generator": noise.state()}
+    return LoopState(state.step + 1, tensors)
+
+
+def guided_velocity(transformer: Any, z: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
+    """The velocity after guidance, as z. Passes that would be multiplied by nothing are left out."""
+    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), t)]
+    v_t = velocity(transformer, z, start.text, t, plan.dtype)
+    v_u = v_p = None
+    if phase.scale > 1 and start.negative is not None:
+        v_u = velocity(transformer, z, start.negative, t, plan.dtype)
+    if phase.stg_scale > 0:
+        with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
+            v_p = velocity(transformer, z, start.text, t, plan.dtype)
+    return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+
+
+def velocity(transformer: Any, z: Tensor, text: Embedded, t: float, dtype: torch.dtype) -> Tensor:
+    """The transformer's prediction for one text, n - z_0, float32."""
+    moment = (1 - torch.tensor([t], dtype=torch.float32, device=z.device)) * TIMESTEP_SCALE
+    with torch.autocast(z.device.type, dtype, enabled=dtype != torch.float32), _rope_in_float32():
+        predicted = transformer(
+            hidden_states=z,
+            encoder_hidden_states=text.states,
+            timestep=moment,
+            encoder_attention_mask=text.mask,
+            return_dict=False,
+        )[0]
+    return -predicted.float()
+
+
+@contextmanager
+def _rope_in_float32() -> Iterator[None]:
+    """Around position frequencies diffusers asks for autocast to float32, which torch takes as off and says so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "In (CPU|CUDA) autocast, but the target dtype is not supported", UserWarning)
+        yield
+
+
+def _step(sigmas: tuple[float, ...], index: int) -> Step:
+    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
+    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

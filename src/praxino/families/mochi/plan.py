@@ -1,0 +1,71 @@
+"""From a wish to the numbers of a run: noise levels and guidance. No torch, no weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from praxino.errors import UserError
+from praxino.families import Sampling, Shape, Variant
+from praxino.families._phases import Phases, planned_negative, planned_phases, planned_star
+from praxino.families._t5 import unread_notes
+from praxino.request import Request
+from praxino.sampling import schedules
+
+SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
+"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
+STG_MODES = ("attention-values", "transformer-block")
+"""Its text stream is narrower than its attention, so that the latter cannot be left out without its values."""
+
+
+def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
+    """See `Family.plan`."""
+    phases = planned_phases(request, variant, variant.options["num_layers"])
+    schedule, sigmas = _noise_levels(request, variant)
+    options = {"max_text_tokens": variant.options["max_text_tokens"]}
+    return Sampling(
+        steps=len(sigmas),
+        guidance_phases=phases,
+        cfg_star=planned_star(request, variant, phases),
+        stg_mode=_stg_mode(request, variant),
+        scheduler=_sampler(request, variant),
+        schedule=schedule,
+        sigmas=sigmas,
+        negative_prompt=planned_negative(request, variant, phases),
+        options=options,
+        notes=_notes(request, variant, phases),
+    )
+
+
+def _sampler(request: Request, variant: Variant) -> str:
+    name = request.scheduler or variant.scheduler
+    if name not in SAMPLER_NAMES:
+        raise UserError(f"--scheduler is {name}; Mochi is sampled with {', '.join(SAMPLER_NAMES)}.")
+    return name
+
+
+def _stg_mode(request: Request, variant: Variant) -> str:
+    mode = request.stg_mode or variant.stg_mode
+    if mode not in STG_MODES:
+        raise UserError(f"--stg-mode is {mode}; Mochi's blocks can be perturbed by {' or '.join(STG_MODES)}.")
+    return mode
+
+
+def _noise_levels(request: Request, variant: Variant) -> tuple[str, schedules.Sigmas]:
+    if request.sigmas is not None:
+        return "explicit", schedules.explicit(request.sigmas)
+    schedule = request.schedule or variant.schedule
+    num_steps = request.steps or variant.steps
+    if schedule == "linear-quadratic":
+        return schedule, schedules.linear_quadratic(num_steps)
+    if schedule == "uniform":
+        return schedule, schedules.uniform(num_steps)
+    raise UserError(f"--schedule is {schedule}; Mochi is sampled with linear-quadratic or uniform.")
+
+
+def _notes(request: Request, variant: Variant, phases: Phases) -> tuple[str, ...]:
+    folder = variant.options.get("folder")
+    if not folder:
+        return ()
+    tokenizer = Path(folder) / variant.options.get("components", "") / "tokenizer"
+    texts = (request.prompt, planned_negative(request, variant, phases))
+    return tuple(note for text in texts for note in unread_notes(text, tokenizer, variant.options["max_text_tokens"]))
