@@ -18,7 +18,7 @@ PROMPT = "a rocket flying up on a blue background"
 def with_praxino(folder: Path, out: Path, repeats: int) -> list[dict[str, float]]:
     from praxino.engine.output import save_clips
     from praxino.engine.resolve import resolve
-    from praxino.engine.run import run
+    from praxino.engine.run import draw
     from praxino.request import Request
 
     rounds = []
@@ -31,7 +31,7 @@ def with_praxino(folder: Path, out: Path, repeats: int) -> list[dict[str, float]
         began = time.monotonic()
         recipe = resolve(Request(PROMPT, model=str(folder), seed=seed), output=out).recipe
         seconds["resolve"] = time.monotonic() - began
-        clips = run(recipe, on_step)
+        clips = draw(recipe, on_step)
         saving = time.monotonic()
         save_clips(clips, recipe, out)
         seconds["file"] = time.monotonic() - saving

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from praxino.engine.drawn import Drawn
 from praxino.engine.output import save_clips
 from praxino.errors import UserError
 from praxino.events import OnStep, StepEvent
@@ -17,6 +18,8 @@ from praxino.request import Request
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from praxino.media.sound import Sound
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +31,8 @@ class Clip:
     recipe: Recipe
     notes: tuple[str, ...] = ()
     """What the user should know about how the prompt was read."""
+    sound: Sound | None = None
+    """What is heard with it; kept in files of formats that have sound, MP4 and WebM."""
 
     def save(self, path: str | Path, *, metadata: bool = True) -> Path:
         """Write a file of the format that its extension names, with the recipe inside unless `metadata` is False.
@@ -42,7 +47,7 @@ class Clip:
         encoding = encoding_for(self.recipe.encoding, path)
         media.check_output(path, encoding, len(self.frames))
         recipe = dataclasses.replace(self.recipe, encoding=encoding)
-        return save_clips([self.frames], recipe, path, metadata=metadata)[0]
+        return save_clips([Drawn(self.frames, self.sound)], recipe, path, metadata=metadata)[0]
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """How a notebook shows the clip: the animation itself, and its prompt."""
@@ -86,21 +91,22 @@ def generate_many(
 ) -> list[Clip]:
     """Draw `n` clips, from seed, seed + 1, ...; arguments as for `generate`."""
     from praxino.engine.resolve import resolve
-    from praxino.engine.run import run
+    from praxino.engine.run import draw
 
     resolution = resolve(_request(prompt, fields))
-    clips = run(resolution.recipe, on_step or _ignore, device=device)
-    return [Clip(frames, resolution.recipe.single(i), resolution.notes) for i, frames in enumerate(clips)]
+    clips = draw(resolution.recipe, on_step or _ignore, device=device)
+    recipe, notes = resolution.recipe, resolution.notes
+    return [Clip(clip.frames, recipe.single(i), notes, clip.sound) for i, clip in enumerate(clips)]
 
 
 def replay(path: str | Path, *, on_step: OnStep | None = None, device: str | None = None) -> list[Clip]:
     """Draw a file's clips again, from the recipe inside it: the same pixels."""
     from praxino.engine.output import read_recipe
-    from praxino.engine.run import run
+    from praxino.engine.run import draw
 
     recipe = read_recipe(Path(path))
-    clips = run(recipe, on_step or _ignore, device=device)
-    return [Clip(frames, recipe.single(i)) for i, frames in enumerate(clips)]
+    clips = draw(recipe, on_step or _ignore, device=device)
+    return [Clip(clip.frames, recipe.single(i), sound=clip.sound) for i, clip in enumerate(clips)]
 
 
 def _request(prompt: str, fields: dict[str, Any]) -> Request:

@@ -24,7 +24,8 @@ Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "fr
 GifQuality = Literal["small", "good", "best"]
 Codec = Literal["h264", "av1", "vp9", "none"]
 Matting = Literal["none", "ground", "rembg"]
-Sound = Literal["none", "drawn"]
+Sound = Literal["none", "drawn", "kept"]
+Trim = Literal["end", "start", "evenly"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Condition:
     """A picture or a clip that a run is given, and what for."""
 
     frame: int
-    """Of role "frame": index of the first pixel frame that it stands for, 0 to num_frames - 1. Otherwise 0."""
+    """Of role "frame": index of the first pixel frame that it stands for, in what is drawn. Otherwise 0."""
     strength: float
     """frame: 1 keeps it as it is, 0 ignores it. image, video: the share of the noise levels that is run.
     control: the scale of its residuals. reference: its weight. mask: always 1."""
@@ -74,6 +75,37 @@ class Companion:
     """The name, folder or file that it is found under."""
     sha256: str = ""
     """Fingerprint of its files."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """How the frames are drawn where they are not what one run of the model makes."""
+
+    num_frames: int = 0
+    """What is drawn at once, on the model's grid; 0 is the recipe's own number, in one piece."""
+    count: int = 1
+    """Pieces, drawn one after another; each goes on from the one before."""
+    overlap: int = 0
+    """Frames that a piece is given of the one before: it shows them again, and they are kept once."""
+    backward: bool = False
+    """Each piece comes before the one drawn last, not after it."""
+    trim: Trim = "end"
+    """Where frames beyond the length are taken away."""
+
+    @property
+    def span(self) -> int:
+        """Frames of all pieces together, before any is taken away."""
+        return self.num_frames + (self.count - 1) * (self.num_frames - self.overlap)
+
+
+@dataclass(frozen=True)
+class Extended:
+    """A clip that what is drawn goes on from: it is in the file as it was, frame by frame."""
+
+    media: Media
+    num_frames: int
+    overlap: int
+    """Its frames that are drawn again beside the seam; what is drawn of them is left out."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +163,10 @@ class Recipe:
     width: int
     height: int
     num_frames: int
+    """Of the clip in the file; see `pieces` where it is not drawn in one."""
     fps: float
     steps: int
+    """Of each piece."""
     guidance: float
     """The guidance scale, the largest of its phases."""
     guidance_phases: tuple[GuidancePhase, ...]
@@ -147,7 +181,8 @@ class Recipe:
     schedule: str
     """Where the sigmas came from: sd3, linear-quadratic, uniform, explicit."""
     sigmas: tuple[float, ...]
-    """The noise levels of the steps, falling, in (0, 1]; a final 0 is understood. Empty: the scheduler's own."""
+    """The noise levels of the steps, falling, in (0, 1]; a final 0 is understood. Empty: the scheduler's own.
+    Where a second stage refines the clip, its levels follow, and begin higher again."""
     dtype: str
     conditions: tuple[Condition, ...]
     loras: tuple[Lora, ...]
@@ -160,7 +195,10 @@ class Recipe:
     upscale: tuple[int, ...] = ()
     """Width and height that a second stage brings the clip to; empty without one."""
     sound: Sound = "none"
-    """drawn: the family draws it with the frames."""
+    """drawn: the family draws it with the frames; kept: it is that of the clip which is changed or extended."""
+    pieces: Pieces = Pieces()
+    extends: tuple[Extended, ...] = ()
+    """The clip that this one extends; empty or one."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -185,6 +223,16 @@ class Recipe:
         except ValueError as problem:
             raise UserError(f"not a readable recipe: {problem}") from problem
 
+    @property
+    def drawn(self) -> Pieces:
+        """The pieces, in full where they are left to the number of frames."""
+        return self.pieces if self.pieces.num_frames else Pieces(self.num_frames)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the frames in the file."""
+        return (self.upscale[0], self.upscale[1]) if self.upscale else (self.width, self.height)
+
     def single(self, index: int) -> Recipe:
         """The recipe of sample `index` alone: it draws the same pixels."""
         return dataclasses.replace(
@@ -201,5 +249,7 @@ class Recipe:
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
-_LATER = {name: to_plain(Recipe.__dataclass_fields__[name].default) for name in ("upscale", "sound")}
+_LATER = {
+    name: to_plain(Recipe.__dataclass_fields__[name].default) for name in ("upscale", "sound", "pieces", "extends")
+}
 """Fields that older recipes lack: at these values they decide nothing, and leave the identity as it was."""

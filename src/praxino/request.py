@@ -95,6 +95,9 @@ class Request:
     extend: Literal["forward", "backward"] | None = option(
         None, "which way to extend --video", "pictures", choices=("forward", "backward")
     )
+    join: bool = option(
+        False, "put what --extend draws after or before --video, which stays as it is, in one file", "pictures"
+    )
     strength: float | None = option(
         None,
         "set in motion: how firmly pictures hold (1 keeps them); changed: how much is drawn anew (1 is all)",

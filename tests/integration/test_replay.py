@@ -9,7 +9,7 @@ from PIL import Image
 import praxino
 from praxino.engine.encoding import encoding_for
 from praxino.engine.output import read_recipe, save_clips
-from praxino.engine.run import run
+from praxino.engine.run import draw
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.request import Request
@@ -46,10 +46,10 @@ def test_a_sheet_replays_too(drawn, tmp_path, extension):
     path = tmp_path / f"sheet.{extension}"
     encoding = dataclasses.replace(encoding_for(drawn[0].recipe.encoding, path), sheet=True)
     recipe = dataclasses.replace(drawn[0].recipe, encoding=encoding)
-    save_clips([drawn[0].frames], recipe, path)
+    save_clips([drawn[0]], recipe, path)
     again = read_recipe(path)
     other = tmp_path / f"again.{extension}"
-    save_clips(run(again, lambda event: None), again, other)
+    save_clips(draw(again, lambda event: None), again, other)
     assert other.read_bytes() == path.read_bytes()
 
 
@@ -57,7 +57,7 @@ def test_a_grid_replays_from_one_file(drawn, miniature, tmp_path):
     recipe = drawn[0].recipe
     encoding = dataclasses.replace(recipe.encoding, grid=True)
     grid = dataclasses.replace(recipe, n=2, encoding=encoding)
-    (path,) = save_clips([clip.frames for clip in drawn], grid, tmp_path / "grid.gif")
+    (path,) = save_clips(drawn, grid, tmp_path / "grid.gif")
     again = praxino.replay(path)
     assert [clip.recipe.seed for clip in again] == [3, 4]
     assert all(np.array_equal(a.frames, b.frames) for a, b in zip(again, drawn, strict=True))

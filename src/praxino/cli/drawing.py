@@ -77,11 +77,11 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[P
         try:
             from praxino.engine.checkpoint import clear
             from praxino.engine.output import save_clips
-            from praxino.engine.run import run
+            from praxino.engine.run import draw as draw_samples
 
-            clips = run(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
+            clips = draw_samples(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
             interrupt.check()
-            _check_ground(clips, recipe, report)
+            _check_ground([clip.frames for clip in clips], recipe, report)
             interrupt.stepping, saving = False, True
             written = save_clips(clips, recipe, path, metadata=running.metadata)
             interrupt.stepping = True
@@ -210,7 +210,8 @@ def closing_line(paths: list[Path], recipe: Recipe, seconds: float) -> str:
     frames = "1 frame" if recipe.num_frames == 1 else f"{recipe.num_frames} frames"
     seeds = f"seed {recipe.seed}" if recipe.n == 1 else f"seeds {recipe.seed} to {recipe.seed + recipe.n - 1}"
     length = [] if recipe.num_frames == 1 else [duration(recipe.num_frames / recipe.fps)]
-    facts = ", ".join([f"{recipe.width}x{recipe.height}", frames, *length, seeds, _size(paths)])
+    width, height = recipe.size
+    facts = ", ".join([f"{width}x{height}", frames, *length, seeds, _size(paths)])
     return f"wrote {files} in {duration(seconds)}  ({facts})"
 
 

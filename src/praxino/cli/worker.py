@@ -206,9 +206,9 @@ class LocalExecutor:
         return self._loaded
 
     def run(self, task: Task, on_step: OnStep) -> Any:
-        """Draw n clips, each (F, H, W, 3) uint8. Errors as `praxino.jobs.worker.Executor` says."""
+        """Draw n samples. Errors as `praxino.jobs.worker.Executor` says."""
         from praxino.engine.preview import PreviewFile
-        from praxino.engine.run import run
+        from praxino.engine.run import draw
         from praxino.jobs.files import PREVIEW
         from praxino.recipe import Recipe
 
@@ -224,7 +224,7 @@ class LocalExecutor:
 
         loaded, self._loaded = self._loaded, ()
         try:
-            clips = run(recipe, shown, checkpoint=task.state, device=self._device)
+            clips = draw(recipe, shown, checkpoint=task.state, device=self._device)
         except RuntimeError as problem:
             import torch
 

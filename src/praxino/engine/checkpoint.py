@@ -1,7 +1,7 @@
 """A run's state on disk, so that a run that was killed goes on from its last saved step and ends in the same pixels.
 
-One folder holds one run: `run.json` (the request and its recipe), `state.safetensors` (the sample being drawn) and
-`sample-N.safetensors` (those done). Knows nothing of what the tensors mean.
+One folder holds one run: `run.json` (the request and its recipe), `state.safetensors` (the piece of a sample being
+drawn) and `sample-N[.piece-P].safetensors` (those done). Knows nothing of what the tensors mean.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from praxino.engine.drawn import Drawn
 from praxino.engine.resolve import Resolution
 from praxino.errors import UserError
 from praxino.families import LoopState
+from praxino.media.sound import Sound
 from praxino.recipe import Recipe
 from praxino.request import Request
 
@@ -79,31 +81,43 @@ class RunCheckpoint:
         self._interval = interval_seconds
         self._last_save = time.monotonic()
 
-    def state(self, sample: int) -> LoopState | None:
-        """The saved state of a sample, if there is one."""
-        if (read := self._read("state.safetensors")) is None or read[1]["sample"] != str(sample):
+    def state(self, sample: int, piece: int = 0) -> LoopState | None:
+        """The saved state of a piece of a sample, if there is one."""
+        if (read := self._read("state.safetensors")) is None:
+            return None
+        if (read[1]["sample"], read[1].get("piece", "0")) != (str(sample), str(piece)):
             return None
         return LoopState(int(read[1]["step"]), read[0])
 
-    def finished(self, sample: int) -> np.ndarray | None:
-        """A finished sample's frames, (F, H, W, 3) uint8."""
-        read = self._read(f"sample-{sample}.safetensors")
-        return None if read is None else read[0]["frames"].numpy()
+    def finished(self, sample: int, piece: int = 0) -> Drawn | None:
+        """A finished piece of a sample."""
+        if (read := self._read(_name(sample, piece))) is None:
+            return None
+        tensors, facts = read
+        sound = Sound(tensors["sound"].numpy(), int(facts["sample_rate"])) if "sound" in tensors else None
+        return Drawn(tensors["frames"].numpy(), sound)
 
-    def save_in_time(self, sample: int, state: LoopState) -> None:
+    def save_in_time(self, sample: int, state: LoopState, piece: int = 0) -> None:
         """Save the state if enough time has gone by since the last save."""
         began = time.monotonic()
         if began - self._last_save < self._interval:
             return
-        self._write("state.safetensors", state.tensors, {"sample": str(sample), "step": str(state.step)})
+        self._write(
+            "state.safetensors", state.tensors, {"sample": str(sample), "piece": str(piece), "step": str(state.step)}
+        )
         self._last_save = time.monotonic()
         self._interval = max(self._interval, (self._last_save - began) / _COST_SHARE)
 
-    def finish(self, sample: int, frames: np.ndarray) -> None:
-        """Keep a finished sample until the whole run is done."""
+    def finish(self, sample: int, drawn: Drawn, piece: int = 0) -> None:
+        """Keep a finished piece of a sample until the whole run is done."""
         import torch
 
-        self._write(f"sample-{sample}.safetensors", {"frames": torch.from_numpy(np.ascontiguousarray(frames))}, {})
+        tensors = {"frames": torch.from_numpy(np.ascontiguousarray(drawn.frames))}
+        facts = {}
+        if drawn.sound is not None:
+            tensors["sound"] = torch.from_numpy(np.ascontiguousarray(drawn.sound.samples))
+            facts["sample_rate"] = str(drawn.sound.sample_rate)
+        self._write(_name(sample, piece), tensors, facts)
 
     def _write(self, name: str, tensors: dict[str, torch.Tensor], facts: dict[str, str]) -> None:
         from safetensors.torch import save
@@ -122,6 +136,10 @@ class RunCheckpoint:
             if facts.get("identity") != self._identity:
                 return None
             return {key: opened.get_tensor(key) for key in opened.keys()}, facts  # noqa: SIM118
+
+
+def _name(sample: int, piece: int) -> str:
+    return f"sample-{sample}.safetensors" if piece == 0 else f"sample-{sample}.piece-{piece}.safetensors"
 
 
 def _begin(folder: Path, request: Request, resolution: Resolution) -> None:

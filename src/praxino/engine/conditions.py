@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from praxino import media
+from praxino.engine.length import Length, shown_frames
 from praxino.engine.tasks import CHANGES
 from praxino.errors import UserError
 from praxino.families import Variant
-from praxino.recipe import Condition
+from praxino.recipe import Condition, Pieces
 from praxino.request import Request
 
 DEFAULT_STRENGTH = 0.8
@@ -32,6 +33,8 @@ class Source:
     """The pixel frame of the new clip that it starts at; from the clip's end when negative."""
     strength: float
     role: str = "frame"
+    first: int | None = None
+    """Which frame of the file `frames` begins with, where they are cut to measure; else they are cut when placed."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -50,22 +53,26 @@ def read_sources(request: Request, task: str, variant: Variant) -> list[Source]:
     return [*about, *_steering(request, variant)]
 
 
-def place_sources(sources: list[Source], num_frames: int, frame_step: int) -> tuple[Condition, ...]:
-    """Turn sources into conditions, sorted by frame.
+def place_sources(sources: list[Source], length: Length, frame_step: int) -> tuple[Condition, ...]:
+    """Turn sources into conditions, sorted by frame. Keyframes are those of the clip in the file.
 
     Raises:
         UserError: a keyframe lies outside of the clip, or two of them on one frame.
     """
     conditions: list[Condition] = []
     others: list[Condition] = []
+    drawn = length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
+    shown = shown_frames(drawn, min(length.num_frames, drawn.span))
     for source in sources:
         if source.role != "frame":
             others.append(Condition(0, source.strength, media.embed(source.frames, _told_name(source)), source.role))
             continue
-        first, frames = _overlap(source, num_frames, frame_step)
-        frame = source.frame if source.frame >= 0 else num_frames - len(frames)
-        if frame >= num_frames:
-            raise UserError(f"keyframe {source.name} is at frame {frame}; the clip's frames are 0 to {num_frames - 1}.")
+        first, frames = _overlap(source, drawn.num_frames, frame_step)
+        if source.frame >= len(shown):
+            raise UserError(
+                f"keyframe {source.name} is at frame {source.frame}; the clip's frames are 0 to {len(shown) - 1}."
+            )
+        frame = shown[source.frame] if source.frame > 0 else 0 if source.frame == 0 else drawn.span - len(frames)
         conditions.append(Condition(frame, source.strength, media.embed(frames, _told_name(source), first)))
     conditions.sort(key=lambda condition: condition.frame)
     for one, other in itertools.pairwise(conditions):
@@ -83,7 +90,7 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
         yield _keyframe(text)
     if request.last:
         yield Source(request.last, media.read_picture(request.last), -1, strength)
-    if request.video:
+    if request.video and not request.join:
         frames, _ = media.read_clip(request.video)
         if len(frames) < 2:
             raise UserError(
@@ -200,8 +207,8 @@ def _overlap(source: Source, num_frames: int, frame_step: int) -> tuple[int, np.
     Of a clip to extend that is its end, or its beginning when going backward. Their number is on the frame grid and at
     most half of the new clip, so that there is something left to draw.
     """
-    if len(source.frames) == 1:
-        return 0, source.frames
+    if len(source.frames) == 1 or source.first is not None:
+        return source.first or 0, source.frames
     most = min(len(source.frames), max(1, num_frames // 2))
     count = (most - 1) // frame_step * frame_step + 1
     first = len(source.frames) - count if source.frame == 0 else 0

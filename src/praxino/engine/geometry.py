@@ -1,6 +1,6 @@
-"""Sizes and lengths: what was asked for, on the grid of what a variant can draw.
+"""Sizes: what was asked for, on the grid of what a variant can draw.
 
-Refuses, with the nearest legal values; rounds only the friendly forms (an aspect, seconds). Knows no file, no weights.
+Refuses, with the nearest legal values; rounds only the friendly form, an aspect. Knows no file, no weights.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ import math
 import re
 
 from praxino.errors import UserError
-from praxino.families import Grid, Shape, Variant
+from praxino.families import Grid, Variant
 from praxino.request import Request
 
 _LONGER_SIDE_2K = 2048
 
 
-def resolve_shape(
+def resolve_size(
     request: Request, variant: Variant, picture_size: tuple[int, int] | None, *, keeps_size: bool = False
-) -> Shape:
-    """Decide size and length. Without a size, a picture's aspect is kept at the variant's own area.
+) -> tuple[int, int]:
+    """Decide width and height. Without a size, a picture's aspect is kept at the variant's own area.
 
     With `keeps_size`, a picture that is to be changed keeps its own size, rounded to the grid, where that is within its
     bounds. A variant with buckets draws the one nearest to the picture's aspect.
@@ -27,15 +27,7 @@ def resolve_shape(
         UserError: a value is off the variant's grid.
     """
     kept = _kept(picture_size, variant.grid) if request.size is None and picture_size and keeps_size else None
-    if kept is not None:
-        width, height = kept
-    else:
-        width, height = _size(request.size, variant, picture_size)
-    grid = variant.grid
-    fps = variant.fps if request.fps is None else request.fps
-    return Shape(
-        width, height, _num_frames(request, variant, fps), fps, _upscale(request.upscale, (width, height), grid)
-    )
+    return kept or _size(request.size, variant, picture_size)
 
 
 def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | None) -> tuple[int, int]:
@@ -43,11 +35,11 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
     if text is None:
         if picture_size is None:
             return variant.width, variant.height
-        return _nearest_aspect(picture_size[0] / picture_size[1], variant)
+        return _of_aspect(*picture_size, variant)
     if match := re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?):(\d{1,6}(?:\.\d{1,3})?)", text):
         across, down = map(float, match.groups())
         if min(across, down) > 0 and 1 / 8 <= across / down <= 8:
-            return _nearest_aspect(across / down, variant)
+            return _of_aspect(across, down, variant)
         raise UserError(f"--size {text}: an aspect lies between 1:8 and 8:1.")
     match = re.fullmatch(r"(\d{1,7})[x×X](\d{1,7})", text)
     if match is None:
@@ -67,8 +59,8 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
     return width, height
 
 
-def _upscale(text: str | None, drawn: tuple[int, int], grid: Grid) -> tuple[int, ...]:
-    """Width and height of a second stage, multiples of the grid's, for what is drawn at another size before."""
+def resolve_upscale(text: str | None, drawn: tuple[int, int], grid: Grid) -> tuple[int, ...]:
+    """Width and height of a second stage, multiples of the grid's by a factor; () without one. Raises UserError."""
     if text is None:
         return ()
     width, height = drawn
@@ -123,6 +115,12 @@ def _check_side(name: str, value: int, grid: Grid) -> None:
     )
 
 
+def _of_aspect(across: float, down: float, variant: Variant) -> tuple[int, int]:
+    if variant.grid.fit == "nearest":
+        return _nearest_aspect(across / down, variant)
+    return variant.grid.fitted(across, down, variant.width * variant.height)
+
+
 def _nearest_aspect(aspect: float, variant: Variant) -> tuple[int, int]:
     """The legal size nearest to an aspect (width / height), with about the variant's own number of pixels."""
     grid = variant.grid
@@ -144,29 +142,3 @@ def _heights(wanted: float, grid: Grid) -> list[int]:
     least, most = -(-grid.min_side // step) * step, grid.max_side // step * step
     below = int(wanted) // step * step
     return sorted({max(least, min(most, height)) for height in (below, below + step)})
-
-
-def _num_frames(request: Request, variant: Variant, fps: float) -> int:
-    grid = variant.grid
-    if request.seconds is not None:
-        k = round((request.seconds * fps - 1) / grid.frame_step)
-        frames = grid.frame_step * max(0, k) + 1
-        if frames > grid.max_frames:
-            longest = grid.max_frames / fps
-            raise UserError(
-                f"--seconds {request.seconds:g} at {fps:g} fps is {frames} frames; {variant.name} draws at most "
-                f"{grid.max_frames} ({longest:.3g} seconds)."
-            )
-        return frames
-    if request.frames is None:
-        return variant.num_frames
-    frames = request.frames
-    if frames > grid.max_frames or (frames - 1) % grid.frame_step:
-        below = min((frames - 1) // grid.frame_step * grid.frame_step + 1, grid.max_frames)
-        above = below + grid.frame_step
-        nearest = f"are {below} and {above}" if above <= grid.max_frames else f"is {below}"
-        raise UserError(
-            f"--frames {frames} is not {grid.frame_step}k+1 up to {grid.max_frames} for {variant.name}; "
-            f"the nearest allowed {nearest}."
-        )
-    return frames

@@ -7,9 +7,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from praxino import media
+from praxino.engine.drawn import Drawn
 from praxino.errors import UserError
 from praxino.recipe import Format, Recipe
 
@@ -42,11 +41,11 @@ def sample_paths(path: Path, n: int, grid: bool) -> list[Path]:
     return [path.with_name(f"{path.stem}-{i + 1}{path.suffix}") for i in range(n)]
 
 
-def save_clips(clips: Sequence[np.ndarray], recipe: Recipe, path: Path, *, metadata: bool = True) -> list[Path]:
+def save_clips(clips: Sequence[Drawn], recipe: Recipe, path: Path, *, metadata: bool = True) -> list[Path]:
     """Write n clips: n files, or one when the recipe has `grid`.
 
     Args:
-        clips: n clips (F, H, W, 3) uint8.
+        clips: the n samples. Their sound is left out where the format has none, and of several in one file.
         recipe: how they were made; each file carries the recipe that draws its own pixels.
         path: the file, or the pattern of n files' names.
         metadata: whether to put the recipe into the files.
@@ -63,8 +62,10 @@ def save_clips(clips: Sequence[np.ndarray], recipe: Recipe, path: Path, *, metad
     return paths
 
 
-def _save(clips: Sequence[np.ndarray], recipe: Recipe, path: Path, metadata: bool) -> None:
-    media.save(clips, path, recipe.encoding, recipe.fps, recipe_text(recipe) if metadata else None)
+def _save(clips: Sequence[Drawn], recipe: Recipe, path: Path, metadata: bool) -> None:
+    text = recipe_text(recipe) if metadata else None
+    sound = clips[0].sound if len(clips) == 1 else None
+    media.save([clip.frames for clip in clips], path, recipe.encoding, recipe.fps, text, sound)
 
 
 def recipe_text(recipe: Recipe) -> str:

@@ -10,11 +10,15 @@ from pathlib import Path
 
 from praxino import media
 from praxino.engine.camera import with_camera
-from praxino.engine.conditions import place_sources, read_sources, scaled
+from praxino.engine.conditions import Source, place_sources, read_sources, scaled
 from praxino.engine.encoding import resolve_encoding
-from praxino.engine.geometry import resolve_shape
+from praxino.engine.extension import Joined, read_joined
+from praxino.engine.geometry import resolve_size, resolve_upscale
+from praxino.engine.length import Length, length_notes, resolve_length
 from praxino.engine.machine import Machine, this_machine
-from praxino.engine.tasks import CHANGES, check_steering, task_of
+from praxino.engine.pieces import check_chain
+from praxino.engine.soundtrack import resolve_sound, sound_notes
+from praxino.engine.tasks import check_steering, task_of
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.recipe import Companion, Encoding, Lora, Recipe
@@ -60,15 +64,19 @@ def resolve(
     path, variant = entry.require_path(), entry.variant
     task = task_of(request, variant)
     check_steering(request, variant)
+    joined = read_joined(request)
     sources = read_sources(request, task, variant)
-    shaping = next((source.size for source in sources if source.role not in ("reference", "motion")), None)
-    shape = resolve_shape(request, variant, shaping, keeps_size=task in CHANGES)
-    encoding = resolve_encoding(request, output, shape.num_frames)
-    _check_shape(request, encoding, shape, output)
+    if joined:
+        sources = [joined.source(variant), *sources]
+    shape, length = _measured(request, variant, sources, joined)
+    encoding = resolve_encoding(request, output, length.num_frames)
+    _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
     caption, notes = _caption(dressed, variant, path, bool(sources))
     caption, camera_notes = with_camera(caption, request.camera, variant)
     loras = tuple(_lora(text, entry) for text in request.lora)
-    sampling = _plan(_with_files(dressed, loras), caption, entry, shape, task)
+    wish = _with_files(dressed, loras)
+    sampling = _plan(wish, caption, entry, shape, task)
+    check_chain(length, sampling, lambda later: _plan(wish, caption, entry, shape, later), task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
     del decided["notes"]
@@ -83,20 +91,33 @@ def resolve(
         caption=caption,
         width=shape.width,
         height=shape.height,
-        num_frames=shape.num_frames,
+        num_frames=length.num_frames,
         fps=float(shape.fps),
         guidance=max(phase.scale for phase in sampling.guidance_phases),
         seed=seed,
         n=request.n,
         dtype=request.dtype or (machine or this_machine()).dtype(variant.dtype),
-        conditions=place_sources(sources, shape.num_frames, variant.grid.frame_step),
+        conditions=place_sources(sources, length, variant.grid.frame_step),
         loras=loras,
         encoding=encoding,
         upscale=shape.upscale,
-        sound="drawn" if "sound" in variant.steering and request.sound is not False else "none",
+        pieces=length.pieces,
+        extends=(joined.extended(variant),) if joined else (),
+        sound=resolve_sound(request, variant, task, shape.fps),
         **decided,
     )
-    return Resolution(recipe, (*notes, *camera_notes, *sampling.notes, *_shape_notes(request, shape)))
+    drawn_notes = (*_shape_notes(request, shape), *length_notes(length, shape.fps), *sound_notes(recipe))
+    return Resolution(recipe, (*notes, *camera_notes, *sampling.notes, *drawn_notes))
+
+
+def _measured(request: Request, variant: Variant, sources: list[Source], joined: Joined | None) -> tuple[Shape, Length]:
+    """What is drawn at once, and how long the clip is. A clip that is extended keeps its size and its rate."""
+    shaping = next((source.size for source in sources if source.role not in ("reference", "motion")), None)
+    keeps_size = joined is not None or any(source.role == "image" for source in sources)
+    size = resolve_size(request, variant, shaping, keeps_size=keeps_size)
+    fps = joined.fps if joined else variant.fps if request.fps is None else request.fps
+    length = resolve_length(request, variant, fps, len(joined.frames) if joined else 0)
+    return Shape(*size, length.at_once, fps, resolve_upscale(request.upscale, size, variant.grid)), length
 
 
 def _with_guider(request: Request) -> Request:
@@ -181,10 +202,6 @@ def _lora(text: str, entry: catalog.Entry) -> Lora:
 
 
 def _shape_notes(request: Request, shape: Shape) -> list[str]:
-    notes = []
-    if request.seconds is not None:
-        exact = shape.num_frames / shape.fps
-        notes.append(f"{shape.num_frames} frames at {shape.fps:g} fps: {exact:.3g} seconds")
     if request.size is not None and ":" in request.size:
-        notes.append(f"{request.size} is drawn as {shape.width}x{shape.height}")
-    return notes
+        return [f"{request.size} is drawn as {shape.width}x{shape.height}"]
+    return []

@@ -13,10 +13,14 @@ import numpy as np
 
 from praxino import media, settings
 from praxino.engine.checkpoint import RunCheckpoint
+from praxino.engine.drawn import Drawn
+from praxino.engine.finish import finished, source_of
 from praxino.engine.machine import this_machine
+from praxino.engine.pieces import pictures_of, recipe_of
 from praxino.errors import UserError
 from praxino.events import OnStep, Stage, StepEvent
-from praxino.families import Family, LoopState
+from praxino.families import DrawsSound, Family, LoopState
+from praxino.media.sound import Sound
 from praxino.recipe import Companion, Lora, Recipe
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
@@ -37,6 +41,11 @@ _Named = TypeVar("_Named", Lora, Companion)
 def run(
     recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None
 ) -> list[np.ndarray]:
+    """The frames alone of what `draw` gives: n clips, each (F, H, W, 3) uint8."""
+    return [drawn.frames for drawn in draw(recipe, on_step, checkpoint=checkpoint, device=device)]
+
+
+def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None) -> list[Drawn]:
     """Draw every sample of a recipe.
 
     Args:
@@ -46,7 +55,7 @@ def run(
         device: cpu, cuda, ...; this machine's best when not given.
 
     Returns:
-        n clips, each (F, H, W, 3) uint8.
+        n samples.
 
     Raises:
         UserError: the checkpoint's files are not those of the recipe, or a picture is gone.
@@ -62,16 +71,12 @@ def run(
         companions=tuple(_located(companion, catalog.locate) for companion in recipe.companions),
     )
     pictures = [media.load(condition.media) for condition in recipe.conditions]
+    source = source_of(recipe)
     parts = _load(recipe, entry, path, this_machine(device).device, on_step)
-    clips = []
-    for sample in range(recipe.n):
-        clip = saved.finished(sample) if saved else None
-        if clip is None:
-            clip = _Sample(recipe, entry.family, parts, sample, on_step, saved).draw(pictures)
-            if saved:
-                saved.finish(sample, clip)
-        clips.append(clip)
-    return clips
+    return [
+        finished(recipe, _Sample(recipe, entry.family, parts, sample, on_step, saved).draw(pictures), source)
+        for sample in range(recipe.n)
+    ]
 
 
 def _check_revision(recipe: Recipe, path: Path) -> None:
@@ -117,29 +122,47 @@ class _Sample:
     on_step: OnStep
     saved: RunCheckpoint | None
 
-    def draw(self, pictures: list[np.ndarray]) -> np.ndarray:
-        state = self.saved.state(self.index) if self.saved else None
+    def draw(self, pictures: list[np.ndarray]) -> list[Drawn]:
+        """Every piece."""
+        done: list[Drawn] = []
+        for piece in range(self.recipe.pieces.count):
+            drawn = self.saved.finished(self.index, piece) if self.saved else None
+            if drawn is None:
+                before = done[-1].frames if done else None
+                drawn = self._piece(piece, pictures_of(self.recipe, piece, pictures, before))
+                if self.saved:
+                    self.saved.finish(self.index, drawn, piece)
+            done.append(drawn)
+        return done
+
+    def _piece(self, piece: int, pictures: list[np.ndarray]) -> Drawn:
+        recipe, count = recipe_of(self.recipe, piece), self.recipe.pieces.count
+        state = self.saved.state(self.index, piece) if self.saved else None
         began = time.monotonic()
         resumed_from = state.step if state else 0
-        for state in self.family.denoise(self.recipe, self.parts, pictures, self.recipe.seed + self.index, state):  # noqa: B020
+        for state in self.family.denoise(recipe, self.parts, pictures, recipe.seed + self.index, state):  # noqa: B020
             done = state.step - resumed_from
             if done == 0:
-                self._tell("encode", 1, 1, time.monotonic() - began)
+                self._tell("encode", piece + 1, count, time.monotonic() - began)
                 began = time.monotonic()
                 continue
             if self.saved:
-                self.saved.save_in_time(self.index, state)
-            pace = (time.monotonic() - began) * state.step / done
-            self._tell("denoise", state.step, self.recipe.steps, pace, self._preview(state))
+                self.saved.save_in_time(self.index, state, piece)
+            step = piece * recipe.steps + state.step
+            pace = (time.monotonic() - began) * step / done
+            self._tell("denoise", step, count * recipe.steps, pace, self._preview(recipe, state))
         if state is None:
             raise RuntimeError(f"{self.family.name} yielded no state")
         began = time.monotonic()
-        frames = self.family.decode(self.recipe, self.parts, state)
-        self._tell("decode", 1, 1, time.monotonic() - began)
-        return frames
+        frames = self.family.decode(recipe, self.parts, state)
+        sound = None
+        if recipe.sound == "drawn" and isinstance(self.family, DrawsSound):
+            sound = Sound(*self.family.sound(recipe, self.parts, state))
+        self._tell("decode", piece + 1, count, time.monotonic() - began)
+        return Drawn(frames, sound)
 
-    def _preview(self, state: LoopState) -> Callable[[], np.ndarray]:
-        return lambda: self.family.preview(self.recipe, self.parts, state)
+    def _preview(self, recipe: Recipe, state: LoopState) -> Callable[[], np.ndarray]:
+        return lambda: self.family.preview(recipe, self.parts, state)
 
     def _tell(
         self, stage: Stage, step: int, num_steps: int, seconds: float, preview: Callable[[], np.ndarray] | None = None

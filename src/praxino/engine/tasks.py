@@ -37,9 +37,9 @@ def task_of(request: Request, variant: Variant) -> str:
     for name in ("mask", "expand"):
         if getattr(request, name) and not request.image:
             raise UserError(f"--{name} is about a picture: add --image FILE.")
-    task = next((task for task in _wanted(request) if task in variant.tasks), None)
+    task = next((task for task in _wanted(request, variant) if task in variant.tasks), None)
     if task is None:
-        wanted = next(_wanted(request))
+        wanted = next(_wanted(request, variant))
         raise UserError(
             f"{variant.name} does not do {wanted}; it does {', '.join(variant.tasks)}."
             + (_MASK_HINT if {*variant.tasks} == {"inpainting", "outpainting"} else "")
@@ -48,12 +48,14 @@ def task_of(request: Request, variant: Variant) -> str:
     return task
 
 
-def _wanted(request: Request) -> Iterator[str]:
+def _wanted(request: Request, variant: Variant) -> Iterator[str]:
     """What could be meant, the likeliest first."""
     if request.expand:
         yield "outpainting"
     elif request.mask:
         yield "inpainting"
+    elif request.video and request.join and "extend" not in variant.steering:
+        yield "image-to-video"
     elif request.video:
         yield "video-to-video"
     elif request.first or request.last or request.keyframes:
@@ -88,7 +90,12 @@ def check_steering(request: Request, variant: Variant) -> None:
         _check(request.guider, f"--guider {request.guider}", variant)
     if request.extend and not request.video:
         raise UserError("--extend needs the clip to extend: --video FILE")
-    if request.extend:
+    if request.join and not request.extend:
+        raise UserError("--join is about a clip that is extended: add --extend forward, or backward.")
+    if request.join and "extend" not in variant.steering:
+        if request.extend == "backward":
+            _check("last-frame", "--extend backward", variant)
+    elif request.extend:
         _check("extend", "--extend", variant)
     if request.camera and variant.grid.max_frames == 1:
         raise UserError(f"--camera moves, and {variant.name} draws pictures; leave it out.")

@@ -7,13 +7,14 @@ inside the functions that need them. Knows nothing of requests' files, of the en
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from praxino.recipe import Companion, GuidancePhase, Recipe
 from praxino.request import Request
@@ -38,6 +39,28 @@ class Grid:
     """When given, only these (width, height) are drawn."""
     buckets: tuple[tuple[int, int], ...] = ()
     """When given, a picture that is changed is drawn in the one of nearest width / height."""
+
+    fit: Literal["nearest", "floor", "cover"] = "nearest"
+    """How an aspect becomes a size of about the variant's own area. nearest: of the sizes around, the likest; floor:
+    both sides rounded down; cover: one side rounded down, the other all that the area then leaves, rounded down."""
+
+    def fitted(self, across: float, down: float, area: int) -> tuple[int, int]:
+        """The size of an aspect and at most an area, by `fit` "floor" or "cover" as Wan's authors do it.
+
+        Wan-Video/Wan2.2 at 42bf4cf, wan/image2video.py (generate) and wan/utils/utils.py (best_output_size).
+        """
+        if self.fit == "floor":
+            aspect = down / across
+            return self._down(math.sqrt(area / aspect)), self._down(math.sqrt(area * aspect))
+        ratio = across / down
+        width = self._down(math.sqrt(area * ratio))
+        height = self._down(area / math.sqrt(area * ratio))
+        sizes = (self._down(area / height), height), (width, self._down(area / width))
+        return min(sizes, key=lambda size: max(ratio / (size[0] / size[1]), size[0] / size[1] / ratio))
+
+    def _down(self, side: float) -> int:
+        most = self.max_side // self.size_multiple * self.size_multiple
+        return max(self.size_multiple, min(most, int(side // self.size_multiple) * self.size_multiple))
 
     def bucket(self, width: int, height: int) -> tuple[int, int]:
         """The bucket of a picture's size; the smaller of two that are equally near."""
@@ -204,6 +227,18 @@ class Family(Protocol):
         """Write the same pipeline with tiny random weights and a tokenizer made on the spot.
 
         `like` names a published variant, where one miniature cannot do what all of them do.
+        """
+        ...
+
+
+@runtime_checkable
+class DrawsSound(Protocol):
+    """A family that draws sound: it also has this method, and variants whose `steering` has "sound"."""
+
+    def sound(self, recipe: Recipe, parts: Any, state: LoopState) -> tuple[np.ndarray, int]:
+        """The sound of the final state: samples (C, N) float32 in [-1, 1], and their rate a second. See `decode`.
+
+        Called after `decode`, when `recipe.sound` is "drawn".
         """
         ...
 

@@ -10,42 +10,56 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from praxino.media.embedding import embed, load
-    from praxino.media.formats import OPAQUE, STILL, check_encoding, check_output, format_of
+    from praxino.media.audio import mixed, read_sound
+    from praxino.media.embedding import embed, file_of, load, refer
+    from praxino.media.formats import AUDIBLE, OPAQUE, STILL, check_encoding, check_output, format_of
     from praxino.media.matting import plainness
     from praxino.media.provenance import read_metadata
     from praxino.media.read import is_clip, read_clip, read_picture
+    from praxino.media.scale import resized
     from praxino.media.write import save
 
 __all__ = [
+    "AUDIBLE",
     "OPAQUE",
     "STILL",
     "check_encoding",
     "check_output",
     "embed",
+    "file_of",
     "format_of",
     "is_clip",
     "load",
+    "mixed",
     "plainness",
     "read_clip",
     "read_metadata",
     "read_picture",
+    "read_sound",
+    "refer",
+    "resized",
     "save",
 ]
 
 _HOMES = {
+    "AUDIBLE": "formats",
     "OPAQUE": "formats",
     "STILL": "formats",
     "check_encoding": "formats",
     "check_output": "formats",
     "embed": "embedding",
+    "file_of": "embedding",
     "format_of": "formats",
     "is_clip": "read",
     "load": "embedding",
+    "mixed": "audio",
     "plainness": "matting",
     "read_clip": "read",
     "read_metadata": "provenance",
     "read_picture": "read",
+    "read_sound": "audio",
+    "refer": "embedding",
+    "resized": "scale",
     "save": "write",
 }
 

@@ -42,6 +42,17 @@ def embed(frames: np.ndarray, source: str, first: int = 0) -> Media:
     return Media(f"{source}#frames={first}-{first + len(frames) - 1}", digest, "")
 
 
+def refer(frames: np.ndarray, source: str) -> Media:
+    """All frames of a file as a recipe's `Media` that holds none of them: they are read again from `source`."""
+    return Media(f"{source}#frames=0-{len(frames) - 1}", _digest(frames), "")
+
+
+def file_of(media: Media) -> Path:
+    """The file that a recipe's `Media` was read from."""
+    part = _PART.fullmatch(media.source)
+    return Path(part[1] if part else media.source)
+
+
 def load(media: Media) -> NDArray[np.uint8]:
     """The frames of a recipe's `Media`, (F, H, W, 3) uint8 RGB: the very pixels that were embedded.
 

@@ -26,6 +26,8 @@ STILL: dict[Format, str] = {"jpeg": "a JPEG", "svg": "an SVG"}
 """Formats that hold one picture, and what they are called."""
 OPAQUE: tuple[Format, ...] = ("jpeg", "mp4", "webm")
 """Formats in which nothing is see-through."""
+AUDIBLE: tuple[Format, ...] = ("mp4", "webm")
+"""Formats that have sound."""
 _MAX_NAME_BYTES = 255
 
 

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from praxino.errors import UserError
 from praxino.media import blocks
+from praxino.media.audio import Track
 from praxino.media.files import head_of
 from praxino.media.picture import MAX_PIXELS
 from praxino.media.provenance import KEY
 from praxino.media.read import check_length
+from praxino.media.sound import Sound
 from praxino.media.timing import exact_fps
 from praxino.recipe import Codec, Encoding
 
@@ -37,8 +39,10 @@ _HD_HEIGHT = 720
 """A video that does not say so has HD's colours from this height on, and standard TV's below."""
 
 
-def write_video(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None) -> None:
-    """Write a clip as a video without sound.
+def write_video(
+    frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None, sound: Sound | None = None
+) -> None:
+    """Write a clip as a video.
 
     Colours are BT.709 and 4:2:0, which every player shows. H.264 cannot halve the colours of an odd width or height:
     such a clip keeps its full colours (4:4:4), so that no pixel is cut off or invented; some hardware players and
@@ -51,6 +55,7 @@ def write_video(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, 
             46 - quality / 3 (H.264, 13 to 46) or 63 - quality / 2 (AV1, VP9, 13 to 62).
         fps: frames per second.
         metadata: text to keep in the tag `praxino`.
+        sound: what is heard with it: AAC in MP4, Opus in WebM.
     """
     import av
 
@@ -71,9 +76,14 @@ def write_video(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, 
         context.thread_count = THREADS
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
-        for frame in frames:
+        track = Track(container, encoding.format, sound) if sound is not None else None
+        for number, frame in enumerate(frames, 1):
             container.mux(stream.encode(_yuv(frame, stream.pix_fmt)))
+            if track is not None:
+                track.write_until(number / fps)
         container.mux(stream.encode(None))
+        if track is not None:
+            track.end()
 
 
 def _options(codec: Codec, quality: int) -> dict[str, str]:

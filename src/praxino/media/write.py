@@ -10,14 +10,22 @@ from pathlib import Path
 
 import numpy as np
 
-from praxino.media.formats import check_output
+from praxino.media.formats import AUDIBLE, check_output
 from praxino.media.frames import write_frames
 from praxino.media.provenance import encodable
 from praxino.media.sheet import contact_sheet, tile
+from praxino.media.sound import Sound
 from praxino.recipe import Encoding, Matting
 
 
-def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps: float, metadata: str | None) -> Path:
+def save(
+    clips: Sequence[np.ndarray],
+    path: str | Path,
+    encoding: Encoding,
+    fps: float,
+    metadata: str | None,
+    sound: Sound | None = None,
+) -> Path:
     """Write a clip, or several in one grid, to a file; the same input gives the same bytes.
 
     Whatever goes wrong on the way, neither a half-written file nor a temporary one is left, and a file that was there
@@ -29,6 +37,7 @@ def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps:
         encoding: how.
         fps: frames per second.
         metadata: the recipe's JSON text, to keep in the file; None leaves no trace.
+        sound: what is heard with it; left out where the format has no sound (all but `AUDIBLE`).
 
     Returns:
         The path written.
@@ -46,7 +55,7 @@ def save(clips: Sequence[np.ndarray], path: str | Path, encoding: Encoding, fps:
     text = None if metadata is None else encodable(metadata)
     temporary = path.parent / f".praxino-{secrets.token_hex(8)}.tmp"
     try:
-        _write(frames, temporary, encoding, fps, text)
+        _write(frames, temporary, encoding, fps, text, sound)
         _rename(temporary, path)
     except BaseException:
         _remove(temporary)
@@ -62,15 +71,17 @@ def _cut_out(clip: np.ndarray, matting: Matting) -> np.ndarray:
     return cut_out(clip)
 
 
-def _write(frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None) -> None:
+def _write(
+    frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None, sound: Sound | None
+) -> None:
     if encoding.format == "frames":
         path.mkdir()
         write_frames(frames, path, metadata)
         return
-    if encoding.format in ("mp4", "webm"):
+    if encoding.format in AUDIBLE:
         from praxino.media.video import write_video
 
-        write_video(frames, path, encoding, fps, metadata)
+        write_video(frames, path, encoding, fps, metadata, sound)
     else:
         path.write_bytes(_picture_bytes(frames, encoding, fps, metadata))
     with path.open("rb+") as file:

@@ -12,7 +12,7 @@ import pytest
 
 from praxino.engine.output import default_path, save_clips
 from praxino.engine.resolve import resolve
-from praxino.engine.run import run
+from praxino.engine.run import draw
 from praxino.families import families
 from praxino.jobs.job import JobState, Submission
 from praxino.jobs.store import Store
@@ -150,6 +150,6 @@ def check_bytes(store, job, recipe, tmp_path):
     folder = tmp_path / f"straight-{recipe.seed}"
     folder.mkdir()
     (straight,) = save_clips(
-        run(recipe, lambda event: None), recipe, default_path(recipe.prompt, recipe.encoding.format, folder)
+        draw(recipe, lambda event: None), recipe, default_path(recipe.prompt, recipe.encoding.format, folder)
     )
     assert (tmp_path / "shared" / "results" / file.name).read_bytes() == straight.read_bytes()

@@ -8,6 +8,7 @@ import pytest
 from praxino.cli.drawing import closing_line, draw
 from praxino.cli.options import Running
 from praxino.engine import output, run
+from praxino.engine.drawn import Drawn
 from praxino.errors import Cancelled, ModelError
 from praxino.events import StepEvent
 
@@ -19,16 +20,16 @@ FRAMES = np.zeros((9, 64, 64, 3), np.uint8)
 def engine(monkeypatch):
     """Stands for the engine: takes two steps and writes one byte a file."""
 
-    def fake_run(recipe, on_step, *, checkpoint, device):
+    def fake_draw(recipe, on_step, *, checkpoint, device):
         for step in (1, 2):
             on_step(StepEvent("denoise", step, 2, 0.5 * step))
-        return [FRAMES] * recipe.n
+        return [Drawn(FRAMES)] * recipe.n
 
     def fake_save(clips, recipe, path, *, metadata):
         path.write_bytes(b"x")
         return [path]
 
-    monkeypatch.setattr(run, "run", fake_run)
+    monkeypatch.setattr(run, "draw", fake_draw)
     monkeypatch.setattr(output, "save_clips", fake_save)
     return run
 
@@ -68,7 +69,7 @@ def test_a_failure_is_an_event_too(engine, recipe, tmp_path, capsys, monkeypatch
     def fail(*args, **kwargs):
         raise ModelError("damaged")
 
-    monkeypatch.setattr(run, "run", fail)
+    monkeypatch.setattr(run, "draw", fail)
     with pytest.raises(ModelError):
         draw(recipe, tmp_path / "r.gif", dataclasses.replace(LOUD, json=True))
     assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {
@@ -89,7 +90,7 @@ def test_a_signal_stops_within_a_step_and_writes_nothing(engine, recipe, tmp_pat
             steps.append(step)
             on_step(StepEvent("denoise", step, 8, 0.1 * step))
 
-    monkeypatch.setattr(run, "run", interrupted)
+    monkeypatch.setattr(run, "draw", interrupted)
     with pytest.raises(Cancelled, match="nothing was written"):
         draw(recipe, tmp_path / "r.gif", LOUD)
     assert steps == [1, 2, 3]
@@ -100,7 +101,7 @@ def test_cancelling_with_a_checkpoint_says_how_to_go_on(engine, recipe, tmp_path
     def interrupted(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run, "run", interrupted)
+    monkeypatch.setattr(run, "draw", interrupted)
     with pytest.raises(Cancelled, match="The same command goes on from state"):
         draw(recipe, tmp_path / "r.gif", dataclasses.replace(LOUD, checkpoint="state"))
 
@@ -118,7 +119,7 @@ def test_the_closing_line_of_several_files_and_of_a_still(recipe, tmp_path):
 @pytest.mark.parametrize(("plain", "said"), [(True, ""), (False, "the ground is not of one colour")])
 def test_a_ground_that_cannot_be_taken_away_is_told(engine, recipe, tmp_path, monkeypatch, capsys, plain, said):
     frames = FRAMES if plain else np.random.default_rng(0).integers(0, 256, FRAMES.shape, dtype=np.uint8)
-    monkeypatch.setattr(engine, "run", lambda *args, **kwargs: [frames])
+    monkeypatch.setattr(engine, "draw", lambda *args, **kwargs: [Drawn(frames)])
     encoding = dataclasses.replace(recipe.encoding, matting="ground")
     draw(dataclasses.replace(recipe, encoding=encoding), tmp_path / "r.gif", LOUD)
     assert capsys.readouterr().err.startswith(said or "wrote ")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from praxino.engine.geometry import resolve_shape
+from praxino.engine.geometry import resolve_size, resolve_upscale
 from praxino.errors import UserError
 from praxino.families import Grid, Variant
 from praxino.recipe import GuidancePhase
@@ -21,7 +21,7 @@ SQUARES = variant(Grid(32, 64, 96, 4, 9, sizes=((64, 64), (96, 64))))
 
 
 def geometry(request: Request, of: Variant | None = None, picture=None):
-    return resolve_shape(request, of or variant(), picture)
+    return resolve_size(request, of or variant(), picture)
 
 
 @pytest.mark.parametrize(
@@ -44,35 +44,25 @@ def test_a_size_off_the_grid_is_refused_with_the_nearest(size, words):
 
 
 def test_only_listed_sizes_are_drawn():
-    assert geometry(Request(size="96x64"), SQUARES).width == 96
+    assert geometry(Request(size="96x64"), SQUARES) == (96, 64)
     with pytest.raises(UserError, match=r"does not draw 128x64; .* are 96x64 and 64x64"):
         geometry(Request(size="128x64"), SQUARES)
 
 
-@pytest.mark.parametrize(("frames", "nearest"), [(10, "9 and 17"), (300, "is 257"), (2, "1 and 9"), (258, "is 257")])
-def test_frames_off_the_grid_are_refused_with_the_nearest(frames, nearest):
-    with pytest.raises(UserError, match=nearest):
-        geometry(Request(frames=frames))
-
-
-def test_friendly_forms():
-    assert geometry(Request(seconds=5)).num_frames == 121
-    wide = geometry(Request(size="16:9"))
-    assert abs(wide.width / wide.height - 16 / 9) < 0.1
-    with pytest.raises(UserError, match="at most 257"):
-        geometry(Request(seconds=60))
+def test_an_aspect_is_drawn_as_near_as_can_be():
+    width, height = geometry(Request(size="16:9"))
+    assert abs(width / height - 16 / 9) < 0.1
 
 
 def test_a_pictures_aspect_is_kept():
-    tall = geometry(Request(), picture=(300, 600))
-    assert abs(tall.width / tall.height - 0.5) < 0.06
+    width, height = geometry(Request(), picture=(300, 600))
+    assert abs(width / height - 0.5) < 0.06
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
 def test_a_size_is_exactly_kept_or_refused_with_allowed_ones(width, height):
     try:
-        kept = geometry(Request(size=f"{width}x{height}"))
-        assert (kept.width, kept.height) == (width, height)
+        assert geometry(Request(size=f"{width}x{height}")) == (width, height)
     except UserError as refused:
         for side in map(int, re.findall(r"\d+", str(refused).rpartition("nearest allowed")[2])):
             assert side % 32 == 0
@@ -82,24 +72,16 @@ def test_a_size_is_exactly_kept_or_refused_with_allowed_ones(width, height):
 @given(st.floats(1 / 8, 8))
 def test_any_aspect_lands_on_the_grid(aspect):
     drawn = geometry(Request(size=f"{aspect * 100:.3f}:100"))
-    assert drawn.width % 32 == drawn.height % 32 == 0
-    assert min(drawn.width, drawn.height) >= 64
-    assert max(drawn.width, drawn.height) <= 1280
-
-
-@given(st.floats(0.01, 10), st.floats(1, 25))
-def test_seconds_round_to_the_nearest_legal_length(seconds, fps):
-    drawn = geometry(Request(seconds=seconds, fps=fps))
-    assert drawn.num_frames % 8 == 1
-    assert abs(drawn.num_frames - seconds * fps) <= 4 + 1
+    assert drawn[0] % 32 == drawn[1] % 32 == 0
+    assert min(drawn) >= 64 and max(drawn) <= 1280
 
 
 @pytest.mark.parametrize(("picture", "kept"), [((96, 320), True), ((97, 320), False), ((96, 1024), False)])
 def test_a_picture_that_is_changed_keeps_a_legal_size(picture, kept):
     still = variant(Grid(size_multiple=16, min_side=64, max_side=512, frame_step=1, max_frames=1))
-    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
-    assert ((shape.width, shape.height) == picture) is kept
-    assert resolve_shape(Request(frames=1, size="64x64"), still, picture, keeps_size=True).width == 64
+    drawn = resolve_size(Request(), still, picture, keeps_size=True)
+    assert (drawn == picture) is kept
+    assert resolve_size(Request(size="64x64"), still, picture, keeps_size=True) == (64, 64)
 
 
 @pytest.mark.parametrize(
@@ -108,8 +90,8 @@ def test_a_picture_that_is_changed_keeps_a_legal_size(picture, kept):
 )
 def test_a_picture_that_is_changed_is_rounded_to_the_grid(picture, size):
     still = variant(Grid(size_multiple=16, min_side=64, max_side=512, frame_step=1, max_frames=1))
-    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
-    assert (shape.width, shape.height) == size
+    drawn = resolve_size(Request(), still, picture, keeps_size=True)
+    assert drawn == size
 
 
 @pytest.mark.parametrize(
@@ -119,6 +101,20 @@ def test_a_picture_that_is_changed_is_rounded_to_the_grid(picture, size):
 def test_a_picture_that_is_changed_takes_the_bucket_of_its_aspect(picture, bucket):
     buckets = ((96, 128), (96, 96), (128, 96))
     still = variant(Grid(16, 64, 512, frame_step=1, max_frames=1, buckets=buckets))
-    shape = resolve_shape(Request(frames=1), still, picture, keeps_size=True)
-    assert (shape.width, shape.height) == bucket
-    assert resolve_shape(Request(frames=1, size="64x64"), still, picture, keeps_size=True).width == 64
+    drawn = resolve_size(Request(), still, picture, keeps_size=True)
+    assert drawn == bucket
+    assert resolve_size(Request(size="64x64"), still, picture, keeps_size=True) == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("2x", (1408, 960)), ("1.5X", (1056, 704)), ("2k", (2048, 1408)), ("1000x800", (1000, 800)), (None, ())],
+)
+def test_what_a_second_stage_brings_a_clip_to(text, size):
+    assert resolve_upscale(text, (704, 480), GRID) == size
+
+
+@pytest.mark.parametrize("text", ["1x", "banana", "700x900", "704x480", "0x", "-2x", "4k"])
+def test_a_second_stage_only_enlarges(text):
+    with pytest.raises(UserError, match="--upscale"):
+        resolve_upscale(text, (704, 480), GRID)

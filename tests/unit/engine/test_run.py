@@ -8,6 +8,7 @@ from praxino.engine.checkpoint import clear, resolve_or_resume
 from praxino.engine.machine import Machine
 from praxino.engine.output import default_path, read_recipe, sample_paths, save_clips
 from praxino.engine.resolve import resolve
+from praxino.engine.run import draw as draw_samples
 from praxino.engine.run import run
 from praxino.errors import Cancelled, UserError
 from praxino.request import Request
@@ -99,7 +100,7 @@ def test_a_checkpoint_that_cannot_be_written(toy, tmp_path):
 
 def test_files_carry_their_own_samples_recipe(toy, tmp_path):
     recipe = resolution(toy, seed=5, n=2, format="png").recipe
-    clips = run(recipe, lambda event: None)
+    clips = draw_samples(recipe, lambda event: None)
     paths = save_clips(clips, recipe, tmp_path / "dog.png")
     assert [path.name for path in paths] == ["dog-1.png", "dog-2.png"]
     assert read_recipe(paths[1]) == recipe.single(1)

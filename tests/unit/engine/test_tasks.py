@@ -5,9 +5,11 @@ import pytest
 from PIL import Image
 
 from praxino.engine.conditions import place_sources, read_sources, scaled
+from praxino.engine.length import Length
 from praxino.engine.tasks import check_steering, task_of
 from praxino.errors import UserError
 from praxino.families import Grid
+from praxino.recipe import Pieces
 from praxino.request import Request
 
 IMAGES = ("text-to-image", "image-to-image", "inpainting", "outpainting")
@@ -72,6 +74,21 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         ({"control": ("canny=a.png",), "controlnet": ("x", "y")}, "2 times and --control 1 times"),
         ({"spatial_base": "x"}, "cannot be steered by spatial-base"),
         ({"extend": "forward"}, "--extend needs the clip"),
+        ({"extend": "forward", "video": "a.mp4"}, "cannot be steered by extend. Families that can: "),
+        ({"join": True, "video": "a.mp4"}, "add --extend"),
+        ({"join": True, "video": "a.mp4", "extend": "backward"}, "cannot be steered by last-frame"),
+        ({"last": "a.png"}, "--last: drawing cannot be steered by last-frame. Families that can: "),
+        ({"keyframes": ("a.png@3",)}, "--keyframe: drawing cannot be steered by keyframes. Families that can: "),
+        ({"stg": 1.0}, "cannot be steered by stg. Families that can: "),
+        ({"cfg_star": True}, "cannot be steered by cfg-zero-star. Families that can: "),
+        ({"guider": "cfg-zero-star"}, "--guider cfg-zero-star: drawing cannot be steered by cfg-zero-star"),
+        ({"guider": "apg"}, "--guider apg: drawing cannot be steered by apg"),
+        ({"motion": "dynamic"}, "--motion: drawing cannot be steered by motion."),
+        ({"motion_strength": 0.0}, "--motion-strength: drawing cannot be steered by motion-strength"),
+        ({"motion_template": "a.mp4"}, "--motion-template: drawing cannot be steered by motion-template"),
+        ({"sound": True}, "--sound: drawing cannot be steered by sound"),
+        ({"upscale": "2x"}, "--upscale: drawing cannot be steered by upscale"),
+        ({"camera": ("pan-left",)}, "drawing draws pictures"),
     ],
 )
 def test_steering_that_the_model_lacks_is_refused(drawing, wish, message):
@@ -82,6 +99,11 @@ def test_steering_that_the_model_lacks_is_refused(drawing, wish, message):
 
 def test_steering_that_the_model_knows_passes(drawing):
     check_steering(Request(prompt="a", control=("canny-map=a.png:0.5",), reference=("b.png",)), drawing)
+
+
+@pytest.mark.parametrize("wish", [{"guider": "cfg"}, {"cfg_star": False}, {"stg": 0.0}, {"sound": False}])
+def test_what_is_off_is_no_steering(drawing, wish):
+    check_steering(Request(prompt="a", **wish), drawing)
 
 
 def test_a_picture_grows_by_margins_that_are_drawn_anew(drawing, photo):
@@ -115,7 +137,7 @@ def test_every_given_picture_becomes_a_condition_with_its_role(drawing, photo):
         prompt="", image=photo, strength=0.4, reference=(f"{photo}:0.5",),
         control=(f"canny={photo}", f"canny-map={photo}:1.5"),
     )  # fmt: skip
-    conditions = place_sources(read_sources(request, "image-to-image", drawing), 1, 1)
+    conditions = place_sources(read_sources(request, "image-to-image", drawing), Length(1, Pieces()), 1)
     assert [(c.role, c.strength) for c in conditions] == [
         ("image", 0.4), ("annotate:canny", 1.0), ("control:canny", 1.5), ("reference", 0.5)
     ]  # fmt: skip
