@@ -1,0 +1,78 @@
+"""EasyAnimate 5.1 by Alibaba PAI. Importing this costs no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import UserError
+from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.words import check_read_whole
+from praxino.families.easyanimate.variants import CONTROL, INPAINT, PUBLISHED, variant_of
+from praxino.picture_names import scaled_name
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    from praxino.families._stock.load import Parts
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.easyanimate.miniature import write
+
+    write(folder, like or "easyanimate-5.1")
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """Clips are tensors to it; a negative prompt is not left out, even when it is empty."""
+    from praxino.families.easyanimate.clips import changed, followed, shown
+
+    check_read_whole(given, lambda text: _spoken(given, text))
+    named = standard(given)
+    arguments = {name: value for name, value in named.items() if name not in ("image", "last_image", "video")}
+    if given.guided:
+        arguments["negative_prompt"] = given.recipe.negative_prompt
+    if given.takes("mask_video"):
+        return arguments | (changed(named["video"]) if "video" in named else shown(named, given.recipe.num_frames))
+    return arguments | (followed(given, named.get("image")) if given.takes("control_video") else {})
+
+
+def _spoken(given: Given, text: str) -> str:
+    """A text as its reader, a language model, is told it."""
+    message = {"role": "user", "content": [{"type": "text", "text": text}]}
+    return given.pipeline.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
+
+
+class _EasyAnimate(StockFamily):
+    """One map at a time, whose weight is fixed."""
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample."""
+        if len(request.control) > 1:
+            raise UserError(f"--control is given {len(request.control)} times; {variant.name} follows one map.")
+        for text in request.control:
+            if scaled_name(text)[2]:
+                raise UserError(f"--control {text[:200]}: {variant.name} cannot weigh a map; leave out the number.")
+        return super().plan(request, variant, shape, task)
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks. The VAE is told what it is asked for: that it reads the first frame by itself."""
+        parts = super().load(path, variant, dtype, device)
+        if "cache_mag_vae" not in parts.base.vae.config:
+            parts.base.vae.register_to_config(cache_mag_vae=True)
+        return parts
+
+
+FAMILY: Family = _EasyAnimate(
+    name="easyanimate",
+    title="EasyAnimate",
+    variants=PUBLISHED,
+    pipelines={"text-to-video": "EasyAnimatePipeline"},
+    classes=("EasyAnimatePipeline", INPAINT, CONTROL),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=_arguments,
+    schedulers=FLOW,
+    rescaling=("text-to-video", "image-to-video", "video-to-video"),
+    follows_maps=True,
+)
