@@ -23,9 +23,9 @@ TRANSFORMER: dict[str, Any] = {
     "caption_channels": CHANNELS,
 }
 VAE: dict[str, Any] = {
-    "block_out_channels": (8, 8, 8, 8),
+    "block_out_channels": (4, 4, 4, 4),
     "layers_per_block": 1,
-    "norm_num_groups": 4,
+    "norm_num_groups": 2,
     "sample_size": SIDE_PX,
 }
 SCHEDULER: dict[str, Any] = {"beta_start": 0.0001, "beta_end": 0.02, "timestep_spacing": "leading"}
