@@ -14,6 +14,7 @@ from praxino.errors import UserError
 COMMANDS = (
     "generate",
     "edit",
+    "extend",
     "replay",
     "show",
     "history",
@@ -40,6 +41,7 @@ HELP = """Words and pictures become GIFs and videos, on this computer.
   praxino "a cat face spinning" --seed 7 -n 4 --grid -o cats.webp
   praxino "bouncing" --image logo.png -o logo.gif
   praxino edit last "jumping up and down"
+  praxino extend rocket.mp4 --seconds 3
   praxino replay cats.webp
 """
 

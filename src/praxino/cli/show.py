@@ -40,6 +40,10 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         ("model", f"{recipe.model} ({recipe.family}, {recipe.variant}, revision {recipe.revision[:12]})"),
         ("size", f"{recipe.width}x{recipe.height}"),
         ("frames", f"{recipe.num_frames}{length}"),
+        ("drawn", _pieces(recipe)),
+        *_numbered("extends", [f"{e.media.source}, {e.num_frames} frames" for e in recipe.extends]),
+        ("upscaled to", "x".join(map(str, recipe.upscale))),
+        ("sound", recipe.sound if recipe.sound != "none" else ""),
         ("seed" if recipe.n == 1 else "seeds", seeds),
         ("steps", f"{recipe.steps}, {recipe.scheduler}, {recipe.schedule}"),
         ("sigmas", " ".join(f"{sigma:.4g}" for sigma in recipe.sigmas)),
@@ -54,6 +58,15 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         ("recipe version", str(recipe.version)),
     ]
     return [(name, value) for name, value in table if value]
+
+
+def _pieces(recipe: Recipe) -> str:
+    pieces = recipe.pieces
+    if not pieces.num_frames:
+        return ""
+    if pieces.count == 1:
+        return f"{pieces.num_frames} frames"
+    return f"{pieces.count} pieces of {pieces.num_frames} frames, {pieces.overlap} in common"
 
 
 def _numbered(name: str, values: list[str]) -> list[tuple[str, str]]:
