@@ -80,7 +80,10 @@ def needed(variant: Variant) -> dict[str, Any]:
     given: dict[str, Any] = {}
     for steering in variant.needs:
         name, _, kind = steering.partition(":")
-        given[name] = (f"{kind}-map=map.png" if kind else "picture.png",)
+        if name == "last-frame":
+            given |= {"first": "picture.png", "last": "picture.png"}
+        else:
+            given[name] = (f"{kind}-map=map.png" if kind else "picture.png",)
     return given
 
 

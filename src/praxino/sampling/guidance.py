@@ -27,9 +27,9 @@ def cfg_star(v_t: Tensor, v_u: Tensor) -> Tensor:
     return _per_sample(alpha, v_u) * v_u
 
 
-def zero_init(v: Tensor, step: int, zero_steps: int = 1) -> Tensor:
-    """Nothing in place of the first predictions, which are worse than none (CFG-Zero*, arXiv 2503.18886, section 4)."""
-    return torch.zeros_like(v) if step < zero_steps else v
+ZERO_STEPS = 1
+"""Of the first steps of CFG-Zero* (arXiv 2503.18886, section 4), whose prediction is nothing at all: the network's own
+is worse than that there."""
 
 
 @dataclass(frozen=True)

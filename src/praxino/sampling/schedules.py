@@ -27,6 +27,8 @@ SHIFT_TERMINAL = 0.1
 """The last sigma of the stretched SD3 schedule."""
 MAX_SHIFT = 80.0
 """Beyond it float32 overflows."""
+UNIPC_START = float(np.float32(0.999))
+"""Where Wan's UniPC begins: its scheduler never reaches pure noise."""
 LINEAR_END_NOISE = 0.025
 """How much noise the linear half of linear-quadratic removes."""
 
@@ -58,6 +60,24 @@ def sd3(num_steps: int, num_tokens: int) -> Sigmas:
 def flux(num_steps: int, num_tokens: int) -> Sigmas:
     """Equal steps from 1 to 0, shifted towards noise for larger pictures."""
     return _plain(_shifted(_falling(num_steps + 1, 0)[:-1], FLUX_SHIFT_AT_TOKENS, num_tokens))
+
+
+def shifted(num_steps: int, shift: float, start: float = 1.0) -> Sigmas:
+    """Equal steps from `start` to 0, shifted towards noise once: shift t / (1 + (shift - 1) t), in float64.
+
+    Wan-Video/Wan2.1 at 9737cba, wan/utils/fm_solvers.py (get_sampling_sigmas) and fm_solvers_unipc.py (set_timesteps).
+    """
+    t = np.linspace(start, 0, num_steps + 1)[:-1]
+    return _plain(shift * t / (1 + (shift - 1) * t))
+
+
+def hunyuan(num_steps: int, shift: float) -> Sigmas:
+    """As `shifted` from 1, but worked out in float32 throughout.
+
+    Tencent-Hunyuan/HunyuanVideo-I2V at 1481c1d, diffusion/schedulers/scheduling_flow_match_discrete.py.
+    """
+    t = _falling(num_steps + 1, 0)[:-1]
+    return _plain(np.float32(shift) * t / (np.float32(1) + np.float32(shift - 1) * t))
 
 
 def linear_quadratic(num_steps: int) -> Sigmas:

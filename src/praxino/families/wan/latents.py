@@ -1,0 +1,44 @@
+"""Pixels to latents and back, in float32 and in one piece, as the authors run the VAE at every precision.
+
+Source: Wan-Video/Wan2.1 at 9737cba, wan/modules/vae.py (WanVAE) and wan/utils/utils.py (cache_video).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+TEMPORAL_RATIO = 4
+"""Frames of a latent frame but the first, which is one frame."""
+
+
+def num_latent_frames(num_frames: int) -> int:
+    """Latent frames of a clip of 4 k + 1 frames."""
+    return (num_frames - 1) // TEMPORAL_RATIO + 1
+
+
+def encode(vae: Any, pixels: Tensor) -> Tensor:
+    """Pixels (F, 3, H, W) in [-1, 1] as normalised latents (1, C, f, h, w): the posterior's mean."""
+    clip = pixels.transpose(0, 1)[None].to(vae.device, torch.float32)
+    mean, inverse_std = _statistics(vae)
+    return (vae.encode(clip).latent_dist.mode() - mean) * inverse_std
+
+
+def decode(vae: Any, latents: Tensor) -> np.ndarray:
+    """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8, cut down to whole bytes as the authors do."""
+    mean, inverse_std = _statistics(vae)
+    pixels = vae.decode(latents.to(vae.device, torch.float32) / inverse_std + mean, return_dict=False)[0]
+    frames = (pixels[0].clamp(-1, 1) + 1) / 2 * 255
+    return frames.permute(1, 2, 3, 0).byte().cpu().numpy()
+
+
+def _statistics(vae: Any) -> tuple[Tensor, Tensor]:
+    """The latents' mean and the inverse of their deviation, (1, C, 1, 1, 1)."""
+    mean, std = (
+        torch.tensor(values, device=vae.device)[None, :, None, None, None]
+        for values in (vae.config.latents_mean, vae.config.latents_std)
+    )
+    return mean, 1.0 / std
