@@ -90,12 +90,12 @@ def generate_many(
     prompt: str = "", *, on_step: OnStep | None = None, device: str | None = None, **fields: Any
 ) -> list[Clip]:
     """Draw `n` clips, from seed, seed + 1, ...; arguments as for `generate`."""
+    from praxino.engine.fitting import draw_as_fits
     from praxino.engine.resolve import resolve
-    from praxino.engine.run import draw
 
     resolution = resolve(_request(prompt, fields))
-    clips = draw(resolution.recipe, on_step or _ignore, device=device)
-    recipe, notes = resolution.recipe, resolution.notes
+    recipe, clips = draw_as_fits(resolution.recipe, on_step or _ignore, device=device)
+    notes = resolution.notes
     return [Clip(clip.frames, recipe.single(i), notes, clip.sound) for i, clip in enumerate(clips)]
 
 

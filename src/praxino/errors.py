@@ -13,6 +13,10 @@ class ModelError(PraxinoError):
     """A checkpoint is missing, damaged, or not what its recipe says (exit 1, HTTP 5xx)."""
 
 
+class OutOfMemory(PraxinoError, MemoryError):
+    """The device's memory is not enough for the smallest plan that draws what the recipe says (exit 1)."""
+
+
 class JobError(PraxinoError):
     """A durable job cannot go on."""
 

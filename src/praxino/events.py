@@ -27,6 +27,9 @@ class StepEvent:
     preview: Callable[[], np.ndarray] | None = None
     """Draws a small preview frame, (h, w, 3) uint8, on demand: nothing is computed unless it is called."""
 
+    note: str = ""
+    """What people should be told: that memory ran out, and how the run goes on."""
+
     @property
     def seconds_left(self) -> float:
         """The stage's remaining seconds at the pace so far."""

@@ -199,6 +199,9 @@ class Recipe:
     pieces: Pieces = Pieces()
     extends: tuple[Extended, ...] = ()
     """The clip that this one extends; empty or one."""
+    plan: str = "exact"
+    """What was done to the pixels so that the run fits into memory: exact (nothing, wherever the networks lay
+    meanwhile), tiled (decoded in tiles) or float8 (that, and the denoiser's weights stored in 8 bits)."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -250,6 +253,7 @@ class Recipe:
 
 
 _LATER = {
-    name: to_plain(Recipe.__dataclass_fields__[name].default) for name in ("upscale", "sound", "pieces", "extends")
+    name: to_plain(Recipe.__dataclass_fields__[name].default)
+    for name in ("upscale", "sound", "pieces", "extends", "plan")
 }
 """Fields that older recipes lack: at these values they decide nothing, and leave the identity as it was."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,11 @@ class Setting:
 SETTINGS = (
     Setting("PRAXINO_HOME", "", "folder of models, caches and data; the platform's own data folder when empty"),
     Setting("PRAXINO_DEVICE", "", "device to run on, such as cpu, cuda, cuda:1 or mps; the best one found when empty"),
+    Setting(
+        "PRAXINO_MEMORY_BUDGET",
+        "",
+        "memory that loaded models may take between runs, as in 12GB; half of the device's when empty",
+    ),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
     Setting("PRAXINO_HISTORY", "on", "off: files that are written are not noted in the history"),
     Setting(
@@ -71,6 +77,21 @@ def checkpoint_seconds() -> float:
     if not 0 <= seconds < 1e6:
         raise UserError(f"PRAXINO_CHECKPOINT_SECONDS is {text!r}; it must be a number of seconds, 0 or more.")
     return seconds
+
+
+def memory_budget_bytes() -> int | None:
+    """Bytes that loaded models may take between runs; None where a share of the device's memory decides.
+
+    Raises:
+        UserError: PRAXINO_MEMORY_BUDGET is not an amount of memory.
+    """
+    text = value("PRAXINO_MEMORY_BUDGET")
+    if not text:
+        return None
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ?([kMGT]B)", text)
+    if match is None:
+        raise UserError(f"PRAXINO_MEMORY_BUDGET is {text[:60]!r}; write an amount of memory, as in 500MB, 12GB or 0MB.")
+    return int(float(match[1]) * 1000 ** ("kMGT".index(match[2][0]) + 1))
 
 
 def history_is_kept() -> bool:

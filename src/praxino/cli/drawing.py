@@ -23,12 +23,20 @@ from praxino.recipe import Recipe
 if TYPE_CHECKING:
     import numpy as np
 
+    from praxino.engine.drawn import Drawn
+
 _PLAIN = 0.6
 """Share of the border that is of one colour where the ground is plain and a thing may touch the border."""
 
 
 def draw(
-    recipe: Recipe, path: Path, running: Running, notes: tuple[str, ...] = (), parent: int | None = None
+    recipe: Recipe,
+    path: Path,
+    running: Running,
+    notes: tuple[str, ...] = (),
+    parent: int | None = None,
+    *,
+    faithful: bool = False,
 ) -> list[Path]:
     """Run `recipe`, write its file or files at `path`, and say so.
 
@@ -38,6 +46,7 @@ def draw(
         running: how this run goes.
         notes: what to tell before it begins.
         parent: the id, in the history, of what is edited.
+        faithful: draw the recipe's own pixels or none, however little memory there is.
 
     Raises:
         Cancelled: somebody pressed Ctrl-C; no file was left half written.
@@ -47,7 +56,7 @@ def draw(
     report.resolved(recipe, notes)
     began = time.monotonic()
     try:
-        written = _run(recipe, path, running, report)
+        recipe, written = _run(recipe, path, running, report, faithful)
     except PraxinoError as problem:
         report.failed(problem)
         raise
@@ -71,15 +80,15 @@ def note_down(recipe: Recipe, written: list[Path], parent: int | None, report: R
         return []
 
 
-def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[Path]:
+def _run(recipe: Recipe, path: Path, running: Running, report: Report, faithful: bool) -> tuple[Recipe, list[Path]]:
+    """The recipe as it was drawn, and the files."""
     with interruptible() as interrupt, report.watching(interrupt) as on_step:
         saving = False
         try:
             from praxino.engine.checkpoint import clear
             from praxino.engine.output import save_clips
-            from praxino.engine.run import draw as draw_samples
 
-            clips = draw_samples(recipe, on_step, checkpoint=running.checkpoint, device=running.device)
+            recipe, clips = _drawn(recipe, on_step, running, faithful)
             interrupt.check()
             _check_ground([clip.frames for clip in clips], recipe, report)
             interrupt.stepping, saving = False, True
@@ -87,9 +96,21 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report) -> list[P
             interrupt.stepping = True
             if running.checkpoint is not None:
                 clear(running.checkpoint)
-            return written
+            return recipe, written
         except (Cancelled, KeyboardInterrupt):
             raise Cancelled(_cancelled_message(recipe, running, saving)) from None
+
+
+def _drawn(
+    recipe: Recipe, on_step: Callable[[StepEvent], None], running: Running, faithful: bool
+) -> tuple[Recipe, list[Drawn]]:
+    from praxino.engine.fitting import draw_as_fits
+    from praxino.engine.run import draw
+
+    given: dict[str, Any] = {"checkpoint": running.checkpoint, "device": running.device}
+    if faithful:
+        return recipe, draw(recipe, on_step, **given)
+    return draw_as_fits(recipe, on_step, **given)
 
 
 def _check_ground(clips: list[np.ndarray], recipe: Recipe, report: Report) -> None:
@@ -151,7 +172,11 @@ class Report:
         return _Watching(self, interrupt)
 
     def step(self, event: StepEvent) -> None:
-        """A step has ended."""
+        """A step has ended, or there is something to say."""
+        if event.note:
+            self.close()
+            self.warned(event.note)
+            return
         left = round(event.seconds_left, 3)
         named = ("stage", "step", "num_steps", "sample", "num_samples")
         self._event("step", **{k: getattr(event, k) for k in named}, seconds=round(event.seconds, 3), seconds_left=left)

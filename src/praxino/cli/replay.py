@@ -42,7 +42,7 @@ def command(running: Running, file: str, output: str | None) -> None:
 
     from praxino.cli.drawing import draw
 
-    written = draw(again, path, running)
+    written = draw(again, path, running, faithful=True)
     if again == recipe and running.metadata and not running.quiet and not running.json:
         same = len(written) == 1 and identical(original, written[0])
         click.echo(f"{'every byte is' if same else 'the bytes are not'} as in {original}", err=True)

@@ -5,6 +5,7 @@ The command itself supervises and never imports torch; it starts itself once mor
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import signal
@@ -23,12 +24,16 @@ from praxino.cli.options import Scalar
 from praxino.errors import UserError
 
 if TYPE_CHECKING:
+    from praxino.engine.drawn import Drawn
     from praxino.events import OnStep, StepEvent
     from praxino.jobs.files import ResultFolder
     from praxino.jobs.store import Store
     from praxino.jobs.supervisor import Supervisor
     from praxino.jobs.vitals import Vitals
     from praxino.jobs.worker import Task, Worker
+    from praxino.recipe import Recipe
+
+logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 20.0
 HANG_SECONDS = 1800.0
@@ -174,7 +179,7 @@ def _work(device: str, incarnation: str, hang_seconds: float) -> None:
         if not lives():
             worker.hand_back()
 
-    executor = LocalExecutor(device, Vitals(folder.root, incarnation, lambda: device_bytes(device)))
+    executor = LocalExecutor(device, Vitals(folder.root, incarnation, lambda: device_bytes(device)), folder.root)
     worker: Worker = Worker(store, folder, executor, info, beat=beat, hang_seconds=hang_seconds)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _on_signals((HAND_BACK_SIGNAL,), worker.hand_back, worker.hand_back)
@@ -194,54 +199,67 @@ def _on_signals(numbers: Collection[int], first: Callable[[], None], again: Call
 
 
 class LocalExecutor:
-    """Runs jobs with this machine's engine, which keeps the last model in memory; shows how it goes."""
+    """Runs jobs with this machine's engine, which keeps models in memory; shows how it goes.
 
-    def __init__(self, device: str, vitals: Vitals) -> None:
+    Args:
+        device: cpu, cuda:1, ...
+        vitals: where it tells how it goes.
+        root: the shared folder, in which a job's recipe names what it does not hold.
+    """
+
+    def __init__(self, device: str, vitals: Vitals, root: Path) -> None:
         self._device = device
         self._vitals = vitals
-        self._loaded: tuple[str, ...] = ()
+        self._root = root
 
     def loaded(self) -> Collection[str]:
-        """The model of the last run."""
-        return self._loaded
+        """The models that are kept in memory."""
+        from praxino.engine import loaded
+
+        return loaded.models()
 
     def run(self, task: Task, on_step: OnStep) -> Any:
         """Draw n samples. Errors as `praxino.jobs.worker.Executor` says."""
         from praxino.engine.preview import PreviewFile
-        from praxino.engine.run import draw
         from praxino.jobs.files import PREVIEW
+        from praxino.jobs.telling import local_sources
         from praxino.recipe import Recipe
 
-        recipe = Recipe.from_json(task.recipe)
-        preview = PreviewFile(task.state / PREVIEW)
+        recipe = Recipe.from_json(local_sources(task.recipe, self._root))
+        preview, before = PreviewFile(task.state / PREVIEW), self.loaded()
 
         def shown(event: StepEvent) -> None:
-            if event.stage == "load" and recipe.model not in loaded:
+            if event.note:
+                logger.warning("%s", event.note)
+            elif event.stage == "load" and recipe.model not in before:
                 self._vitals.loaded(recipe.model)
             self._vitals.step(event, recipe.model)
             preview.show(event)
             on_step(event)
 
-        loaded, self._loaded = self._loaded, ()
-        try:
-            clips = draw(recipe, shown, checkpoint=task.state, device=self._device)
-        except RuntimeError as problem:
-            import torch
-
-            if isinstance(problem, torch.OutOfMemoryError):
-                raise MemoryError(f"{self._device} has too little memory: {problem}") from problem
-            raise
-        self._loaded = (recipe.model,)
+        result = self._draw(recipe, task, shown)
         self._vitals.save()
-        return clips
+        return result
+
+    def _draw(self, recipe: Recipe, task: Task, on_step: OnStep) -> tuple[Recipe, list[Drawn]]:
+        """The recipe as it was drawn, and the samples. The attempt after one that ran out of memory changes pixels."""
+        from praxino.engine import fitting
+        from praxino.engine.run import draw
+
+        if task.smaller_plan:
+            less = fitting.smaller(recipe) or recipe
+            return fitting.draw_as_fits(less, on_step, checkpoint=task.state, device=self._device)
+        recipe = fitting.settled(recipe, self._device)
+        return recipe, draw(recipe, on_step, checkpoint=task.state, device=self._device)
 
     def save(self, drawn: Any, task: Task, folder: Path) -> None:
-        """Write the clips, named after the prompt, each with its recipe inside."""
+        """Write the clips, named after the prompt, each with the recipe inside that it was drawn by."""
         from praxino.engine.output import default_path, save_clips
         from praxino.recipe import Recipe
 
-        recipe = Recipe.from_json(task.recipe)
-        save_clips(drawn, recipe, default_path(recipe.prompt, recipe.encoding.format, folder, recipe.n))
+        as_drawn, clips = drawn
+        recipe = dataclasses.replace(Recipe.from_json(task.recipe), plan=as_drawn.plan)
+        save_clips(clips, recipe, default_path(recipe.prompt, recipe.encoding.format, folder, recipe.n))
 
 
 def device_bytes(device: str) -> int | None:

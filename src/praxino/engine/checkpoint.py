@@ -74,7 +74,7 @@ class RunCheckpoint:
     def __init__(self, folder: Path, recipe: Recipe, interval_seconds: float) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         begun = folder / "run.json"
-        if begun.exists() and Recipe.from_json(_read_json(begun).get("recipe")).identity() != recipe.identity():
+        if begun.exists() and not _is_of(recipe, Recipe.from_json(_read_json(begun).get("recipe"))):
             raise UserError(f"{folder} holds the state of another run; give another folder, or delete it.")
         self._folder = folder
         self._identity = recipe.identity()
@@ -158,6 +158,11 @@ def _read_json(file: Path) -> dict[str, Any]:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as problem:
         raise UserError(f"{file} cannot be read as a run's state: {problem}; delete its folder.") from problem
+
+
+def _is_of(recipe: Recipe, begun: Recipe) -> bool:
+    """Whether a run was begun for a recipe, whatever plan it has been drawn on since."""
+    return dataclasses.replace(begun, plan=recipe.plan).identity() == recipe.identity()
 
 
 def _with_seed_of(recipe: Recipe, begun: Recipe) -> Recipe:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,12 +14,15 @@ from typing import Any, TypeVar
 import numpy as np
 
 from praxino import media, settings
+from praxino.accel.plan import Estimate
+from praxino.accel.trouble import is_out_of_memory
+from praxino.engine import fitting, loaded
 from praxino.engine.checkpoint import RunCheckpoint
 from praxino.engine.drawn import Drawn
 from praxino.engine.finish import finished, source_of
 from praxino.engine.machine import this_machine
 from praxino.engine.pieces import pictures_of, recipe_of
-from praxino.errors import UserError
+from praxino.errors import OutOfMemory, UserError
 from praxino.events import OnStep, Stage, StepEvent
 from praxino.families import DrawsSound, Family, LoopState
 from praxino.media.sound import Sound
@@ -25,16 +30,6 @@ from praxino.recipe import Companion, Lora, Recipe
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
-
-@dataclass
-class _Loaded:
-    """The networks in memory; one set is kept, so that the next run of the same model starts at once."""
-
-    key: tuple[str, str, str, str]
-    parts: Any
-
-
-_loaded: _Loaded | None = None
 _Named = TypeVar("_Named", Lora, Companion)
 
 
@@ -60,10 +55,10 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
     Raises:
         UserError: the checkpoint's files are not those of the recipe, or a picture is gone.
         ModelError: the weights cannot be loaded.
+        OutOfMemory: the smallest plan that draws these pixels takes more than there is.
     """
     entry = catalog.find(recipe.model)
-    path = entry.require_path()
-    _check_revision(recipe, path)
+    _check_revision(recipe, entry.require_path())
     saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
     recipe = dataclasses.replace(
         recipe,
@@ -72,11 +67,38 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
     )
     pictures = [media.load(condition.media) for condition in recipe.conditions]
     source = source_of(recipe)
-    parts = _load(recipe, entry, path, this_machine(device).device, on_step)
-    return [
-        finished(recipe, _Sample(recipe, entry.family, parts, sample, on_step, saved).draw(pictures), source)
-        for sample in range(recipe.n)
-    ]
+
+    def attempt(plan: Estimate, name: str) -> list[Drawn]:
+        with _ready(recipe, entry, plan, name, on_step) as parts:
+            samples = (_Sample(recipe, entry.family, parts, sample, on_step, saved) for sample in range(recipe.n))
+            return [finished(recipe, sample.draw(pictures), source) for sample in samples]
+
+    return _stepping_down(recipe, this_machine(device).device, attempt, on_step)
+
+
+def _stepping_down(
+    recipe: Recipe, device: str, attempt: Callable[[Estimate, str], list[Drawn]], on_step: OnStep
+) -> list[Drawn]:
+    """Draw on the first plan that has room; where memory runs out all the same, on the next smaller one."""
+    plans, told = fitting.steps_down(recipe, device), ""
+    for plan, less in itertools.zip_longest(plans, plans[1:]):
+        try:
+            return attempt(plan, device)
+        except Exception as problem:
+            if not is_out_of_memory(problem):
+                raise
+            told = f"{device} ran out of memory on the plan {plan.plan.name} ({_said(problem)})"
+        loaded.forget()
+        if less is not None:
+            note = f"{told}; going on with {less.plan.name}"
+            on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=note))
+    raise OutOfMemory(
+        f"{told}, and no smaller one draws the same pixels.\nDraw it smaller or shorter; --fit tells more."
+    )
+
+
+def _said(problem: Exception) -> str:
+    return (str(problem).splitlines() or [type(problem).__name__])[0][:200]
 
 
 def _check_revision(recipe: Recipe, path: Path) -> None:
@@ -99,16 +121,30 @@ def _located(named: _Named, locate: Callable[[str], Path]) -> _Named:
     return dataclasses.replace(named, path=str(path))
 
 
-def _load(recipe: Recipe, entry: catalog.Entry, path: Path, device: str, on_step: OnStep) -> Any:
-    global _loaded
+@contextmanager
+def _ready(recipe: Recipe, entry: catalog.Entry, plan: Estimate, device: str, on_step: OnStep) -> Iterator[Any]:
+    """The networks, equipped, and laid out as a plan says while the block runs."""
+    from praxino.accel.placement import placed, store_in_float8
+
     began = time.monotonic()
-    key = (str(path.resolve()), recipe.revision, recipe.dtype, device)
-    if _loaded is None or _loaded.key != key:
-        _loaded = None
-        _loaded = _Loaded(key, entry.family.load(path, entry.variant, recipe.dtype, device))
-    parts = entry.family.equip(_loaded.parts, recipe)
-    on_step(StepEvent("load", 1, 1, time.monotonic() - began, num_samples=recipe.n))
-    return parts
+    path, resident = entry.require_path(), plan.plan.placement == "resident"
+    home, in_float8 = device if resident else "cpu", plan.plan.pixels == "float8"
+    key = loaded.Key(str(path.resolve()), recipe.revision, recipe.dtype, home, in_float8)
+
+    def load() -> Any:
+        loaded.make_room(device, plan.device_bytes, key)
+        parts = entry.family.load(path, entry.variant, recipe.dtype, home)
+        if in_float8:
+            store_in_float8(parts := entry.family.equip(parts, recipe))
+        return parts
+
+    parts = loaded.take(key, recipe.model, load, plan.weights_bytes if resident else plan.main_bytes)
+    parts = entry.family.equip(parts, recipe)
+    loaded.measure(key)
+    loaded.make_room(device, plan.device_bytes, key)
+    with placed(parts, plan.plan, device):
+        on_step(StepEvent("load", 1, 1, time.monotonic() - began, num_samples=recipe.n))
+        yield parts
 
 
 @dataclass

@@ -16,7 +16,7 @@ from praxino.engine.resolve import Resolution, resolve
 from praxino.errors import UserError
 from praxino.jobs.job import Accepted, Job, Submission, WorkerStatus, body_digest
 from praxino.jobs.store import Store
-from praxino.jobs.telling import without_paths
+from praxino.jobs.telling import shared_sources, without_paths
 from praxino.recipe import Recipe
 from praxino.request import Request
 from praxino.server import fetch
@@ -73,7 +73,7 @@ def submit_now(services: Services, caller: Caller, order: Order) -> Accepted:
     resolution = _resolved(wish, drawing_machine(services.store))
     submission = Submission(
         request=wish.told.to_json(),
-        recipe=resolution.recipe.to_json(),
+        recipe=shared_sources(resolution.recipe.to_json(), services.folder.root),
         model=resolution.recipe.model,
         owner=caller.owner,
         priority=order.priority,

@@ -1,0 +1,99 @@
+"""Which plan a recipe is run on here: what it needs against what the machine has. Imports no torch until it draws.
+
+`praxino.engine.run.draw` keeps to the recipe's own pixels; `draw_as_fits` goes further where nothing else is left, and
+gives the recipe as it was drawn, so that the file tells the truth. The first is for what has to be the same again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+from praxino.accel.plan import PIXELS, Estimate, Plan, choose, estimate, ladder
+from praxino.accel.weight import Stage, need_of
+from praxino.engine import loaded
+from praxino.engine.drawn import Drawn
+from praxino.engine.machine import this_machine
+from praxino.errors import OutOfMemory
+from praxino.events import OnStep, StepEvent
+from praxino.families import Shape
+from praxino.recipe import Recipe
+from praxino.weights import catalog
+
+
+def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[Estimate, ...]:
+    """The plans for a recipe on a device, from the fastest to the smallest, and what each is expected to take.
+
+    Raises:
+        UserError: the recipe's plan is not known, or the model, a LoRA or a companion is not on this machine.
+    """
+    entry = catalog.find(recipe.model)
+    width, height = recipe.size
+    shape = Shape(width, height, recipe.drawn.num_frames, recipe.fps)
+    need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe)))
+    plans = ladder(device, recipe.plan, may_change=may_change, castable=_castable(recipe))
+    return tuple(estimate(plan, need) for plan in plans)
+
+
+def chosen(found: tuple[Estimate, ...], device: str) -> Plan:
+    """The plan that a run begins with."""
+    return choose(found, loaded.memory(device))
+
+
+def steps_down(recipe: Recipe, device: str) -> tuple[Estimate, ...]:
+    """The plan that a run begins with and those that are smaller; all of them draw the recipe's pixels."""
+    found = estimates(recipe, device, may_change=False)
+    begin = chosen(found, device)
+    return found[[one.plan for one in found].index(begin) :]
+
+
+def settled(recipe: Recipe, device: str | None = None) -> Recipe:
+    """The recipe with the pixels that it can be drawn with here: its own, unless not even the weights have room."""
+    name = this_machine(device).device
+    return dataclasses.replace(recipe, plan=chosen(estimates(recipe, name), name).pixels)
+
+
+def smaller(recipe: Recipe) -> Recipe | None:
+    """The recipe with the next pixels that take less memory; None when there are none."""
+    further = PIXELS[PIXELS.index(recipe.plan) + 1 :]
+    usable = [pixels for pixels in further if pixels != "float8" or _castable(recipe)]
+    return dataclasses.replace(recipe, plan=usable[0]) if usable else None
+
+
+def draw_as_fits(
+    recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None
+) -> tuple[Recipe, list[Drawn]]:
+    """Draw a recipe, with other pixels where its own do not fit. Arguments and errors as of `praxino.engine.run.draw`.
+
+    Returns:
+        the recipe as it was drawn: only `plan` may differ; and the n samples.
+    """
+    from praxino.engine.run import draw
+
+    wanted = settled(recipe, device)
+    while True:
+        if wanted.plan != recipe.plan:
+            on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=_changes(wanted)))
+        try:
+            return wanted, draw(wanted, on_step, checkpoint=checkpoint, device=device)
+        except OutOfMemory:
+            if (less := smaller(wanted)) is None:
+                raise
+        wanted = less
+
+
+def _changes(recipe: Recipe) -> str:
+    return f"memory is short: drawn with the plan {recipe.plan!r}, whose pixels differ a little; the file says so"
+
+
+def _castable(recipe: Recipe) -> bool:
+    """Whether nothing is laid over the denoiser, so that its weights can be kept in 8 bits."""
+    return not (recipe.loras or recipe.companions)
+
+
+def _beside(recipe: Recipe) -> Iterator[tuple[Stage, Path]]:
+    for lora in recipe.loras:
+        yield "denoise", catalog.locate_file(lora.path)
+    for companion in recipe.companions:
+        yield "encode" if companion.role == "image-encoder" else "denoise", catalog.locate(companion.path)
