@@ -78,7 +78,7 @@ def _changed(given: Given) -> dict[str, Any]:
     size = recipe.width, recipe.height
     arguments: dict[str, Any] = {}
     for role, name in (("image", "image"), ("mask", "mask_image")):
-        if found := of_role(recipe, given.pictures, role):
+        if given.takes(name) and (found := of_role(recipe, given.pictures, role)):
             arguments[name] = fitted(found[0], *size)
     if "strength" in recipe.options:
         arguments["strength"] = recipe.options["strength"]

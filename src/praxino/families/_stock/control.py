@@ -1,4 +1,4 @@
-"""ControlNets beside a UNet: loading them, and the maps that they follow as a pipeline's arguments."""
+"""ControlNets beside a denoiser: loading them, and the maps that they follow as a pipeline's arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from PIL import Image
 from praxino.errors import ModelError
 from praxino.families._stock import annotate
 from praxino.families._stock.checkpoint import read_json
-from praxino.families._stock.pictures import fitted, resampled
+from praxino.families._stock.pictures import fitted, of_role, resampled
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
     from praxino.families._stock.load import Parts
 
 PLAIN, UNION = "ControlNetModel", "ControlNetUnionModel"
+QWEN, Z_IMAGE = "QwenImageControlNetModel", "ZImageControlNetModel"
+CLASSES = {
+    "SD3Transformer2DModel": ("SD3ControlNetModel",),
+    "HunyuanDiT2DModel": ("HunyuanDiT2DControlNetModel",),
+    "QwenImageTransformer2DModel": (QWEN,),
+    "ZImageTransformer2DModel": (Z_IMAGE,),
+}
+"""The classes of ControlNets by that of the denoiser that they are beside; a UNet has plain and union ones."""
+INPAINT = "inpaint"
+"""The kind of map that is the picture itself, of which the mask says what is drawn anew."""
 UNION_MODES = {"pose": 0, "depth": 1, "scribble": 2, "canny": 3, "normal": 4, "segmentation": 5, "tile": 6}
 """The input of a union ControlNet for each kind of map (xinsir/controlnet-union-sdxl-1.0)."""
 CONTROLNET, ANNOTATOR = "controlnet:", "annotator:"
@@ -44,7 +54,8 @@ def equip(parts: Parts, recipe: Recipe) -> None:
                 with quiet(), damaged(Path(path)):
                     parts.kept[role] = (path, annotate.load_depth(path, parts.device))
             continue
-        loaded[path] = loaded[path] if path in loaded else _load(Path(path), parts)
+        with quiet():
+            loaded[path] = loaded[path] if path in loaded else _load(Path(path), parts)
         parts.kept[role] = (path, loaded[path])
     kinds = {type(network).__name__ for _, network in networks(parts, recipe)}
     if len(kinds) > 1:
@@ -67,10 +78,31 @@ def is_union(found: list[tuple[str, Any]]) -> bool:
     return bool(found) and type(found[0][1]).__name__ == UNION
 
 
+def beside(found: list[tuple[str, Any]]) -> str:
+    """What is added to a task to name the pipeline that has them; see `StockFamily.pipelines`."""
+    if is_union(found):
+        return "+union"
+    if [kind for kind, _ in found] == [INPAINT]:
+        return "+inpaint"
+    return "+control" if found else ""
+
+
 def component(found: list[tuple[str, Any]]) -> Any:
-    """The ControlNets as a pipeline's `controlnet`."""
+    """The ControlNets as a pipeline's `controlnet`.
+
+    Raises:
+        ModelError: they are several where one is to follow all maps.
+    """
     nets = [network for _, network in found]
-    return nets[0] if len(nets) == 1 or is_union(found) else nets
+    if len(nets) == 1 or is_union(found):
+        return nets[0]
+    if type(nets[0]).__name__ != QWEN:
+        return nets
+    if any(network is not nets[0] for network in nets):
+        raise ModelError("Qwen-Image follows several maps by one ControlNet; name the same for each --control.")
+    from diffusers.models.controlnets.controlnet_qwenimage import QwenImageMultiControlNetModel
+
+    return QwenImageMultiControlNetModel(nets[:1])
 
 
 def arguments(given: Given) -> dict[str, Any]:
@@ -83,6 +115,10 @@ def arguments(given: Given) -> dict[str, Any]:
     if is_union(found):
         modes = [_mode(kind) for kind, _ in found]
         return {"control_image": drawn, "control_mode": modes, "controlnet_conditioning_scale": scales}
+    masked = of_role(given.recipe, given.pictures, "mask") if beside(found) == "+inpaint" else []
+    if masked:
+        covered = fitted(masked[0], given.recipe.width, given.recipe.height)
+        return {"control_image": drawn[0], "control_mask": covered, "controlnet_conditioning_scale": scales[0]}
     name = next((name for name in MAP_NAMES if given.takes(name)), "image")
     if len(drawn) == 1:
         return {name: drawn[0], "controlnet_conditioning_scale": scales[0]}
@@ -127,10 +163,13 @@ def _mode(kind: str) -> int:
 def _load(folder: Path, parts: Parts) -> Any:
     from praxino.families._stock.load import damaged, diffusers_class, weights_variant
 
-    config = read_json(folder / "config.json")
-    if "conditioning_embedding_out_channels" not in config:
-        raise ModelError(f"{folder} holds no ControlNet in the layout of diffusers.")
-    name = UNION if "num_control_type" in config else PLAIN
+    name = _class_of(read_json(folder / "config.json"))
+    wanted = CLASSES.get(type(parts.base.components.get("transformer")).__name__, (PLAIN, UNION))
+    if name not in wanted:
+        raise ModelError(
+            f"{folder} holds no ControlNet for this model in the layout of diffusers"
+            + (f", but a {name}." if name else ".")
+        )
     with damaged(folder):
         network = diffusers_class(name).from_pretrained(
             folder,
@@ -140,3 +179,10 @@ def _load(folder: Path, parts: Parts) -> Any:
             variant=weights_variant(folder.glob("*.safetensors")),
         )
     return network.requires_grad_(False).eval().to(parts.device)
+
+
+def _class_of(config: dict[str, Any]) -> str:
+    """The class that a ControlNet's config.json is of, "" when it is none; early ones for UNets may name no class."""
+    if "conditioning_embedding_out_channels" in config:
+        return UNION if "num_control_type" in config else PLAIN
+    return str(config.get("_class_name", ""))

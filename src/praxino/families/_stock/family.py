@@ -31,7 +31,8 @@ class StockFamily:
     title: str
     variants: Mapping[str, Variant]
     pipelines: Mapping[str, str]
-    """The diffusers pipeline class of each task, and of "TASK+control" and "TASK+union" with ControlNets beside it."""
+    """The diffusers pipeline class of each task, and of "TASK+control", "TASK+union" and "TASK+inpaint" with
+    ControlNets beside it: plain ones, one that is told what its maps are, one that is shown picture and mask."""
     classes: tuple[str, ...]
     """What `_class_name` is in the model_index.json of a folder of this family."""
     variant_of: Callable[[Folder], Variant | None]
@@ -51,6 +52,10 @@ class StockFamily:
     """Which variant lies in a single file, by its header; None when no single files are read."""
     refuse_lora: Callable[[Path], None] | None = None
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
+    whole: tuple[str, ...] = ()
+    """The keys of `pipelines` that fill in a mask with no strength: all noise levels are run."""
+    one_map: bool = False
+    """Whether its pipelines follow one map at a time."""
     follows_maps: bool = False
     """Whether its pipelines follow maps themselves, with no ControlNet."""
     shows_references: bool = False
@@ -127,9 +132,7 @@ class StockFamily:
         """The diffusers class that draws a recipe."""
         from praxino.families._stock import control
 
-        found = control.networks(parts, recipe)
-        beside = "+union" if control.is_union(found) else "+control" if found else ""
-        return self.pipeline_of(parts.variant, recipe.task + beside)
+        return self.pipeline_of(parts.variant, recipe.task + control.beside(control.networks(parts, recipe)))
 
     def pipeline_of(self, variant: Variant, task: str) -> str:
         """The diffusers class for a task: the variant's own, else the family's."""

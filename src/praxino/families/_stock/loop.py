@@ -9,6 +9,7 @@ put back at its end.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,6 +64,7 @@ class _Follower:
         if self.saved is not None and self.saved.step == 0:
             self.saved = None
         self._skip() if self.saved else self._watch_start()
+        self._seed_other_noise()
         try:
             with quiet():
                 output = self.call.pipeline(
@@ -129,6 +131,14 @@ class _Follower:
         for network in self._denoisers():
             network.forward = _repeating(network.forward)
             self.undo.append(lambda network=network: network.__dict__.pop("forward"))
+
+    def _seed_other_noise(self) -> None:
+        """Have what some pipelines draw before their first step, a map's latents, come from this run's seed alone."""
+        kept = ExitStack()
+        cuda = [self.call.pipeline.device] if self.call.pipeline.device.type == "cuda" else []
+        kept.enter_context(torch.random.fork_rng(devices=cuda))
+        torch.manual_seed(self.call.generator.initial_seed())
+        self.undo.append(kept.close)
 
     def _see_again(self) -> None:
         while self.undo:

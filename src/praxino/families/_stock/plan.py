@@ -39,7 +39,7 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
             f"--scheduler is {request.scheduler}; {family.title} is sampled with {', '.join(family.schedulers)}."
         )
     phases = _guidance(family, request, variant, task)
-    steps, options = _steps(request, variant, task)
+    steps, options = _steps(family, request, variant, task)
     return Sampling(
         steps=steps,
         guidance_phases=phases,
@@ -82,12 +82,13 @@ def _image_encoder(request: Request, own: dict[str, str]) -> str:
 
 def _check_controls(family: StockFamily, request: Request, variant: Variant, task: str) -> None:
     kinds = [text.partition("=")[0] for text in request.control]
-    if (
-        kinds
-        and not family.follows_maps
-        and f"{task}+control" not in variant.options.get("pipelines", family.pipelines)
-    ):
-        raise UserError(f"--control: {family.title} does not follow maps in {task}; leave it out.")
+    known = variant.options.get("pipelines", family.pipelines)
+    if kinds and not family.follows_maps and _pipeline_key(request, task) not in known:
+        said = "--control inpaint-map" if "inpaint-map" in kinds else "--control"
+        raise UserError(f"{said}: {family.title} does not follow such maps in {task}; leave it out.")
+    if len(kinds) > 1 and (family.one_map or "inpaint-map" in kinds):
+        alone = "one map at a time" if family.one_map else "no map beside inpaint-map"
+        raise UserError(f"--control is given {len(kinds)} times; {family.title} follows {alone}.")
     if request.controlnet and family.follows_maps:
         raise UserError(f"--controlnet: {family.title} follows maps itself; leave it out.")
     for kind in kinds:
@@ -95,6 +96,13 @@ def _check_controls(family: StockFamily, request: Request, variant: Variant, tas
             raise UserError(f"--control {kind} is given {kinds.count(kind)} times; give each kind of map once.")
         if not kind.endswith("-map"):
             annotate.check(kind)
+
+
+def _pipeline_key(request: Request, task: str) -> str:
+    """The key of `StockFamily.pipelines` that a wish amounts to; "+union" is known when the ControlNet is loaded."""
+    if not request.control:
+        return task
+    return task + ("+inpaint" if request.control[0].startswith("inpaint-map=") else "+control")
 
 
 def split_embedding(text: str) -> tuple[str, str]:
@@ -160,8 +168,12 @@ def _negative_prompt(request: Request, variant: Variant, phases: tuple[GuidanceP
     return ""
 
 
-def _steps(request: Request, variant: Variant, task: str) -> tuple[int, dict[str, Any]]:
+def _steps(family: StockFamily, request: Request, variant: Variant, task: str) -> tuple[int, dict[str, Any]]:
     levels = len(request.sigmas) if request.sigmas else request.steps or variant.steps
+    if _pipeline_key(request, task) in family.whole:
+        if request.strength is not None:
+            raise UserError(f"--strength: beside --control, {family.title} fills in masks whole; leave it out.")
+        return levels, {"levels": levels}
     if task not in variant.options.get("strength", {}):
         return levels, {"levels": levels}
     strength = variant.options["strength"][task] if request.strength is None else request.strength

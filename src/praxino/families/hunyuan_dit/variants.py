@@ -6,6 +6,7 @@ import dataclasses
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 SIZES = (
@@ -17,14 +18,21 @@ ANY = Grid(size_multiple=16, min_side=64, max_side=1280, frame_step=1, max_frame
 STEPS = 50
 
 
-def _published(name: str, title: str, source: str) -> Variant:
+def _companions(version: str) -> dict[str, str]:
+    """The authors' own ControlNets."""
+    kinds = ("canny", "depth", "pose")
+    source = f"Tencent-Hunyuan/HunyuanDiT-v{version}-ControlNet-Diffusers-"
+    return {f"controlnet:{kind}": source + kind.title() for kind in kinds} | {"annotator:depth": DEPTH_ANYTHING}
+
+
+def _published(name: str, title: str, version: str) -> Variant:
     return Variant(
         name=name,
         title=title,
-        source=source,
+        source=f"Tencent-Hunyuan/HunyuanDiT-v{version}-Diffusers",
         licence="Tencent Hunyuan Community License",
         restrictions="not licensed in every country, and with limits of use; read it first",
-        steering=("lora",),
+        steering=("control:canny", "control:depth", "control:pose", "lora"),
         tasks=("text-to-image",),
         grid=dataclasses.replace(ANY, min_side=768, sizes=SIZES),
         width=1024,
@@ -37,11 +45,12 @@ def _published(name: str, title: str, source: str) -> Variant:
         schedule="scheduler",
         dtype="float16",
         max_text_tokens=256,
+        options={"companions": _companions(version)},
     )
 
 
-V1_2 = _published("hunyuan-dit-1.2", "HunyuanDiT 1.2", "Tencent-Hunyuan/HunyuanDiT-v1.2-Diffusers")
-V1_1 = _published("hunyuan-dit-1.1", "HunyuanDiT 1.1", "Tencent-Hunyuan/HunyuanDiT-v1.1-Diffusers")
+V1_2 = _published("hunyuan-dit-1.2", "HunyuanDiT 1.2", "1.2")
+V1_1 = _published("hunyuan-dit-1.1", "HunyuanDiT 1.1", "1.1")
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (V1_2, V1_1)}
 
 

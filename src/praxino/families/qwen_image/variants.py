@@ -6,7 +6,15 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
+
+UNION = "InstantX/Qwen-Image-ControlNet-Union"
+COMPANIONS = {
+    **{f"controlnet:{kind}": UNION for kind in ("canny", "depth", "pose")},
+    "controlnet:inpaint": "InstantX/Qwen-Image-ControlNet-Inpainting",
+    "annotator:depth": DEPTH_ANYTHING,
+}
 
 
 def _published(name: str, title: str, source: str, side_px: int, **data: Any) -> Variant:
@@ -29,8 +37,11 @@ def _published(name: str, title: str, source: str, side_px: int, **data: Any) ->
 
 DRAWING = _published(
     "qwen-image", "Qwen-Image", "Qwen/Qwen-Image", 1328,
-    tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"), steps=50, steering=("lora",),
-    options={"strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}},
+    tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"), steps=50,
+    steering=(*(f"control:{kind}" for kind in ("canny", "depth", "pose", "inpaint")), "lora"),
+    options={
+        "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}, "companions": COMPANIONS,
+    },
 )  # fmt: skip
 EDIT = _published(
     "qwen-image-edit", "Qwen-Image-Edit: changes a picture as it is told", "Qwen/Qwen-Image-Edit", 1024,

@@ -7,13 +7,34 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 GRID = Grid(size_multiple=16, min_side=256, max_side=2048, frame_step=1, max_frames=1)
 """Multiples of 16 are what the pipelines take: 8 for the VAE, 2 for the patches."""
 
 
+STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose", "tile", "blur", "inpaint")), "lora")
+STRENGTH = {"image-to-image": 0.6, "inpainting": 0.6, "outpainting": 1.0}
+COMPANIONS_3 = {
+    "controlnet:canny": "InstantX/SD3-Controlnet-Canny",
+    "controlnet:pose": "InstantX/SD3-Controlnet-Pose",
+    "controlnet:tile": "InstantX/SD3-Controlnet-Tile",
+    "controlnet:inpaint": "alimama-creative/SD3-Controlnet-Inpainting",
+    "annotator:depth": DEPTH_ANYTHING,
+}
+COMPANIONS_LARGE = {
+    "controlnet:canny": "stabilityai/stable-diffusion-3.5-large-controlnet-canny",
+    "controlnet:depth": "stabilityai/stable-diffusion-3.5-large-controlnet-depth",
+    "controlnet:blur": "stabilityai/stable-diffusion-3.5-large-controlnet-blur",
+    "annotator:depth": DEPTH_ANYTHING,
+}
+COMPANIONS = {"annotator:depth": DEPTH_ANYTHING}
+"""For 3.5 Medium there is no ControlNet that we know of."""
+
+
 def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
+    companions = data.pop("companions", COMPANIONS)
     defaults: dict[str, Any] = {"steps": 28, "guidance_phases": (GuidancePhase(start=1.0, scale=7.0),)}
     return Variant(
         name=name,
@@ -21,7 +42,7 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
         source=source,
         licence="Stability AI Community License",
         restrictions="free of charge up to a yearly revenue; read it first",
-        steering=("lora",),
+        steering=STEERING,
         tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
         grid=GRID,
         width=1024,
@@ -31,18 +52,24 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
         schedule="scheduler",
         max_text_tokens=256,
         gated=True,
-        options={"strength": {"image-to-image": 0.6, "inpainting": 0.6, "outpainting": 1.0}, "layers": layers},
+        options={"strength": STRENGTH, "layers": layers, "companions": companions},
         **{**defaults, **data},
     )
 
 
-SD3 = _published("sd3-medium", "Stable Diffusion 3 Medium", "stabilityai/stable-diffusion-3-medium-diffusers", 24)
+SD3 = _published(
+    "sd3-medium", "Stable Diffusion 3 Medium", "stabilityai/stable-diffusion-3-medium-diffusers", 24,
+    companions=COMPANIONS_3,
+)  # fmt: skip
 MEDIUM = _published("sd3.5-medium", "Stable Diffusion 3.5 Medium", "stabilityai/stable-diffusion-3.5-medium", 24)
-LARGE = _published("sd3.5-large", "Stable Diffusion 3.5 Large", "stabilityai/stable-diffusion-3.5-large", 38)
+LARGE = _published(
+    "sd3.5-large", "Stable Diffusion 3.5 Large", "stabilityai/stable-diffusion-3.5-large", 38,
+    companions=COMPANIONS_LARGE,
+)  # fmt: skip
 TURBO = _published(
     "sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo: four steps, no guidance",
     "stabilityai/stable-diffusion-3.5-large-turbo", 38,
-    steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+    companions=COMPANIONS_LARGE, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD3, MEDIUM, LARGE, TURBO)}
 

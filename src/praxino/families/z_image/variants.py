@@ -6,6 +6,7 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 
@@ -15,7 +16,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         title=title,
         source=source,
         licence="Apache-2.0",
-        steering=("lora",),
+        steering=("control:canny", "control:depth", "control:pose", "lora"),
         tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
         grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
         width=1024,
@@ -24,7 +25,11 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         fps=1.0,
         schedule="scheduler",
         max_text_tokens=512,
-        options={"strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}},
+        options={
+            "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0},
+            "control_scale": 0.75,
+            "companions": {"annotator:depth": DEPTH_ANYTHING},
+        },
         **data,
     )
 
