@@ -106,7 +106,8 @@ def resolve(
         sound=resolve_sound(request, variant, task, shape.fps),
         **decided,
     )
-    drawn_notes = (*_shape_notes(request, shape), *length_notes(length, shape.fps), *sound_notes(recipe))
+    paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
+    drawn_notes = (*paces, *_shape_notes(request, shape), *length_notes(length, shape.fps), *sound_notes(recipe))
     return Resolution(recipe, (*notes, *camera_notes, *sampling.notes, *drawn_notes))
 
 

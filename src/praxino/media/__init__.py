@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from praxino.media.formats import AUDIBLE, OPAQUE, STILL, check_encoding, check_output, format_of
     from praxino.media.matting import plainness
     from praxino.media.provenance import read_metadata
-    from praxino.media.read import is_clip, read_clip, read_picture
+    from praxino.media.read import is_clip, pace_note, read_clip, read_picture
     from praxino.media.scale import resized
     from praxino.media.write import save
 
@@ -31,6 +31,7 @@ __all__ = [
     "is_clip",
     "load",
     "mixed",
+    "pace_note",
     "plainness",
     "read_clip",
     "read_metadata",
@@ -53,6 +54,7 @@ _HOMES = {
     "is_clip": "read",
     "load": "embedding",
     "mixed": "audio",
+    "pace_note": "read",
     "plainness": "matting",
     "read_clip": "read",
     "read_metadata": "provenance",

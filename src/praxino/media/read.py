@@ -97,6 +97,16 @@ def read_clip(path: str | Path, max_frames: int = MAX_FRAMES) -> tuple[NDArray[n
     return np.repeat(np.stack(frames), repeats, axis=0), _rate(sum(repeats), sum(durations))
 
 
+def pace_note(path: str | Path) -> str | None:
+    """What is to be told of a video whose frames come at uneven times; None of any other file. Raises UserError."""
+    path = Path(path)
+    if not path.is_file() or not is_video(head_of(path)):
+        return None
+    from praxino.media import video
+
+    return video.pace_note(path)
+
+
 def _rate(num_frames: int, milliseconds: int) -> float:
     """Frames per second: a whole number when GIF's rounding to hundredths of a second can account for the rest."""
     rate = num_frames * 1000 / milliseconds

@@ -1,9 +1,15 @@
-"""How long each frame is shown, in a format's whole units. Knows no format."""
+"""How long each frame is shown: in a format's whole units, and of a clip whose frames come at uneven times.
+
+Knows no format.
+"""
 
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
+from collections.abc import Sequence
 from fractions import Fraction
+from statistics import median
 
 GIF_UNITS = 100
 """GIF counts in hundredths of a second."""
@@ -11,6 +17,9 @@ MILLISECONDS = 1000
 MAX_GIF_FPS = 50
 """Browsers show a GIF frame of less than two hundredths of a second for ten."""
 _MAX_DENOMINATOR = 1001
+_NEAR_WHOLE = 0.015
+_TICK_SECONDS = 0.002
+"""Containers round times to a thousandth of a second."""
 
 
 def exact_fps(fps: float) -> Fraction:
@@ -40,3 +49,23 @@ def thinned(num_frames: int, fps: float, max_fps: int) -> list[int]:
     if rate <= max_fps:
         return list(range(num_frames))
     return [int(k * rate / max_fps) for k in range(int(-(-num_frames * max_fps // rate)))]
+
+
+def is_steady(times: Sequence[float], fps: float) -> bool:
+    """Whether frames that begin at these seconds, rising, are those of a constant rate: none is half a frame off."""
+    return all(abs(time - times[0] - k / fps) < 0.5 / fps for k, time in enumerate(times))
+
+
+def common_fps(times: Sequence[float]) -> float:
+    """The rate that most neighbours of uneven times are apart; a whole number where one is near."""
+    fps = 1 / median(later - earlier for earlier, later in itertools.pairwise(times))
+    return float(round(fps)) if abs(fps - round(fps)) <= _NEAR_WHOLE * fps else fps
+
+
+def on_show(times: Sequence[float], fps: float) -> list[int]:
+    """Which of frames that begin at these seconds is on show at 0, 1 / fps, 2 / fps ... after the first.
+
+    The last one is shown as long as frames are apart at `fps`.
+    """
+    count = max(1, round((times[-1] - times[0]) * fps) + 1)
+    return [bisect_right(times, times[0] + k / fps + _TICK_SECONDS) - 1 for k in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -19,11 +20,12 @@ from praxino.media.picture import MAX_PIXELS
 from praxino.media.provenance import KEY
 from praxino.media.read import check_length
 from praxino.media.sound import Sound
-from praxino.media.timing import exact_fps
+from praxino.media.timing import common_fps, exact_fps, is_steady, on_show
 from praxino.recipe import Codec, Encoding
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -32,6 +34,7 @@ THREADS = 4
 _ENCODERS: dict[Codec, str] = {"h264": "libx264", "av1": "libsvtav1", "vp9": "libvpx-vp9"}
 _SVT_ERRORS_ONLY = "1"
 """SVT-AV1 writes to standard error by itself; the environment is the one way to ask it not to."""
+_LIBVPX = {"vp9": "libvpx-vp9"}
 _EBML = b"\x1a\x45\xdf\xa3"
 _BT709, _LIMITED = 1, 1
 _UNSPECIFIED = 2
@@ -115,7 +118,9 @@ def _exact_scaling() -> int:
 
 
 def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.uint8], float]:
-    """Every frame of a file's first video stream, upright, and frames per second.
+    """Every frame of a file's first video stream, upright and over white, and frames per second.
+
+    Frames that come at uneven times are repeated or left out, so that all last equally long.
 
     Returns:
         (F, H, W, 3) uint8, and the rate.
@@ -124,17 +129,62 @@ def read_video(path: Path, max_frames: int, max_bytes: int) -> tuple[NDArray[np.
         UserError: there is no video in it, it is damaged or cut short, or has more frames or pixels than allowed.
     """
     frames: list[NDArray[np.uint8]] = []
+    times: list[float | None] = []
     with _opened(path) as container:
         stream = _stream(path, container)
         shape = (stream.height, stream.width, 3)
         check_length(path, stream.frames, shape, max_frames, max_bytes)
         rate, promised = stream.average_rate or stream.guessed_rate, stream.frames
-        for frame in container.decode(stream):
-            check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
-            frames.append(_upright(frame))
+        for packet, decoded in _decoded(container, stream):
+            promised -= packet.is_discard
+            for frame in decoded:
+                check_length(path, len(frames) + 1, shape, max_frames, max_bytes)
+                frames.append(_upright(frame))
+                times.append(frame.time)
     if not frames or not rate or len(frames) < promised:
         raise _damaged(path, f"{len(frames)} of {promised or 'its'} frames are there")
-    return np.stack(frames), float(rate)
+    known = [time for time in times if time is not None]
+    if len(known) < len(times) or not _uneven(known, float(rate)):
+        return np.stack(frames), float(rate)
+    fps = common_fps(known)
+    shown = on_show(known, fps)
+    check_length(path, len(shown), shape, max_frames, max_bytes)
+    return np.stack([frames[number] for number in shown]), fps
+
+
+def pace_note(path: Path) -> str | None:
+    """What is to be told of a video whose frames come at uneven times: how it is read. None of any other file.
+
+    Raises:
+        UserError: it is damaged.
+    """
+    with _opened(path) as container:
+        stream = _stream(path, container)
+        rate = stream.average_rate or stream.guessed_rate
+        ticks = [p.pts for p in container.demux(stream) if p.pts is not None and not p.is_discard]
+        times = sorted(float(tick * (stream.time_base or 0)) for tick in ticks)
+    if not rate or not _uneven(times, float(rate)):
+        return None
+    return f"{path} has frames at uneven times; it is read at {common_fps(times):.4g} frames per second"
+
+
+def _uneven(times: list[float], fps: float) -> bool:
+    """Whether frames, at times that rise, do not come at a constant rate."""
+    rising = all(earlier < later for earlier, later in itertools.pairwise(times))
+    return rising and len(times) > 1 and not is_steady(times, fps)
+
+
+def _decoded(container: InputContainer, stream: VideoStream) -> Iterator[tuple[Packet, list[VideoFrame]]]:
+    """Every packet and the frames that it gives.
+
+    The usual decoder of VP9 leaves out what is see-through, so such streams are decoded by libvpx.
+    """
+    import av
+
+    name = _LIBVPX.get(stream.codec_context.name) if stream.metadata.get("alpha_mode") == "1" else None
+    decoder: Any = av.CodecContext.create(name, "r") if name else stream.codec_context
+    for packet in container.demux(stream):
+        yield packet, decoder.decode(packet)
 
 
 def read_video_frame(path: Path, number: int) -> NDArray[np.uint8]:
@@ -155,7 +205,8 @@ def read_video_frames(path: Path, numbers: Collection[int]) -> list[NDArray[np.u
     wanted, last, count = set(numbers), max(numbers), 0
     frames = []
     with _opened(path) as container:
-        for count, frame in enumerate(container.decode(_stream(path, container)), 1):
+        frames_of = (frame for _, decoded in _decoded(container, _stream(path, container)) for frame in decoded)
+        for count, frame in enumerate(frames_of, 1):
             if count - 1 in wanted:
                 frames.append(_upright(frame))
             if count > last:
@@ -195,11 +246,24 @@ def _damaged(path: Path, problem: object) -> UserError:
 
 
 def _upright(frame: VideoFrame) -> NDArray[np.uint8]:
+    from av.video.reformatter import Interpolation
+
     assumed = "ITU709" if frame.height >= _HD_HEIGHT else "ITU601"
     source = assumed if frame.colorspace == _UNSPECIFIED else None
-    converted = frame.reformat(format="rgb24", src_colorspace=source, interpolation=_exact_scaling())
-    pixels = np.asarray(converted.to_ndarray(), np.uint8)
+    seen_through = any(component.is_alpha for component in frame.format.components)
+    exact = _exact_scaling() | int(Interpolation.FULL_CHR_H_INT)
+    target = "rgba" if seen_through else "rgb24"
+    pixels = np.asarray(
+        frame.reformat(format=target, src_colorspace=source, interpolation=exact).to_ndarray(), np.uint8
+    )
+    if seen_through:
+        pixels = _over_white(pixels)
     return np.rot90(pixels, frame.rotation // 90) if frame.rotation else pixels
+
+
+def _over_white(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
+    return ((colour * alpha + 255 * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
 def read_tags(path: Path) -> dict[str, str]:
