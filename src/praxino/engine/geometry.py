@@ -21,12 +21,17 @@ def resolve_size(
     """Decide width and height. Without a size, a picture's aspect is kept at the variant's own area.
 
     With `keeps_size`, a picture that is to be changed keeps its own size, rounded to the grid, where that is within its
-    bounds. A variant with buckets draws the one nearest to the picture's aspect.
+    bounds. A variant with buckets draws the one nearest to the picture's aspect, of those that a size such as 480p
+    names where it is asked for.
 
     Raises:
         UserError: a value is off the variant's grid.
     """
-    kept = _kept(picture_size, variant.grid) if request.size is None and picture_size and keeps_size else None
+    grid = variant.grid
+    if request.size is not None and request.size in grid.named:
+        return grid.bucket(*(picture_size or (variant.width, variant.height)), request.size)
+    keeps_size = keeps_size or bool(grid.buckets)
+    kept = _kept(picture_size, grid) if request.size is None and picture_size and keeps_size else None
     return kept or _size(request.size, variant, picture_size)
 
 

@@ -38,7 +38,9 @@ class Grid:
     sizes: tuple[tuple[int, int], ...] = ()
     """When given, only these (width, height) are drawn."""
     buckets: tuple[tuple[int, int], ...] = ()
-    """When given, a picture that is changed is drawn in the one of nearest width / height."""
+    """When given, a picture that is changed, or set in motion, is drawn in the one of nearest width / height."""
+    named: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    """Other buckets by the name of a size, as in 480p."""
 
     fit: Literal["nearest", "floor", "cover"] = "nearest"
     """How an aspect becomes a size of about the variant's own area. nearest: of the sizes around, the likest; floor:
@@ -62,9 +64,10 @@ class Grid:
         most = self.max_side // self.size_multiple * self.size_multiple
         return max(self.size_multiple, min(most, int(side // self.size_multiple) * self.size_multiple))
 
-    def bucket(self, width: int, height: int) -> tuple[int, int]:
-        """The bucket of a picture's size; the smaller of two that are equally near."""
-        return min(self.buckets, key=lambda size: (abs(width / height - size[0] / size[1]), size))
+    def bucket(self, width: int, height: int, named: str = "") -> tuple[int, int]:
+        """The bucket of a picture's size, of those of that name; the smaller of two that are equally near."""
+        buckets = self.named.get(named, self.buckets)
+        return min(buckets, key=lambda size: (abs(width / height - size[0] / size[1]), size))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,67 @@
+"""Between pixels and scaled latents: the VAE, tiled as Tencent tiles it. Knows no conditions and no steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from praxino.families._stock import preview as linear
+
+TILE_PX, TILE_STRIDE_PX = 256, 192
+TILE_FRAMES, TILE_STRIDE_FRAMES = 64, 48
+
+
+def tile(vae: Any) -> None:
+    """Set the tiles that Tencent decodes in: 256 pixels and 64 frames, three quarters of them new in each."""
+    vae.enable_tiling(
+        tile_sample_min_height=TILE_PX,
+        tile_sample_min_width=TILE_PX,
+        tile_sample_min_num_frames=TILE_FRAMES,
+        tile_sample_stride_height=TILE_STRIDE_PX,
+        tile_sample_stride_width=TILE_STRIDE_PX,
+        tile_sample_stride_num_frames=TILE_STRIDE_FRAMES,
+    )
+
+
+def shape_of(vae: Any, width: int, height: int, num_frames: int) -> tuple[int, int, int, int, int]:
+    """The shape of the latents of a clip, (1, C, f, h, w)."""
+    spatial, temporal = vae.spatial_compression_ratio, vae.temporal_compression_ratio
+    frames = (num_frames - 1) // temporal + 1
+    return 1, vae.config.latent_channels, frames, height // spatial, width // spatial
+
+
+def encode(vae: Any, pixels: Tensor) -> Tensor:
+    """Pixels (1, 3, F, H, W) in [-1, 1] as scaled latents (1, C, f, h, w) float32: the posterior's mode.
+
+    A single picture is encoded in one piece, a clip in tiles.
+    """
+    vae.use_tiling = pixels.shape[2] > 1
+    try:
+        moments = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    finally:
+        vae.use_tiling = True
+    return moments.mode().float() * vae.config.scaling_factor
+
+
+def decode(vae: Any, latents: Tensor) -> Tensor:
+    """Scaled latents (1, C, f, h, w) as pixels (3, F, H, W) in [-1, 1], in the VAE's number format."""
+    scaled = latents.to(vae.device) / vae.config.scaling_factor
+    return vae.decode(scaled.to(vae.dtype), return_dict=False)[0][0]
+
+
+def to_uint8(pixels: Tensor) -> np.ndarray:
+    """(3, F, H, W) in [-1, 1] as (F, H, W, 3), rounded down as Tencent's save_videos_grid does."""
+    scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
+    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+def colours(vae: Any) -> Tensor:
+    """The linear map from latents to colours, for previews."""
+    return linear.fit(lambda pictures: _stills(vae, pictures), vae.spatial_compression_ratio)
+
+
+def _stills(vae: Any, pictures: Tensor) -> Tensor:
+    return torch.cat([encode(vae, picture[None, :, None])[:, :, 0] for picture in pictures])

@@ -1,0 +1,26 @@
+"""The published HunyuanVideo checkpoint, as data. No torch."""
+
+from __future__ import annotations
+
+from praxino.families import Grid
+from praxino.families._hunyuan.settings import Settings
+from praxino.families._hunyuan.variants import MAX_FRAMES, published
+
+NEGATIVE_PROMPT = (
+    "Aerial view, aerial view, overexposed, low quality, deformation, a poor composition, bad hands, bad teeth, "
+    "bad eyes, bad limbs, distortion"
+)
+"""Tencent's, where there is classifier-free guidance."""
+
+TEXT = published(
+    "hunyuan-video",
+    "HunyuanVideo 13B",
+    "hunyuanvideo-community/HunyuanVideo",
+    Settings(),
+    Grid(size_multiple=16, min_side=64, max_side=1280, frame_step=4, max_frames=MAX_FRAMES),
+    tasks=("text-to-video", "video-to-video"),
+    negative_prompt=NEGATIVE_PROMPT,
+    width=1280,
+    height=720,
+)
+PUBLISHED = {TEXT.name: TEXT}
