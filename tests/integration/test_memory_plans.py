@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from praxino import api
+from praxino.accel.placement import placed
+from praxino.accel.plan import Plan
 from praxino.cli.worker import LocalExecutor
 from praxino.engine import fitting, loaded
 from praxino.engine.output import read_recipe
@@ -18,6 +20,7 @@ from praxino.jobs.vitals import Vitals
 from praxino.jobs.worker import Task
 from praxino.media.read import read_picture
 from praxino.request import Request
+from praxino.weights import catalog
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +135,17 @@ def test_what_is_expected_covers_the_weights_that_are_loaded(recipe):
     resident = fitting.estimates(recipe, "cpu")[0]
     assert held_bytes() <= 1.05 * resident.weights_bytes
     assert resident.device_bytes > held_bytes()
+
+
+@pytest.mark.parametrize("placement", ["offload", "group"])
+def test_a_run_that_goes_on_does_so_on_any_plan(model, recipe, placement):
+    """Going on, the denoiser's answers are replayed: it has to be let go as the plan had it."""
+    family, recipe = families()["flux2"], dataclasses.replace(recipe, steps=3, options={**recipe.options, "levels": 3})
+    entry = catalog.find(model)
+    parts = family.equip(family.load(entry.path, entry.variant, "float32", "cpu"), recipe)
+    states = list(family.denoise(recipe, parts, [], 3))
+    with placed(parts, Plan(placement), "cpu"):
+        before = vars(parts.base.transformer).get("forward")
+        *_, last = family.denoise(recipe, parts, [], 3, states[2])
+        assert vars(parts.base.transformer).get("forward") is before
+    assert torch.equal(last.tensors["frames"], states[-1].tensors["frames"])

@@ -137,6 +137,7 @@ def _lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
     A, B = A.to(linear.weight), B.to(linear.weight)
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + F.linear(F.linear(inputs[0], A), B)
+        x, device = inputs[0], output.device  # the layer may have come to another device since
+        return output + F.linear(F.linear(x.to(device), A.to(device)), B.to(device))
 
     return linear.register_forward_hook(added).remove

@@ -129,8 +129,9 @@ class _Follower:
     def _skip(self) -> None:
         """Let each denoiser answer every call as it did the first of the same shapes, which alone is computed."""
         for network in self._denoisers():
+            own = vars(network).get("forward")  # that of a hook, where layers come to the device one by one
             network.forward = _repeating(network.forward)
-            self.undo.append(lambda network=network: network.__dict__.pop("forward"))
+            self.undo.append(lambda network=network, own=own: _put_back(network, own))
 
     def _seed_other_noise(self) -> None:
         """Have what some pipelines draw before their first step, a map's latents, come from this run's seed alone."""
@@ -143,6 +144,12 @@ class _Follower:
     def _see_again(self) -> None:
         while self.undo:
             self.undo.pop()()
+
+
+def _put_back(network: Any, own: Any) -> None:
+    del network.forward
+    if own is not None:
+        network.forward = own
 
 
 def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -149,7 +149,9 @@ def _add(module: Any, layer: Layer, scale: float) -> Callable[[], None]:
     assert A is not None and B is not None
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + F.linear(F.linear(inputs[0], A), B, bias) * scale
+        x, device = inputs[0], output.device  # the layer may have come to another device since
+        added_bias = None if bias is None else bias.to(device)
+        return output + F.linear(F.linear(x.to(device), A.to(device)), B.to(device), added_bias) * scale
 
     return module.register_forward_hook(added).remove
 

@@ -140,7 +140,8 @@ def _add(module: Any, tensors: dict[Role, Tensor], scale: float) -> Callable[[],
     A, B = tensors["A"].to(module.weight), tensors["B"].to(module.weight)
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + F.linear(F.linear(inputs[0], A), B) * scale
+        x, device = inputs[0], output.device  # the layer may have come to another device since
+        return output + F.linear(F.linear(x.to(device), A.to(device)), B.to(device)) * scale
 
     return module.register_forward_hook(added).remove
 
