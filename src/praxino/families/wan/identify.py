@@ -103,7 +103,7 @@ def _fits(variant: Variant, facts: Facts) -> bool:
 
 def _of_card(card: Card, facts: Facts, folder: Path) -> Variant:
     """The published variant that a card is about, or the one that is shaped alike."""
-    told = PUBLISHED.get(card.variant) or PUBLISHED.get(card.like or "")
+    told = PUBLISHED.get(card.variant)
     if told is not None and not _fits(told, facts):
         raise ModelError(
             f"{folder / CARD} says {told.name}, but the weights beside it are shaped as {_alike(facts).name}'s; "

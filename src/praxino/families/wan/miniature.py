@@ -67,7 +67,7 @@ def write(folder: Path, like: str) -> None:
     write_json(folder / "scheduler" / "scheduler_config.json", {**SCHEDULER, "flow_shift": settings.shift})
     write_json(folder / "model_index.json", _model_index(folder, like))
     side = PUBLISHED[like].grid.size_multiple * 2
-    own = {"family": FAMILY_NAME, "variant": f"{like}-miniature", "like": like, "title": f"{like} in miniature"}
+    own = {"family": FAMILY_NAME, "variant": f"{like}-miniature", "title": f"{like} in miniature"}
     numbers = {"width": side, "height": side, "num_frames": 5, "fps": 8.0, "steps": 3}
     write_json(folder / CARD, {**own, "licence": "Apache-2.0", **numbers})
 

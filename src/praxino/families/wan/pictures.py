@@ -55,7 +55,7 @@ def covering(frame: np.ndarray, width: int, height: int) -> Tensor:
     """A picture (H, W, 3) uint8 that covers the size by Lanczos, cut in the middle, (1, 3, height, width)."""
     scale = max(width / frame.shape[1], height / frame.shape[0])
     size = round(frame.shape[1] * scale), round(frame.shape[0] * scale)
-    resized = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
+    resized = np.array(Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS))
     x, y = (size[0] - width) // 2, (size[1] - height) // 2
     return to_pixels(resized[None, y : y + height, x : x + width])
 
