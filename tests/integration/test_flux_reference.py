@@ -15,7 +15,8 @@ from diffusers.pipelines.flux.modeling_flux import ReduxImageEncoder
 from safetensors.torch import load_file
 from transformers import SiglipVisionConfig, SiglipVisionModel
 
-from praxino.families.flux import canny, convert, latents, load, loop, lora, pictures, redux, run
+from praxino.families import _canny
+from praxino.families.flux import convert, latents, load, loop, lora, pictures, redux, run
 from praxino.families.flux.text import Text
 from praxino.families.flux.variants import PUBLISHED
 from praxino.recipe import Lora
@@ -251,7 +252,7 @@ def test_latents_are_decoded_and_cut_to_bytes_as_the_authors_do():
 
 
 def test_edges_are_opencvs_to_the_pixel():
-    found = canny.edges(arrays()["image_u8"].numpy())
+    found = _canny.edges(arrays()["image_u8"].numpy(), 50, 200)
     assert np.array_equal(found, arrays()["canny_50_200"].numpy() > 0)
     assert 0.1 < found.mean() < 0.9
 

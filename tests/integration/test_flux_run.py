@@ -22,8 +22,8 @@ from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPi
 from praxino.engine.resolve import resolve
 from praxino.engine.run import run as run_recipe
 from praxino.errors import ModelError, UserError
-from praxino.families import LoopState, Shape
-from praxino.families.flux import FAMILY, canny, latents, maps, preview, text
+from praxino.families import LoopState, Shape, _canny
+from praxino.families.flux import FAMILY, latents, maps, preview, text
 from praxino.families.flux import run as flux_run
 from praxino.families.flux.load import Parts
 from praxino.families.flux.miniature import TRANSFORMER
@@ -185,7 +185,7 @@ def test_kontext_without_a_picture_draws_as_dev_does(loaded):
 
 def test_an_edge_map_that_is_made_is_the_ready_one(loaded):
     parts = loaded("flux-canny")
-    ready = np.repeat(canny.edges(PICTURE[0])[None, ..., None], 3, axis=3) * np.uint8(255)
+    ready = np.repeat(_canny.edges(PICTURE[0], 50, 200)[None, ..., None], 3, axis=3) * np.uint8(255)
     made = drawn(parts, recipe_for(parts, roles=("annotate:canny",), control=("canny=a.png",), steps=2), [PICTURE])
     given = drawn(parts, recipe_for(parts, roles=("control:canny",), control=("canny-map=a.png",), steps=2), [ready])
     assert torch.equal(made, given)

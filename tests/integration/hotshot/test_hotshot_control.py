@@ -13,7 +13,7 @@ from diffusers import ControlNetModel
 from safetensors.torch import save_file
 from transformers import DepthAnythingConfig, DepthAnythingForDepthEstimation, Dinov2Config, DPTImageProcessorPil
 
-from praxino.errors import ModelError, UserError
+from praxino.errors import ModelError
 from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import FAMILY, pictures
 from praxino.families.hotshot_xl.miniature import UNET
@@ -93,7 +93,6 @@ def test_a_clip_is_resampled_and_cut_to_the_aspect(parts, recipe_of, draw, contr
 
 
 def test_edges_are_found_first(parts, recipe_of, draw, controlnets) -> None:
-    pytest.importorskip("cv2", reason="edges are found with OpenCV")
     edges = np.stack([annotate.canny(frame) for frame in CLIP])
     by_hand = located(wish(recipe_of, "canny-map"), controlnet=controlnets["canny"])
     found = located(wish(recipe_of, "canny"), controlnet=controlnets["canny"])
@@ -145,12 +144,6 @@ def test_controlnets_go_when_no_longer_wanted(parts, recipe_of, controlnets) -> 
 def test_what_is_no_controlnet_is_a_model_error(parts, recipe_of, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="incomplete"):
         FAMILY.equip(parts, located(wish(recipe_of, "canny-map"), controlnet=tmp_path))
-
-
-def test_edges_need_opencv(recipe_of, monkeypatch) -> None:
-    monkeypatch.setattr(annotate.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match="OpenCV"):
-        recipe_of(control=("canny=clip.gif",))
 
 
 def test_the_originals_controlnets_are_named(recipe_of) -> None:

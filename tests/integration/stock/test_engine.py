@@ -115,7 +115,7 @@ def test_a_run_that_was_stopped_goes_on(wishes, tmp_path, monkeypatch) -> None:
         ({"scheduler": "euler", "sigmas": (0.9, 0.5)}, "--sigmas"),
         ({"stg": 1.0}, "--stg: .* cannot be steered by stg"),
         ({"guidance": 1.0, "negative_prompt": "blurry"}, "--negative changes nothing"),
-        ({"control": ("pose=x.png",)}, "no way to make such a map"),
+        ({"control": ("scribble=x.png",)}, "no way to make such a map"),
         ({"lora_blocks": "unet.*"}, "add --lora"),
         ({"embedding": ("dot.safetensors",)}, "no prompt has its word"),
         ({"lora": ("missing.safetensors",)}, "missing.safetensors"),
@@ -124,18 +124,18 @@ def test_a_run_that_was_stopped_goes_on(wishes, tmp_path, monkeypatch) -> None:
 def test_what_cannot_be_is_told_before_anything_is_loaded(wishes, wish: dict[str, Any], told: str) -> None:
     root, _ = wishes
     if "control" in wish:
-        wish = {"control": (f"pose={root}/photo.png",), "controlnet": (str(root / "controlnet"),)}
+        wish = {"control": (f"scribble={root}/photo.png",), "controlnet": (str(root / "controlnet"),)}
     with pytest.raises(UserError, match=told):
         resolved(wishes, **wish)
 
 
-def test_edges_without_opencv_are_told_in_one_line(wishes, monkeypatch) -> None:
+def test_poses_without_scipy_are_told_in_one_line(wishes, monkeypatch) -> None:
     import importlib.util
 
     root, _ = wishes
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'praxino\[control\]'"):
-        resolved(wishes, control=(f"canny={root}/photo.png",), controlnet=(str(root / "controlnet"),))
+        resolved(wishes, control=(f"pose={root}/photo.png",), controlnet=(str(root / "controlnet"),))
 
 
 def test_a_companion_that_is_not_here_is_told_with_how_to_fetch_it(wishes) -> None:

@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from praxino.families._stock.load import Parts
 
 PLAIN, UNION = "ControlNetModel", "ControlNetUnionModel"
+SPARSE = "SparseControlNetModel"
 QWEN, Z_IMAGE = "QwenImageControlNetModel", "ZImageControlNetModel"
 CLASSES = {
     "SD3Transformer2DModel": ("SD3ControlNetModel",),
     "HunyuanDiT2DModel": ("HunyuanDiT2DControlNetModel",),
     "QwenImageTransformer2DModel": (QWEN,),
     "ZImageTransformer2DModel": (Z_IMAGE,),
+    "UNetMotionModel": (PLAIN, SPARSE),
 }
-"""The classes of ControlNets by that of the denoiser that they are beside; a UNet has plain and union ones."""
+"""The classes of ControlNets by that of the denoiser that they are beside; other UNets have plain and union ones."""
 INPAINT = "inpaint"
 """The kind of map that is the picture itself, of which the mask says what is drawn anew."""
 UNION_MODES = {"pose": 0, "depth": 1, "scribble": 2, "canny": 3, "normal": 4, "segmentation": 5, "tile": 6}
@@ -52,7 +54,7 @@ def equip(parts: Parts, recipe: Recipe) -> None:
         if role.startswith(ANNOTATOR):
             if parts.kept.get(role, ("",))[0] != path:
                 with quiet(), damaged(Path(path)):
-                    parts.kept[role] = (path, annotate.load_depth(path, parts.device))
+                    parts.kept[role] = (path, annotate.load(role.removeprefix(ANNOTATOR), path, parts.device))
             continue
         with quiet():
             loaded[path] = loaded[path] if path in loaded else _load(Path(path), parts)
@@ -133,9 +135,9 @@ def maps(given: Given) -> list[Any]:
             continue
         if given.recipe.task.endswith("video"):
             clip = resampled(frames, given.recipe.num_frames)
-            found.append([_map(given, condition.role, frame[None]) for frame in clip])
+            found.append([map_of(given, condition.role, frame[None]) for frame in clip])
         else:
-            found.append(_map(given, condition.role, frames))
+            found.append(map_of(given, condition.role, frames))
     return found
 
 
@@ -143,15 +145,15 @@ def _is_control(role: str) -> bool:
     return role.startswith(("control:", "annotate:"))
 
 
-def _map(given: Given, role: str, frames: np.ndarray) -> Image.Image:
+def map_of(given: Given, role: str, frames: np.ndarray) -> Image.Image:
+    """The map that the first of the frames is, or that is made of it, in the recipe's size."""
     use, _, kind = role.partition(":")
     picture = fitted(frames, given.recipe.width, given.recipe.height)
     if use == "control":
         return picture
     pixels = np.array(picture)
-    if kind == "canny":
-        return Image.fromarray(annotate.canny(pixels))
-    return Image.fromarray(annotate.depth(pixels, given.parts.kept[ANNOTATOR + kind][1]))
+    models = {name: given.parts.kept[ANNOTATOR + name][1] for name in annotate.NEEDED[kind]}
+    return Image.fromarray(annotate.make(kind, pixels, models))
 
 
 def _mode(kind: str) -> int:
@@ -164,7 +166,8 @@ def _load(folder: Path, parts: Parts) -> Any:
     from praxino.families._stock.load import damaged, diffusers_class, weights_variant
 
     name = _class_of(read_json(folder / "config.json"))
-    wanted = CLASSES.get(type(parts.base.components.get("transformer")).__name__, (PLAIN, UNION))
+    denoiser = parts.base.components.get("transformer") or parts.base.components.get("unet")
+    wanted = CLASSES.get(type(denoiser).__name__, (PLAIN, UNION))
     if name not in wanted:
         raise ModelError(
             f"{folder} holds no ControlNet for this model in the layout of diffusers"
@@ -184,5 +187,6 @@ def _load(folder: Path, parts: Parts) -> Any:
 def _class_of(config: dict[str, Any]) -> str:
     """The class that a ControlNet's config.json is of, "" when it is none; early ones for UNets may name no class."""
     if "conditioning_embedding_out_channels" in config:
-        return UNION if "num_control_type" in config else PLAIN
+        sparse = "concat_conditioning_mask" in config
+        return UNION if "num_control_type" in config else SPARSE if sparse else PLAIN
     return str(config.get("_class_name", ""))

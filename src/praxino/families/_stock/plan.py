@@ -62,8 +62,9 @@ def _companions(family: StockFamily, request: Request, variant: Variant) -> Iter
         role = f"controlnet:{kind.removesuffix('-map')}"
         if not family.follows_maps:
             yield Companion(role, request.controlnet[index] if request.controlnet else _own(own, role, "--controlnet"))
-        if not kind.endswith("-map") and (annotator := own.get(f"annotator:{kind}")):
-            yield Companion(f"annotator:{kind}", annotator)
+        for name in () if kind.endswith("-map") else annotate.NEEDED[kind]:
+            role = f"annotator:{name}"
+            yield Companion(role, own.get(role, annotate.MODELS[role]))
     if request.reference and not family.shows_references:
         yield Companion("ip-adapter", request.ip_adapter or _own(own, "ip-adapter", "--ip-adapter"))
         yield Companion("image-encoder", _image_encoder(request, own))

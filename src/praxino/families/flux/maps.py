@@ -15,9 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from praxino.families.flux import canny
+from praxino.families import _canny
 from praxino.families.flux.load import readable
 from praxino.families.flux.pictures import to_pixels
+
+CANNY_THRESHOLDS = (50, 200)
 
 
 @dataclass
@@ -60,7 +62,7 @@ def make(kind: str, frame: np.ndarray, makers: Sequence[Depth], for_checkpoint: 
             ControlNets know it from black to white, in [-1, 1].
     """
     if kind == "canny":
-        return to_pixels(np.repeat(canny.edges(frame)[..., None], 3, axis=2) * np.uint8(255))
+        return to_pixels(np.repeat(_canny.edges(frame, *CANNY_THRESHOLDS)[..., None], 3, axis=2) * np.uint8(255))
     near = makers[0].near(frame)
     if not for_checkpoint:
         near = (near - near.amin()) / (near.amax() - near.amin()).clamp(min=1e-6) * 255

@@ -85,6 +85,6 @@ def _companion(companion: Companion, parts: Parts) -> Any:
     folder = Path(companion.path)
     with told_as_damaged(folder):
         if companion.role.startswith(ANNOTATOR):
-            return annotate.load_depth(companion.path, parts.device)
+            return annotate.load(companion.role.removeprefix(ANNOTATOR), companion.path, parts.device)
         network = filled(ControlNetModel, read_config(folder), read_weights(folder), parts.dtype)
         return network.to(parts.device)

@@ -134,5 +134,5 @@ def _controls(request: Request) -> Iterator[Companion]:
         yield Companion(f"controlnet:{kind}", request.controlnet[index] if request.controlnet else CONTROLNETS[kind])
         if said == kind:
             annotate.check(kind)
-            if kind in ANNOTATORS:
-                yield Companion(f"annotator:{kind}", ANNOTATORS[kind])
+            for name in annotate.NEEDED[kind]:
+                yield Companion(f"annotator:{name}", ANNOTATORS.get(name, annotate.MODELS[f"annotator:{name}"]))

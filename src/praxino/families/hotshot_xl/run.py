@@ -97,10 +97,11 @@ def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loo
 
 def _annotated(recipe: Recipe, parts: Parts, kind: str, frames: np.ndarray) -> np.ndarray:
     """A map of each of the frames, (F, H, W, 3) uint8."""
-    if kind == "canny":
-        return np.stack([annotate.canny(frame) for frame in frames])
-    model = next(parts.companions[one] for one in recipe.companions if one.role == ANNOTATOR + kind)
-    return np.stack([annotate.depth(frame, model) for frame in frames])
+    models = {
+        name: next(parts.companions[one] for one in recipe.companions if one.role == ANNOTATOR + name)
+        for name in annotate.NEEDED[kind]
+    }
+    return np.stack([annotate.make(kind, frame, models) for frame in frames])
 
 
 @torch.no_grad()

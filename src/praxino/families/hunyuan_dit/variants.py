@@ -6,7 +6,6 @@ import dataclasses
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 SIZES = (
@@ -22,7 +21,7 @@ def _companions(version: str) -> dict[str, str]:
     """The authors' own ControlNets."""
     kinds = ("canny", "depth", "pose")
     source = f"Tencent-Hunyuan/HunyuanDiT-v{version}-ControlNet-Diffusers-"
-    return {f"controlnet:{kind}": source + kind.title() for kind in kinds} | {"annotator:depth": DEPTH_ANYTHING}
+    return {f"controlnet:{kind}": source + kind.title() for kind in kinds}
 
 
 def _published(name: str, title: str, version: str) -> Variant:

@@ -6,14 +6,12 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 UNION = "InstantX/Qwen-Image-ControlNet-Union"
 COMPANIONS = {
     **{f"controlnet:{kind}": UNION for kind in ("canny", "depth", "pose")},
     "controlnet:inpaint": "InstantX/Qwen-Image-ControlNet-Inpainting",
-    "annotator:depth": DEPTH_ANYTHING,
 }
 
 

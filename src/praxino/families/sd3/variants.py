@@ -7,7 +7,6 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 GRID = Grid(size_multiple=16, min_side=256, max_side=2048, frame_step=1, max_frames=1)
@@ -21,20 +20,16 @@ COMPANIONS_3 = {
     "controlnet:pose": "InstantX/SD3-Controlnet-Pose",
     "controlnet:tile": "InstantX/SD3-Controlnet-Tile",
     "controlnet:inpaint": "alimama-creative/SD3-Controlnet-Inpainting",
-    "annotator:depth": DEPTH_ANYTHING,
 }
 COMPANIONS_LARGE = {
     "controlnet:canny": "stabilityai/stable-diffusion-3.5-large-controlnet-canny",
     "controlnet:depth": "stabilityai/stable-diffusion-3.5-large-controlnet-depth",
     "controlnet:blur": "stabilityai/stable-diffusion-3.5-large-controlnet-blur",
-    "annotator:depth": DEPTH_ANYTHING,
 }
-COMPANIONS = {"annotator:depth": DEPTH_ANYTHING}
-"""For 3.5 Medium there is no ControlNet that we know of."""
 
 
 def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
-    companions = data.pop("companions", COMPANIONS)
+    companions = data.pop("companions", {})
     defaults: dict[str, Any] = {"steps": 28, "guidance_phases": (GuidancePhase(start=1.0, scale=7.0),)}
     return Variant(
         name=name,

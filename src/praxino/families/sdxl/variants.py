@@ -13,7 +13,6 @@ from praxino.families._stock.checkpoint import Folder, read_shapes
 from praxino.families._stock.original import is_filling, kind_of
 from praxino.families._stock.unet import (
     CHANGING,
-    DEPTH_ANYTHING,
     DRAWING,
     FILLING,
     GRID,
@@ -31,7 +30,6 @@ COMPANIONS = {
     "controlnet:canny": "diffusers/controlnet-canny-sdxl-1.0",
     "controlnet:depth": "diffusers/controlnet-depth-sdxl-1.0",
     "controlnet:pose": "xinsir/controlnet-openpose-sdxl-1.0",
-    "annotator:depth": DEPTH_ANYTHING,
     "ip-adapter": "h94/IP-Adapter/sdxl_models/ip-adapter_sdxl.safetensors",
     "image-encoder": "h94/IP-Adapter/sdxl_models/image_encoder",
 }

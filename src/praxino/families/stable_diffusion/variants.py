@@ -13,7 +13,6 @@ from praxino.families._stock.checkpoint import Folder, read_shapes
 from praxino.families._stock.original import is_filling, kind_of
 from praxino.families._stock.unet import (
     CHANGING,
-    DEPTH_ANYTHING,
     DRAWING,
     FILLING,
     GRID,
@@ -30,11 +29,10 @@ COMPANIONS_1 = {
     "controlnet:canny": "lllyasviel/control_v11p_sd15_canny",
     "controlnet:depth": "lllyasviel/control_v11f1p_sd15_depth",
     "controlnet:pose": "lllyasviel/control_v11p_sd15_openpose",
-    "annotator:depth": DEPTH_ANYTHING,
     "ip-adapter": "h94/IP-Adapter/models/ip-adapter_sd15.safetensors",
     "image-encoder": "h94/IP-Adapter/models/image_encoder",
 }
-COMPANIONS_2 = {"annotator:depth": DEPTH_ANYTHING}
+COMPANIONS_2: dict[str, str] = {}
 STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose")), "reference", "lora", "embedding")
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
-from praxino.families._stock.unet import DEPTH_ANYTHING
 from praxino.recipe import GuidancePhase
 
 
@@ -28,7 +27,6 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         options={
             "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0},
             "control_scale": 0.75,
-            "companions": {"annotator:depth": DEPTH_ANYTHING},
         },
         **data,
     )

@@ -1,4 +1,4 @@
-"""Canny's edges, pixel for pixel those of OpenCV's cv2.Canny, with which the authors made the maps that FLUX.1 follows.
+"""Canny's edges, pixel for pixel those of OpenCV's cv2.Canny, with which authors of ControlNets make their maps.
 
 Canny 1986 as OpenCV has it (opencv/opencv at 4.x, modules/imgproc/src/canny.cpp): a 3x3 Sobel per colour, of which the
 steepest counts, |dx| + |dy| as its magnitude, and a fixed-point comparison of its direction. Needs numpy alone.
@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-LOW, HIGH = 50, 200
-"""The authors' thresholds (black-forest-labs/flux at 802fb47, src/flux/modules/image_embedders.py)."""
 TANGENT_BITS = 15
 TANGENT_22 = 13573
 """The tangent of 22.5 degrees in fixed point."""
 NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 
 
-def edges(frame: np.ndarray, low: int = LOW, high: int = HIGH) -> np.ndarray:
+def edges(frame: np.ndarray, low: int, high: int) -> np.ndarray:
     """The edges of (H, W, 3) uint8 as (H, W) bool: crests above `high`, and those above `low` that hang on them."""
     dx, dy = _steepest(frame.astype(np.int64))
     magnitude = np.abs(dx) + np.abs(dy)
