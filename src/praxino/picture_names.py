@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from praxino import motions
 from praxino.errors import UserError
 from praxino.request import Request
 
 WHOLE = ("image", "mask", "first", "last", "video", "motion_template")
-"""Fields that are the name of one picture or clip."""
+"""Fields that are the name of one picture or clip; `motion_template` may be the name of a motion that ships."""
 PARTED = ("control", "reference", "keyframes")
 """Fields that are lists of KIND=NAME[:SCALE], NAME[:WEIGHT] and NAME@FRAME[:STRENGTH]."""
 
@@ -25,7 +26,10 @@ def with_pictures(request: Request, change: Change) -> Request:
     Raises:
         UserError: a control or keyframe is not written as it must be; and what `change` raises.
     """
-    changed: dict[str, Any] = {name: change(text, name) for name in WHOLE if (text := getattr(request, name))}
+    named = {name: text for name in WHOLE if (text := getattr(request, name))}
+    if named.get("motion_template") in motions.names():
+        del named["motion_template"]
+    changed: dict[str, Any] = {name: change(text, name) for name, text in named.items()}
     parts = {"control": _control, "reference": scaled_name, "keyframes": _keyframe}
     for name in PARTED:
         changed[name] = tuple(

@@ -71,7 +71,7 @@ class Request:
     brand_colour: str | None = option(None, "the colour of a style that has one", "what", metavar="#RRGGBB")
 
     image: str | None = option(None, "picture to set in motion, or to change", "pictures", metavar="FILE")
-    mask: str | None = option(None, "what of --image to draw anew: white is drawn", "pictures", metavar="FILE")
+    mask: str | None = option(None, "what of --image, or of --video, to draw anew: white is drawn", "pictures", metavar="FILE")
     expand: str | None = option(
         None, "draw more around --image, as in left=256,right=256", "pictures", metavar="SIDE=PIXELS,...", unit="px"
     )
@@ -108,7 +108,12 @@ class Request:
 
     motion: str | None = option(None, "how freely a picture moves", "movement", choices=("stable", "dynamic"))
     motion_strength: float | None = option(None, "how much moves; 0 is nothing", "movement", min=0, max=1)
-    motion_template: str | None = option(None, "a clip whose movement to follow", "movement", metavar="FILE")
+    motion_template: str | None = option(
+        None,
+        "a movement to follow: one of praxino motions, a .json of joints, or a clip of poses",
+        "movement",
+        metavar="NAME|FILE",
+    )
     camera: tuple[str, ...] = option((), "how the camera moves; may be given again", "movement", choices=CAMERA)
     sound: bool | None = option(None, "draw the sound as well, where the model can", "movement")
 

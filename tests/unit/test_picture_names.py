@@ -52,3 +52,10 @@ def test_what_is_no_keyframe(text):
 def test_what_is_no_control(text):
     with pytest.raises(UserError, match="KIND=FILE"):
         with_pictures(Request("a", control=(text,)), lambda name, said: name)
+
+
+def test_a_motion_that_ships_is_no_file():
+    changed = with_pictures(Request("a", motion_template="walk"), lambda text, said: f"{said}!")
+    assert changed.motion_template == "walk"
+    changed = with_pictures(Request("a", motion_template="p.json"), lambda text, said: f"{said}!")
+    assert changed.motion_template == "motion_template!"

@@ -21,6 +21,7 @@ COMMANDS = (
     "import",
     "models",
     "styles",
+    "motions",
     "convert",
     "doctor",
     "serve",

@@ -100,6 +100,8 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
             yield Source(request.video, frames, -1 if request.extend == "backward" else 0, strength)
         else:
             yield Source(request.video, frames, 0, _share(request, variant, "video-to-video"), "video")
+        if request.mask:
+            yield Source(request.mask, media.read_clip(request.mask)[0], 0, 1.0, "mask")
 
 
 def _changed(request: Request, task: str, variant: Variant) -> Iterator[Source]:
@@ -162,9 +164,6 @@ def _steering(request: Request, variant: Variant) -> Iterator[Source]:
     for text in request.reference:
         name, weight = scaled(text, 1.0, f"--reference {text}", 0, 2)
         yield Source(name, media.read_picture(name), 0, weight, "reference")
-    if request.motion_template:
-        frames, _ = media.read_clip(request.motion_template)
-        yield Source(request.motion_template, frames, 0, 1.0, "motion")
 
 
 def scaled(text: str, default: float, said: str, least: float, most: float) -> tuple[str, float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from praxino import media
 from praxino.engine.camera import with_camera
 from praxino.engine.conditions import Source, place_sources, read_sources, scaled
+from praxino.engine.driving import read_driving
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.extension import Joined, read_joined
 from praxino.engine.geometry import resolve_size, resolve_upscale
@@ -21,7 +22,7 @@ from praxino.engine.soundtrack import resolve_sound, sound_notes
 from praxino.engine.tasks import check_steering, task_of
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.recipe import Companion, Encoding, Lora, Recipe
+from praxino.recipe import Companion, Encoding, Lora, Pieces, Recipe
 from praxino.request import Request
 from praxino.styles import Dressed, dress
 from praxino.vocabulary import Understanding, Vocabulary
@@ -69,6 +70,7 @@ def resolve(
     if joined:
         sources = [joined.source(variant), *sources]
     shape, length = _measured(request, variant, sources, joined)
+    sources += read_driving(request, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames))
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
     caption, notes = _caption(dressed, variant, path, bool(sources))
@@ -113,7 +115,7 @@ def resolve(
 
 def _measured(request: Request, variant: Variant, sources: list[Source], joined: Joined | None) -> tuple[Shape, Length]:
     """What is drawn at once, and how long the clip is. A clip that is extended keeps its size and its rate."""
-    shaping = next((source.size for source in sources if source.role not in ("reference", "motion")), None)
+    shaping = next((source.size for source in sources if source.role != "reference"), None)
     keeps_size = joined is not None or any(source.role == "image" for source in sources)
     size = resolve_size(request, variant, shaping, keeps_size=keeps_size)
     fps = joined.fps if joined else variant.fps if request.fps is None else request.fps
