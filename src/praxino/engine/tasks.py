@@ -34,9 +34,12 @@ def task_of(request: Request, variant: Variant) -> str:
     Raises:
         UserError: the variant does not do it, or a field is missing its picture.
     """
-    for name in ("mask", "expand"):
-        if getattr(request, name) and not request.image:
-            raise UserError(f"--{name} is about a picture: add --image FILE.")
+    if request.expand and not request.image:
+        raise UserError("--expand is about a picture: add --image FILE.")
+    if request.mask and not request.image:
+        if not request.video:
+            raise UserError("--mask is about a picture: add --image FILE.")
+        _check("video-mask", "--mask with --video", variant)
     task = next((task for task in _wanted(request, variant) if task in variant.tasks), None)
     if task is None:
         wanted = next(_wanted(request, variant))
@@ -52,7 +55,7 @@ def _wanted(request: Request, variant: Variant) -> Iterator[str]:
     """What could be meant, the likeliest first."""
     if request.expand:
         yield "outpainting"
-    elif request.mask:
+    elif request.mask and not request.video:
         yield "inpainting"
     elif request.video and request.join and "extend" not in variant.steering:
         yield "image-to-video"

@@ -104,7 +104,7 @@ class Variant:
     steering: tuple[str, ...] = ()
     """What else can steer it: extend, last-frame, keyframes, control:KIND, reference, reference:style,
     reference:layout, lora, embedding, spatial-base, true-guidance, motion, motion-strength, motion-template, camera,
-    sound, upscale, stg, apg, cfg-zero-star. The engine refuses a request for what is not among them."""
+    sound, upscale, stg, apg, cfg-zero-star, video-mask. The engine refuses a request for what is not among them."""
     needs: tuple[str, ...] = ()
     """Of its steering, what it cannot draw without: a map for a checkpoint that only draws after one."""
     revision: str = "main"

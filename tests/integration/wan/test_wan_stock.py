@@ -11,11 +11,12 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-from .conftest import condition, last, picture, recipe_of
 from PIL import Image
 
-from praxino.families.wan import FAMILY, conditioning, run
+from praxino.families.wan import FAMILY, conditioning, pictures, run
 from praxino.sampling.noise import SeededNoise
+
+from .conftest import condition, last, picture, recipe_of
 
 FLOW: dict[str, Any] = {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
 
@@ -108,22 +109,22 @@ def test_vace(miniature, loaded, given, num_references) -> None:
     clip = picture(5, width, height, count)
     mask = np.zeros_like(clip)
     mask[2:, :, : width // 2] = 255
-    conditions, pictures, wish = [], [], {}
+    conditions, given_pictures, wish = [], [], {}
     video, covered = np.full_like(clip, 127.5, dtype=float), np.full_like(clip, 255)
     if given == "map":
-        conditions, pictures = [condition("control:depth", strength=0.7)], [clip]
+        conditions, given_pictures = [condition("control:depth", strength=0.7)], [clip]
         wish, video = {"control": ("depth-map=clip.mp4:0.7",)}, clip
     elif given == "mask":
-        conditions, pictures = [condition("video"), condition("mask")], [clip, mask]
+        conditions, given_pictures = [condition("video"), condition("mask")], [clip, mask]
         video, covered = clip, mask
     elif given == "frames":
-        conditions, pictures = [condition(), condition(frame=count - 1)], [clip[:1], clip[-1:]]
+        conditions, given_pictures = [condition(), condition(frame=count - 1)], [clip[:1], clip[-1:]]
         video[0], video[-1] = clip[0], clip[-1]
         covered[0] = covered[-1] = 0
     references = [picture(seed, width, height) for seed in range(num_references)]
     conditions += [condition("reference") for _ in references]
     recipe = recipe_of(variant, tuple(conditions), steps=3, **wish)
-    noise, result = ours(recipe, parts, [*pictures, *references])
+    noise, result = ours(recipe, parts, [*given_pictures, *references])
     assert noise.shape[2] == 2 + num_references
     pipeline = pipeline_of(miniature, "wan2.1-vace-1.3b", "WanVACEPipeline", recipe)
     known = torch.from_numpy(np.asarray(video, np.float32)).permute(3, 0, 1, 2)[None] / 127.5 - 1
@@ -136,10 +137,8 @@ def test_vace(miniature, loaded, given, num_references) -> None:
 
 
 def test_a_picture_of_another_shape_is_squashed_for_clip_as_diffusers_does_not(miniature, loaded) -> None:
-    variant, parts = loaded("wan2.1-i2v-14b-480p")
+    _, parts = loaded("wan2.1-i2v-14b-480p")
     frame = picture(3, 60, 24)
-    from praxino.families.wan import pictures
-
     pixels = pictures.for_clip(frame, parts.image_encoder.config.image_size)
     wanted = torch.nn.functional.interpolate(
         torch.from_numpy(frame).permute(0, 3, 1, 2) / 127.5 - 1, size=(28, 28), mode="bicubic", align_corners=False

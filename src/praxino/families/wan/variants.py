@@ -34,7 +34,7 @@ FILES = ("model_index.json", *(f"{folder}/*" for folder in (*FOLDERS, "image_pro
 
 def grid(size_multiple: int, fit: Literal["floor", "cover"] = "floor") -> Grid:
     """Sizes in multiples of a token's pixels; clips of 4 k + 1 frames, up to three times what was trained."""
-    most = 2048 // size_multiple * size_multiple
+    most = 4096 // size_multiple * size_multiple
     return Grid(
         size_multiple=size_multiple, min_side=size_multiple, max_side=most, frame_step=4, max_frames=241, fit=fit
     )
@@ -82,7 +82,7 @@ VACE: dict[str, Any] = {
     "tasks": ("text-to-video", "image-to-video", "video-to-video"),
     "shift": 16.0,
     "steering": (
-        *STEERING, "last-frame", "keyframes", "reference", *(f"control:{kind}" for kind in CONTROL_KINDS),
+        *STEERING, "last-frame", "keyframes", "video-mask", "reference", *(f"control:{kind}" for kind in CONTROL_KINDS),
     ),
 }  # fmt: skip
 SMALL = (832, 480)
