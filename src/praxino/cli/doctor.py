@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from praxino import __version__, settings
+from praxino.cli.memory import plans_here
 from praxino.cli.terminal import examine
 from praxino.cli.wording import aligned, amount
 
@@ -57,6 +58,7 @@ def examine_all(deep: bool = False) -> dict[str, Any]:
         "home": {"path": str(settings.home()), "free_bytes": _free_bytes(settings.home())},
         "terminal": dataclasses.asdict(examine(sys.stderr)),
         "model": _default_model(),
+        "plans": plans_here(),
     }
     return found | ({"torch": _try_torch()} if deep else {})
 
@@ -90,6 +92,9 @@ def rows(findings: dict[str, Any]) -> list[tuple[str, str]]:
         ("terminal", f"{terminal['columns']}x{terminal['rows']}, {', '.join(able) or 'not a terminal'}"),
         ("model", model.get("error") or f"{model['name']}, {amount(model['size_bytes'])}, {model['path']}"),
     ]
+    for index, told in enumerate(findings["plans"]):
+        peak = "" if told["device_bytes"] is None else f", expected to take {amount(told['device_bytes'])} at most"
+        table.append(("" if index else "memory plans", f"{told['model']}: {told['plan']}{peak}"))
     if "torch" in findings:
         table.append(("torch", ", ".join(f"{name} {value}" for name, value in findings["torch"].items())))
     return table

@@ -21,7 +21,7 @@ PICTURES = ("image", "first", "last", "keyframes", "video")
 """Fields that say what to draw even without a prompt."""
 
 
-def generate(running: Running, output: str | None, server: str | None, **params: Any) -> None:
+def generate(running: Running, output: str | None, server: str | None, fit: bool, **params: Any) -> None:
     """Draw PROMPT into a file.
 
     The file knows how it was made: see praxino show and praxino replay.
@@ -31,12 +31,25 @@ def generate(running: Running, output: str | None, server: str | None, **params:
     if params["prompt"] is None and not any(params[name] for name in PICTURES):
         raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
     request = request_of(named_format(params, output))
+    if fit:
+        _explain(request, output, server, running)
+        return
     if server is not None:
         from praxino.cli.remote import draw_remotely
 
         draw_remotely(request, output, server, running)
         return
     draw_request(request, output, running)
+
+
+def _explain(request: Request, output: str | None, server: str | None, running: Running) -> None:
+    """Tell how the run would fit into memory, and draw nothing."""
+    from praxino.cli.memory import explain
+
+    if server is not None:
+        raise UserError("--fit is about this machine; leave it out with --server.")
+    resolution, _ = _resolve(request, Path(output) if output is not None else None, running)
+    explain(resolution.recipe, running.device, running.json)
 
 
 def named_format(params: dict[str, Any], output: str | None) -> dict[str, Any]:
@@ -96,5 +109,8 @@ output_option = GroupedOption(
 server_option = GroupedOption(
     ["--server"], group="run", metavar="URL", help="have that server draw it; PRAXINO_API_KEY is its key"
 )
+fit_option = GroupedOption(
+    ["--fit"], is_flag=True, group="run", help="say how it fits into memory, and which plan it would get; draw nothing"
+)
 command = click.command("generate", cls=GroupedCommand)(running_options(generate))
-command.params = [output_option, *request_options(), *command.params, server_option]
+command.params = [output_option, *request_options(), *command.params, server_option, fit_option]

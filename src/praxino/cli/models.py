@@ -10,6 +10,7 @@ import click
 
 from praxino.cli import model_files
 from praxino.cli.app import Commands
+from praxino.cli.memory import peaks, peaks_in_words
 from praxino.cli.wording import aligned, amount, columns
 from praxino.errors import UserError
 
@@ -128,6 +129,8 @@ def details(entry: Entry) -> dict[str, Any]:
         "steps": variant.steps,
         "guidance": max(phase.scale for phase in variant.guidance_phases),
         "vocabulary": vocabulary(entry),
+        "steering": list(variant.steering),
+        "memory": {"gpu": peaks(entry, "cuda"), "cpu": peaks(entry, "cpu")},
     }
 
 
@@ -162,6 +165,9 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
         ("tasks", ", ".join(told["tasks"])),
         ("draws", f"{told['width']}x{told['height']}, {length}, unless told otherwise"),
         ("steps", f"{told['steps']}, guidance {told['guidance']:g}"),
+        ("steered by", ", ".join(told["steering"])),
+        ("memory on a GPU", peaks_in_words(told["memory"]["gpu"])),
+        ("memory on a CPU", peaks_in_words(told["memory"]["cpu"])),
         ("licence", told["licence"]),
         ("restrictions", told["restrictions"]),
         ("source", told["source"] + (f", revision {told['revision']}" if told["source"] else "")),

@@ -14,7 +14,7 @@ from praxino.accel.plan import PIXELS, Estimate, Plan, choose, estimate, ladder
 from praxino.accel.weight import Stage, need_of
 from praxino.engine import loaded
 from praxino.engine.drawn import Drawn
-from praxino.engine.machine import this_machine
+from praxino.engine.machine import Machine, this_machine
 from praxino.errors import OutOfMemory
 from praxino.events import OnStep, StepEvent
 from praxino.families import Shape
@@ -34,6 +34,14 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
     need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe)))
     plans = ladder(device, recipe.plan, may_change=may_change, castable=_castable(recipe))
     return tuple(estimate(plan, need) for plan in plans)
+
+
+def usual_estimates(entry: catalog.Entry, device: str) -> tuple[Estimate, ...]:
+    """The same for what a model draws when nothing else is asked for; little is known of one that is not here."""
+    variant = entry.variant
+    shape = Shape(variant.width, variant.height, variant.num_frames, variant.fps)
+    need = need_of(entry.path, variant, shape, Machine(device).dtype(variant.dtype))
+    return tuple(estimate(plan, need) for plan in ladder(device))
 
 
 def chosen(found: tuple[Estimate, ...], device: str) -> Plan:
