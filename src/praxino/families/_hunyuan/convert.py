@@ -7,12 +7,13 @@ input layer of the single-stream blocks. Those are cut here.
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from praxino.families._hunyuan.settings import Kind
 from praxino.families._stock.checkpoint import Shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FUSED = re.compile(r"single_blocks\.(\d+)\.linear1\.(weight|bias)")
 FUSED_PARTS = ("attn.to_q", "attn.to_k", "attn.to_v", "proj_mlp")

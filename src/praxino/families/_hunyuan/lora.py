@@ -119,6 +119,7 @@ def _add(module: Any, A: Tensor, B: Tensor) -> TakeOff:
     down, up = A.to(module.weight), B.to(module.weight)
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output + F.linear(F.linear(inputs[0], down), up)
+        x, device = inputs[0], output.device  # the layer may have come to another device since
+        return output + F.linear(F.linear(x.to(device), down.to(device)), up.to(device))
 
     return module.register_forward_hook(added).remove
