@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import itertools
+import json
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -12,18 +14,24 @@ import numpy as np
 import pytest
 import torch
 from diffusers.models.transformers.transformer_hunyuan_video import HunyuanVideoRotaryPosEmbed
+from PIL import Image
 from safetensors.torch import save_file
 
+from praxino.engine.resolve import resolve
+from praxino.engine.run import run as run_recipe
+from praxino.errors import ModelError, UserError
 from praxino.families import Shape, hunyuan_video, hunyuan_video_i2v
 from praxino.families._hunyuan import convert, latents, load, loop, pictures, run, text
 from praxino.families._hunyuan.rope import LongRope, placed
 from praxino.families._hunyuan.settings import from_options
 from praxino.families._hunyuan.template import PICTURE, VIDEO, VIDEO_FROM_PICTURE
+from praxino.families._hunyuan.words import unread_notes
 from praxino.families._stock.checkpoint import read_shapes
 from praxino.families._stock.load import quiet
 from praxino.recipe import Condition, Encoding, Media, Recipe
 from praxino.request import Request
 from praxino.sampling.noise import SeededNoise
+from praxino.sampling.samplers import SAMPLERS
 
 PROMPT = "a red cat running, tail first"
 LONG = " ".join(f"word{index}" for index in range(40))
@@ -99,8 +107,6 @@ def given_to(parts) -> list[np.ndarray]:
 @pytest.mark.parametrize("prompt", [PROMPT, LONG], ids=["short", "too long"])
 @pytest.mark.parametrize("kind", ["token-replace", "latent-concat"])
 def test_words_and_picture_are_read_as_in_diffusers(loaded, stock, kind, prompt):
-    from PIL import Image
-
     parts, frame = loaded(kind), picture()[0]
     settings = from_options(parts.variant.options)
     found = text.embed(parts, prompt, VIDEO_FROM_PICTURE, settings, frame)
@@ -336,8 +342,6 @@ def test_a_file_in_tencents_naming_is_the_same_network(loaded, folders, tmp_path
 @pytest.mark.parametrize("kind", ["token-replace", "latent-concat", "text"])
 def test_the_negative_branch_is_read_as_the_positive_one(loaded, stock, kind):
     """Tencent's own negative prompt, a black picture of the same size, and as many tokens of it; stock keeps 288."""
-    from PIL import Image
-
     parts = loaded(kind)
     recipe, start = start_of(parts, true_guidance=3.0)
     assert recipe.negative_prompt == parts.variant.negative_prompt != ""
@@ -504,3 +508,113 @@ def test_skip_guidance_and_true_guidance_against_float64(loaded, kind, mode):
         expected[:, :, :1] = start.picture
     assert (v_p - v_t).abs().max() > 1e-3
     torch.testing.assert_close(last.tensors["latents"].double(), expected, rtol=0, atol=1e-4)
+
+
+def saved(frames: np.ndarray, path: Path) -> str:
+    Image.fromarray(frames).save(path)
+    return str(path)
+
+
+def test_from_the_request_to_the_frames_and_again(loaded, folders, tmp_path):
+    """A picture of 3:2 in its bucket, a LoRA, words beyond the reach of the reader, and each sample alone."""
+    module = "Hunyuan_video_I2V_lora_double_blocks_0_img_attn_qkv"
+    generator = torch.Generator().manual_seed(1)
+    down, up = torch.randn(2, 32, generator=generator), torch.randn(96, 2, generator=generator)
+    save_file({f"{module}.lora_down.weight": down, f"{module}.lora_up.weight": up}, tmp_path / "lora.safetensors")
+    request = Request(
+        prompt=LONG, model=str(folders("token-replace")), image=saved(picture(150, 100)[0], tmp_path / "a.png"),
+        motion="dynamic", steps=2, seed=3, n=2, dtype="float32", format="png", sheet=True,
+        lora=(f"{tmp_path / 'lora.safetensors'}:0.5",),
+    )  # fmt: skip
+    resolution = resolve(request)
+    recipe = resolution.recipe
+    assert (recipe.width, recipe.height, recipe.num_frames, recipe.task) == (96, 64, 5, "image-to-video")
+    (note,) = resolution.notes
+    told, _, shown = note.partition(" tokens of the prompt; it does not read: ")
+    assert told == "the language model reads 28" and shown[1:61] in LONG and shown.endswith("...'")
+    both = run_recipe(recipe, lambda _: None)
+    for index, frames in enumerate(both):
+        assert frames.shape == (5, 64, 96, 3)
+        (alone,) = run_recipe(recipe.single(index), lambda _: None)
+        assert np.array_equal(alone, frames)
+    (without,) = run_recipe(dataclasses.replace(recipe.single(0), loras=()), lambda _: None)
+    assert not np.array_equal(without, both[0])
+    with pytest.raises(UserError, match="does not draw 128x64"):
+        resolve(dataclasses.replace(request, size="128x64"))
+    with pytest.raises(UserError, match="--negative changes nothing"):
+        resolve(dataclasses.replace(request, negative_prompt="rain"))
+
+
+@pytest.mark.parametrize("scheduler", SAMPLERS)
+@pytest.mark.parametrize("kind", NAMES)
+def test_going_on_from_any_step_gives_the_same_bits(loaded, kind, scheduler):
+    parts = loaded(kind)
+    recipe = recipe_for(parts, scheduler=scheduler, true_guidance=2.0, stg=1.0)
+    straight = list(run.denoise(recipe, parts, given_to(parts), SeededNoise(8), None))
+    for reached in straight:
+        *_, state = run.denoise(recipe, parts, given_to(parts), SeededNoise(8), reached)
+        assert state.step == recipe.steps
+        for name, tensor in straight[-1].tensors.items():
+            assert torch.equal(state.tensors[name], tensor), (reached.step, name)
+
+
+def test_a_changed_clip_begins_between_itself_and_noise(loaded):
+    parts = loaded("text")
+    family, variant = family_of("text"), parts.variant
+    sampling = family.plan(
+        Request(prompt=PROMPT, steps=4, strength=0.5), variant, Shape(64, 64, 9, 8.0), "video-to-video"
+    )
+    recipe = dataclasses.replace(recipe_for(parts), task="video-to-video", sigmas=sampling.sigmas)
+    clip = np.random.default_rng(3).integers(0, 256, (5, 64, 64, 3), dtype=np.uint8)
+    start = run.prepare(recipe, parts, [clip], SeededNoise(2))
+    frames = clip[[0, 1, 1, 2, 2, 3, 3, 4, 4]]
+    with torch.no_grad():
+        clean = latents.encode(parts.vae, pictures.prepare(frames, 64, 64))
+    share, noise = sampling.sigmas[0], SeededNoise(2).draw(tuple(clean.shape))
+    assert len(sampling.sigmas) == 2 and 0.5 < share < 1
+    torch.testing.assert_close(start.latents, (1 - share) * clean + share * noise, rtol=0, atol=1e-6)
+
+
+def test_a_card_that_contradicts_its_weights_is_refused(folders, tmp_path):
+    shutil.copytree(folders("latent-concat"), tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "praxino.json").read_text())
+    (tmp_path / "model" / "praxino.json").write_text(json.dumps({**card, "like": "hunyuan-video-i2v"}))
+    with pytest.raises(ModelError, match="of another kind"):
+        family_of("latent-concat").identify(tmp_path / "model")
+
+
+def test_a_transformer_alone_names_what_it_lacks(loaded, tmp_path):
+    file = tmp_path / "model.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tencents(loaded("text").transformer).items()}, file)
+    variant = family_of("text").identify(file)
+    assert variant is not None
+    with pytest.raises(ModelError, match=r"no vae, text_encoder, .* is a transformer alone"):
+        family_of("text").load(file, variant, "float32", "cpu")
+
+
+def test_half_precision_beside_a_bfloat16_transformer(loaded):
+    parts = loaded("token-replace", "bfloat16")
+    assert parts.transformer.dtype == torch.bfloat16
+    assert parts.vae.dtype == parts.text_encoder.dtype == parts.text_encoder_2.dtype == torch.float16
+    recipe = recipe_for(parts, sigmas=(1.0,))
+    *_, state = run.denoise(recipe, parts, given_to(parts), SeededNoise(1), None)
+    assert run.decode(recipe, parts, state).std() > 0
+
+
+@pytest.mark.parametrize("kind", ["token-replace", "text"])
+def test_the_first_unread_token_is_the_first_that_changes_nothing(loaded, folders, kind):
+    parts = loaded(kind)
+    settings = from_options(parts.variant.options)
+    template = VIDEO if kind == "text" else VIDEO_FROM_PICTURE
+    frame = None if kind == "text" else picture()[0]
+    whole = "ab cd ef gh ij kl mn op qr st uv wx yz"
+    (note,) = unread_notes(whole, folders(kind), settings, 9)
+    unread = note.rpartition("read: ")[2].strip("'")
+    assert whole.endswith(unread)
+    place = len(whole) - len(unread)
+    last_read = len(whole[:place].rstrip()) - 1
+    read = text.embed(parts, whole, template, settings, frame).states
+    last = text.embed(parts, whole[:last_read] + "#" + whole[last_read + 1 :], template, settings, frame).states
+    beyond = text.embed(parts, whole[:place] + "#" * len(unread), template, settings, frame).states
+    assert torch.equal(read, beyond)
+    assert not torch.equal(read, last)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from praxino.errors import ModelError
 from praxino.families._hunyuan.settings import Settings
-from praxino.families._hunyuan.template import END_OF_HEADER, PICTURE, VIDEO, VIDEO_FROM_PICTURE, Template
+from praxino.families._hunyuan.template import (
+    ASSISTANT_TOKENS,
+    END_OF_HEADER,
+    PICTURE,
+    VIDEO,
+    VIDEO_FROM_PICTURE,
+    Template,
+)
 from praxino.families._stock.checkpoint import read_json
 
 SHOWN_CHARACTERS = 60
@@ -75,8 +82,9 @@ def unread_notes(prompt: str, home: Path, settings: Settings, num_frames: int) -
     folder = home / "tokenizer"
     if not (folder / "tokenizer.json").is_file():
         return
-    limit = settings.max_text_tokens
-    if unread := tokenizer(folder).unread(prompt.strip(), template_of(settings, num_frames), limit):
+    template = template_of(settings, num_frames)
+    limit = settings.max_text_tokens - (ASSISTANT_TOKENS if template is VIDEO_FROM_PICTURE else 0)
+    if unread := tokenizer(folder).unread(prompt.strip(), template, limit):
         shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
         yield f"the language model reads {limit} tokens of the prompt; it does not read: {shown!r}"
 
