@@ -1,0 +1,144 @@
+"""Pictures and upsampled latents among the tokens that denoising starts from, as the authors put them there.
+
+A picture at frame 0 takes the place of the first tokens; any other becomes extra tokens behind the clip's own, at its
+own place in time, dropped at the end.
+Sources: Lightricks/LTX-2 at 400fd31 (VideoConditionByLatentIndex, VideoConditionByKeyframeIndex, GaussianNoiser);
+diffusers 0.42.1, pipelines/ltx2/pipeline_ltx2_condition.py.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import av
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Shape = tuple[int, int, int]
+"""Latent frames, height, width."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """An encoded picture."""
+
+    latents: Tensor
+    """(1, C, 1, h, w), normalised."""
+    frame: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class Begun:
+    """Tokens with pictures among them, extra ones last."""
+
+    tokens: Tensor
+    """(1, N, C) float32."""
+    clean: Tensor
+    """(1, N, C): what is held, 0 where nothing is."""
+    strengths: Tensor
+    """(1, N, 1): how firmly each token is held."""
+    extra_coords: Tensor | None
+    """(1, 3, n, 2): seconds, y and x of the extra tokens, from and to."""
+
+
+def prepare(frames: np.ndarray, width: int, height: int, crf: int) -> Tensor:
+    """The first of the frames (F, H, W, 3) uint8 as (1, 3, 1, height, width) float32 in [-1, 1].
+
+    Put through one H.264 frame, made as large as covers the size, and its middle cut out.
+    """
+    picture = compress(frames[0], crf)
+    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
+    scale = max(height / picture.shape[0], width / picture.shape[1])
+    covering = math.ceil(picture.shape[0] * scale), math.ceil(picture.shape[1] * scale)
+    pixels = F.interpolate(pixels, size=covering, mode="bilinear", align_corners=False)
+    top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
+    return (pixels[:, :, top : top + height, left : left + width] / 127.5 - 1)[:, :, None]
+
+
+def compress(picture: np.ndarray, crf: int) -> np.ndarray:
+    """(H, W, 3) uint8 through one H.264 frame, cut to even sides: what the training clips looked like."""
+    height, width = (side // 2 * 2 for side in picture.shape[:2])
+    if not height or not width:
+        return picture
+    with io.BytesIO() as file:
+        with av.open(file, "w", format="mp4") as container:
+            stream = container.add_stream("libx264", rate=1, options={"crf": str(crf), "preset": "veryfast"})
+            stream.height, stream.width = height, width
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            container.mux(stream.encode())
+        file.seek(0)
+        with av.open(file, "r") as container:
+            return next(container.decode(video=0)).to_ndarray(format="rgb24")
+
+
+def encode(vae: Any, pixels: Tensor) -> Tensor:
+    """Pixels (1, 3, F, H, W) in [-1, 1] as normalised latents (1, C, f, h, w) float32, the mode of the posterior."""
+    latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+    return ((latents - per_channel(vae.latents_mean, latents)) / per_channel(vae.latents_std, latents)).float()
+
+
+def per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """A number for each channel, (C,), so that it broadcasts over (1, C, F, H, W)."""
+    return values.view(1, -1, 1, 1, 1).to(like)
+
+
+def pack(latents: Tensor) -> Tensor:
+    """(1, C, F, H, W) as tokens (1, F*H*W, C), frame after frame, row after row."""
+    return latents.flatten(2).transpose(1, 2)
+
+
+def unpack(tokens: Tensor, shape: Shape) -> Tensor:
+    """The first F*H*W tokens of (1, N, C) as (1, C, F, H, W); those behind them belong to pictures."""
+    count = shape[0] * shape[1] * shape[2]
+    return tokens[:, :count].transpose(1, 2).unflatten(2, shape)
+
+
+def mix(before: Tensor, held: list[Held], fps: float, ratios: tuple[int, int]) -> Begun:
+    """Tokens without noise yet: what came before, (1, C, F, H, W) or zeros, with the pictures in their places.
+
+    `ratios` are the frames and the pixels that one latent stands for.
+    """
+    tokens, (temporal, spatial) = pack(before), ratios
+    strengths, clean = torch.zeros_like(tokens[..., :1]), torch.zeros_like(tokens)
+    rows: list[tuple[Tensor, Tensor, Tensor]] = []
+    coords: list[Tensor] = []
+    for one in held:
+        packed = pack(one.latents)
+        if one.frame == 0:
+            for target, value in ((tokens, packed), (clean, packed), (strengths, one.strength)):
+                target[:, : packed.shape[1]] = value
+            continue
+        rows.append((packed, packed, torch.full_like(packed[..., :1], one.strength)))
+        coords.append(_coords(one.latents.shape[-2:], one.frame, fps, (temporal, spatial)).to(packed))
+    if not rows:
+        return Begun(tokens, clean, strengths, None)
+    extra_tokens, extra_clean, extra_strengths = (torch.cat(parts, 1) for parts in zip(*rows, strict=True))
+    return Begun(
+        torch.cat([tokens, extra_tokens], 1),
+        torch.cat([clean, extra_clean], 1),
+        torch.cat([strengths, extra_strengths], 1),
+        torch.cat(coords, 2),
+    )
+
+
+def noised(begun: Begun, noise: Tensor, level: float) -> Tensor:
+    """The tokens at a noise level, (1, N, C): firmly held ones stay clean."""
+    share = (1.0 - begun.strengths) * level
+    return noise * share + begun.tokens * (1 - share)
+
+
+def _coords(size: tuple[int, ...], frame: int, fps: float, ratios: tuple[int, int]) -> Tensor:
+    """Where a single frame's tokens lie, (1, 3, n, 2): it lasts one frame, and begins at its own."""
+    y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in size), indexing="ij")
+    starts = torch.stack([torch.full_like(y, frame), y * ratios[1], x * ratios[1]]).flatten(1)
+    ends = starts + torch.tensor([1.0, ratios[1], ratios[1]])[:, None]
+    coords = torch.stack([starts, ends], -1)[None]
+    coords[:, 0] /= fps
+    return coords

@@ -1,0 +1,339 @@
+"""LTX-2 on its miniature: frames and sound against diffusers' own pipelines, stages, going on, LoRAs."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2ConditionPipeline, LTX2VideoCondition
+from diffusers.pipelines.ltx2.pipeline_ltx2_latent_upsample import LTX2LatentUpsamplePipeline
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from praxino.errors import ModelError, UserError
+from praxino.families import DrawsSound, LoopState, Shape
+from praxino.families._stock.load import quiet
+from praxino.families.ltx_2 import FAMILY, conditioning, loop, run
+from praxino.families.ltx_2.identify import identify
+from praxino.families.ltx_2.load import Parts
+from praxino.families.ltx_2.settings import from_options
+from praxino.families.ltx_2.variants import PUBLISHED, REFINING_SIGMAS
+from praxino.plain import from_plain, to_plain
+from praxino.recipe import Companion, Recipe
+from praxino.request import Request
+from praxino.sampling import schedules
+
+PROMPT, NEGATIVE, SEED = "a red cat", "a blue dog", 8
+WIDTH, HEIGHT, NUM_FRAMES, FPS = 64, 32, 9, 8.0
+FIRST = np.random.default_rng(2).integers(0, 256, (1, 70, 41, 3), dtype=np.uint8)
+LAST = np.random.default_rng(3).integers(0, 256, (1, 33, 90, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("ltx2") / "miniature"
+    FAMILY.miniature(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts(folder) -> Parts:
+    return FAMILY.load(folder, FAMILY.identify(folder), "float32", "cpu")
+
+
+@pytest.fixture(scope="module")
+def stock(folder) -> LTX2ConditionPipeline:
+    with quiet():
+        pipeline = LTX2ConditionPipeline.from_pretrained(folder, local_files_only=True)
+    for block in pipeline.transformer.transformer_blocks:
+        assert not block.perturbed_attn
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def recipe_for(parts: Parts, held=(), upscale=(), loras=(), **wish) -> Recipe:
+    given = {"prompt": PROMPT, "negative_prompt": NEGATIVE, "sigmas": (1.0, 0.7, 0.4), **wish}
+    sampling = FAMILY.plan(
+        Request(**given), parts.variant, Shape(WIDTH, HEIGHT, NUM_FRAMES, FPS, upscale), "text-to-video"
+    )
+    media = {"source": "", "sha256": "", "data": ""}
+    return from_plain(Recipe, {
+        "family": "ltx-2", "variant": parts.variant.name, "model": "", "revision": "", "task": "text-to-video",
+        "prompt": PROMPT, "caption": PROMPT, "width": WIDTH, "height": HEIGHT, "num_frames": NUM_FRAMES, "fps": FPS,
+        "guidance": 3.0, "seed": SEED, "n": 1, "dtype": "float32", "loras": loras, "upscale": upscale,
+        "sound": "drawn",
+        "conditions": [{"frame": frame, "strength": strength, "media": media} for frame, strength in held],
+        "encoding": {"format": "mp4", "loop": 0, "gif": "good", "quality": 90, "codec": "h264", "grid": False,
+                     "sheet": False},
+        **{name: value for name, value in to_plain(sampling).items() if name != "notes"},
+    })  # fmt: skip
+
+
+def drawn(recipe: Recipe, parts: Parts, given=()) -> tuple[np.ndarray, np.ndarray, int]:
+    *_, state = FAMILY.denoise(recipe, parts, list(given), SEED)
+    assert isinstance(FAMILY, DrawsSound)
+    return FAMILY.decode(recipe, parts, state), *FAMILY.sound(recipe, parts, state)
+
+
+def called(stock: LTX2ConditionPipeline, recipe: Recipe, **more) -> tuple[np.ndarray, np.ndarray]:
+    """The stock pipeline, called by hand with what the recipe says."""
+    phase, settings = recipe.guidance_phases[0], from_options(recipe.options)
+    output = stock(
+        **{
+            "prompt": PROMPT, "negative_prompt": recipe.negative_prompt, "width": WIDTH, "height": HEIGHT,
+            "num_frames": NUM_FRAMES, "frame_rate": FPS, "sigmas": list(recipe.sigmas),
+            "guidance_scale": phase.scale, "stg_scale": phase.stg_scale, "modality_scale": settings.modality_scale,
+            "guidance_rescale": 1 - phase.rescale, "audio_guidance_scale": settings.sound_guidance,
+            "audio_stg_scale": settings.sound_stg, "audio_modality_scale": settings.sound_modality_scale,
+            "audio_guidance_rescale": 1 - settings.sound_rescale,
+            "spatio_temporal_guidance_blocks": list(phase.stg_blocks), "use_cross_timestep": settings.cross_timestep,
+            "max_sequence_length": settings.max_text_tokens, "output_type": "np",
+            "generator": torch.Generator().manual_seed(SEED), **more,
+        }
+    )  # fmt: skip
+    return (output.frames[0] * 255).round().astype(np.uint8), output.audio[0].numpy()
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"stg": 1.0, "stg_blocks": (1,), "rescale": 0.3},
+        {"guidance": 1.0, "negative_prompt": None, "sigmas": (1.0, 0.5)},
+    ],
+)
+def test_frames_and_sound_are_the_stock_pipelines(parts, stock, monkeypatch, wish) -> None:
+    recipe = recipe_for(parts, **wish)
+    for ours, theirs in zip(parts.transformer.transformer_blocks, stock.transformer.transformer_blocks, strict=True):
+        monkeypatch.setattr(theirs, "perturbed_attn", True)
+        monkeypatch.setattr(theirs.attn1, "processor", ours.attn1.processor)
+        monkeypatch.setattr(theirs.audio_attn1, "processor", ours.audio_attn1.processor)
+    frames, samples, rate = drawn(recipe, parts)
+    expected_frames, expected_samples = called(stock, recipe)
+    assert frames.shape == (NUM_FRAMES, HEIGHT, WIDTH, 3)
+    assert np.array_equal(frames, expected_frames)
+    assert np.array_equal(samples, expected_samples)
+    assert samples.dtype == np.float32 and samples.shape[0] == 2 and samples.std() > 0
+    assert rate == 1600
+    assert samples.shape[1] / rate == pytest.approx(NUM_FRAMES / FPS, abs=0.05)
+
+
+def test_the_stock_pipeline_does_not_perturb_what_the_folder_does_not_ask_for(parts, stock) -> None:
+    """Why the blocks are made perturbable: in diffusers, STG is nothing for such a folder."""
+    recipe = recipe_for(parts, stg=1.0, stg_blocks=(1,), rescale=0.3)
+    half = recipe_for(parts, stg=0.5, stg_blocks=(1,), rescale=0.3)
+    assert np.array_equal(called(stock, recipe)[0], called(stock, half)[0])
+    assert not np.array_equal(drawn(recipe, parts)[0], drawn(half, parts)[0])
+
+
+@pytest.mark.parametrize("held", [[(0, 1.0)], [(0, 0.6), (5, 1.0)], [(5, 0.8)]])
+def test_pictures_are_held_as_the_stock_pipeline_holds_them(parts, stock, held) -> None:
+    recipe = recipe_for(parts, held)
+    given = {0: FIRST, 5: LAST}
+    conditions = [
+        LTX2VideoCondition(Image.fromarray(given[frame][0]), index=0 if frame == 0 else -1, strength=strength)
+        for frame, strength in held
+    ]
+    frames, samples, _ = drawn(recipe, parts, [given[frame] for frame, _ in held])
+    expected_frames, expected_samples = called(stock, recipe, conditions=conditions)
+    assert np.array_equal(frames, expected_frames)
+    assert np.array_equal(samples, expected_samples)
+
+
+def test_a_picture_may_be_held_at_any_frame() -> None:
+    """The stock pipeline knows every fourth one here; a single frame lasts from its own time to the next one's."""
+    held = conditioning.Held(torch.ones(1, 2, 1, 1, 2), 7, 0.5)
+    begun = conditioning.mix(torch.zeros(1, 2, 3, 1, 2), [held], FPS, (4, 16))
+    assert begun.extra_coords is not None
+    expected = [[[7, 8], [7, 8]], [[0, 16], [0, 16]], [[0, 16], [16, 32]]]
+    torch.testing.assert_close(begun.extra_coords[0], torch.tensor(expected) / torch.tensor([FPS, 1, 1])[:, None, None])
+    assert begun.strengths[0, :, 0].tolist() == [0] * 6 + [0.5] * 2
+    noise = torch.full((1, 8, 2), 9.0)
+    assert conditioning.noised(begun, noise, 0.5)[0, :, 0].tolist() == [4.5] * 6 + [9 * 0.25 + 0.75] * 2
+
+
+def test_guidance_of_both_is_what_float64_makes_of_it() -> None:
+    draws = np.random.default_rng(5)
+    plain, negative, perturbed, alone = (draws.normal(size=(1, 7, 3)) for _ in range(4))
+    others = {"negative": negative, "perturbed": perturbed, "alone": alone}
+    led = plain + 6 * (plain - negative) + 0.5 * (plain - perturbed) + 2 * (plain - alone)
+    expected = 0.7 * led * plain.std(ddof=1) / led.std(ddof=1) + 0.3 * led
+    found = loop.combine(
+        torch.from_numpy(plain).float(),
+        {name: torch.from_numpy(value).float() for name, value in others.items()},
+        loop.Scales(7.0, 0.5, 3.0, 0.3),
+    )
+    np.testing.assert_allclose(found.numpy(), expected, atol=2e-5)
+
+
+@torch.no_grad()
+def test_the_second_stage_is_the_stock_pipelines_over_upsampled_latents(parts, stock, folder) -> None:
+    """Called by hand: three pipelines one after the other, with the same generator."""
+    recipe = recipe_for(parts, [(0, 1.0)], upscale=(128, 64))
+    assert recipe.sigmas[3:] == REFINING_SIGMAS
+    draws = torch.Generator().manual_seed(SEED)
+    conditions = [LTX2VideoCondition(Image.fromarray(FIRST[0]), index=0, strength=1.0)]
+    first = dataclasses.replace(recipe, sigmas=recipe.sigmas[:3])
+    settings = from_options(recipe.options)
+    small = stock(
+        prompt=PROMPT, negative_prompt=NEGATIVE, width=WIDTH, height=HEIGHT, num_frames=NUM_FRAMES, frame_rate=FPS,
+        sigmas=list(first.sigmas), guidance_scale=3.0, stg_scale=0.0, modality_scale=3.0, guidance_rescale=0.0,
+        audio_guidance_scale=7.0, audio_stg_scale=0.0, audio_modality_scale=3.0,
+        audio_guidance_rescale=1 - settings.sound_rescale, max_sequence_length=32, output_type="latent",
+        generator=draws, conditions=conditions, use_cross_timestep=False,
+    )  # fmt: skip
+    upsample = LTX2LatentUpsamplePipeline(stock.vae, parts.upsampler)
+    larger = upsample(latents=small.frames, height=64, width=128, output_type="latent", return_dict=False)[0]
+    final = stock(
+        prompt=PROMPT, width=128, height=64, num_frames=NUM_FRAMES, frame_rate=FPS, sigmas=list(REFINING_SIGMAS),
+        guidance_scale=1.0, stg_scale=0.0, modality_scale=1.0, guidance_rescale=0.0, audio_guidance_scale=1.0,
+        audio_stg_scale=0.0, audio_modality_scale=1.0, audio_guidance_rescale=0.0, max_sequence_length=32,
+        output_type="np", generator=draws, conditions=conditions, latents=larger, audio_latents=small.audio,
+        use_cross_timestep=False,
+    )  # fmt: skip
+    *_, state = FAMILY.denoise(recipe, parts, [FIRST], SEED)
+    frames = FAMILY.decode(recipe, parts, state)
+    assert frames.shape == (NUM_FRAMES, 64, 128, 3)
+    assert np.abs(frames.astype(int) - (final.frames[0] * 255).round()).max() <= 1
+    kept = stock.vocoder(stock.audio_vae.decode(small.audio, return_dict=False)[0])[0]
+    torch.testing.assert_close(torch.from_numpy(FAMILY.sound(recipe, parts, state)[0]), kept, atol=1e-5, rtol=1e-4)
+    refined = dataclasses.replace(recipe, options={**recipe.options, "keeps_first_sound": False})
+    sound = torch.from_numpy(FAMILY.sound(refined, parts, state)[0])
+    torch.testing.assert_close(sound, final.audio[0], atol=1e-5, rtol=1e-4)
+    fitted = dataclasses.replace(recipe, upscale=(96, 64))
+    shown = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    stretched = F.interpolate(shown, size=(64, 96), mode="bilinear").permute(0, 2, 3, 1).numpy()
+    assert np.abs(FAMILY.decode(fitted, parts, state) - stretched).max() <= 1.01
+
+
+def saved_and_loaded(state: LoopState, path: Path) -> LoopState:
+    save_file({name: tensor.contiguous() for name, tensor in state.tensors.items()}, path)
+    return LoopState(state.step, load_file(path))
+
+
+def test_going_on_in_either_stage_gives_the_same_bits(parts, tmp_path) -> None:
+    recipe = recipe_for(parts, [(0, 1.0), (8, 0.7)], upscale=(128, 64), sigmas=(1.0, 0.5))
+    given = [FIRST, LAST]
+    straight = [
+        saved_and_loaded(state, tmp_path / f"{state.step}") for state in FAMILY.denoise(recipe, parts, given, SEED)
+    ]
+    assert [state.step for state in straight] == [0, 1, 2, 3, 4, 5]
+    samples = FAMILY.sound(recipe, parts, straight[-1])[0]
+    for saved in straight:
+        states = list(FAMILY.denoise(recipe, parts, given, SEED, saved))
+        assert [state.step for state in states] == list(range(saved.step, 6))
+        for name, tensor in straight[-1].tensors.items():
+            assert torch.equal(states[-1].tensors[name], tensor), (saved.step, name)
+        assert np.array_equal(FAMILY.sound(recipe, parts, states[-1])[0], samples)
+
+
+def lora_file(path: Path, module: str, rows: int, columns: int) -> Path:
+    draws = torch.Generator().manual_seed(6)
+    weights = {"lora_A": torch.randn(4, columns, generator=draws), "lora_B": torch.randn(rows, 4, generator=draws)}
+    save_file({f"diffusion_model.{module}.{name}.weight": weight for name, weight in weights.items()}, path)
+    return path
+
+
+def test_a_lora_is_laid_on_and_taken_off_again(parts, tmp_path) -> None:
+    path = lora_file(tmp_path / "style.safetensors", "transformer_blocks.1.audio_to_video_attn.to_q", 8, 16)
+    FAMILY.check_lora(path)
+    bare = drawn(recipe_for(parts), parts)
+    laid = recipe_for(parts, loras=[{"path": str(path), "scale": 1.0, "sha256": ""}])
+    assert not np.array_equal(drawn(laid, FAMILY.equip(parts, laid))[0], bare[0])
+    assert np.array_equal(drawn(recipe_for(parts), FAMILY.equip(parts, recipe_for(parts)))[0], bare[0])
+    with pytest.raises(UserError, match="no layer"):
+        FAMILY.check_lora(lora_file(tmp_path / "other.safetensors", "blocks.0.to_q", 8, 16))
+    misfit = lora_file(tmp_path / "misfit.safetensors", "transformer_blocks.1.attn1.to_q", 8, 16)
+    wide = recipe_for(parts, loras=[{"path": str(misfit), "scale": 1.0, "sha256": ""}])
+    with pytest.raises(ModelError, match="does not fit"):
+        FAMILY.equip(parts, wide)
+    FAMILY.equip(parts, recipe_for(parts))
+
+
+def test_the_second_stages_lora_is_laid_on_for_it_alone(parts, tmp_path) -> None:
+    path = lora_file(tmp_path / "distilled.safetensors", "transformer_blocks.0.attn1.to_q", 16, 16)
+    recipe = recipe_for(parts, upscale=(128, 64))
+    with_lora = dataclasses.replace(recipe, companions=(Companion("refining-lora", str(path)),))
+    plain = list(FAMILY.denoise(recipe, FAMILY.equip(parts, recipe), [], SEED))
+    equipped = FAMILY.equip(parts, with_lora)
+    for _ in range(2):
+        laid = list(FAMILY.denoise(with_lora, equipped, [], SEED))
+        same = [torch.equal(a.tensors["latents"], b.tensors["latents"]) for a, b in zip(plain, laid, strict=True)]
+        assert same == [True] * 4 + [False] * 3
+    FAMILY.equip(parts, recipe)
+
+
+def test_a_folder_without_an_upsampler_is_not_drawn_larger(folder, parts, tmp_path) -> None:
+    whole = identify(folder)
+    assert whole is not None and "upscale" in whole.steering
+    for name in ("model_index.json", "transformer/config.json", "praxino.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((folder / name).read_text())
+    bare = identify(tmp_path)
+    assert bare is not None and "upscale" not in bare.steering
+    without = dataclasses.replace(parts, upsampler=None)
+    with pytest.raises(ModelError, match="latent_upsampler/"):
+        list(FAMILY.denoise(recipe_for(parts, upscale=(128, 64)), without, [], SEED))
+
+
+def test_previews_follow_both_stages(parts) -> None:
+    recipe = recipe_for(parts, [(0, 1.0)], upscale=(128, 64))
+    sizes = [FAMILY.preview(recipe, parts, state).shape for state in FAMILY.denoise(recipe, parts, [FIRST], SEED)]
+    assert sizes == [(2, 4, 3)] * 4 + [(4, 8, 3)] * 3
+
+
+def planned(name: str, upscale=(), **wish):
+    return FAMILY.plan(Request(prompt="a cat", **wish), PUBLISHED[name], Shape(768, 512, 121, 24.0, upscale), "")
+
+
+def test_defaults_are_the_authors() -> None:
+    sampling = planned("ltx-2")
+    (phase,) = sampling.guidance_phases
+    assert (phase.scale, phase.stg_scale, phase.stg_blocks, phase.rescale) == (3, 1, (29,), 0.3)
+    assert sampling.sigmas == schedules.sd3(40, 4096)
+    settings = from_options(sampling.options)
+    assert (settings.sound_guidance, settings.modality_scale, settings.cross_timestep) == (7, 3, False)
+    later = planned("ltx-2.3")
+    assert (later.steps, later.guidance_phases[0].stg_blocks) == (30, (28,))
+    assert from_options(later.options).cross_timestep
+    distilled = planned("ltx-2.3-distilled")
+    assert distilled.sigmas == PUBLISHED["ltx-2.3-distilled"].sigmas and distilled.negative_prompt == ""
+    recipe_stage = dataclasses.astuple(run.loop.Scales(1.0, 0.0, 1.0, 1.0))
+    assert dataclasses.astuple(distilled.guidance_phases[0])[1:3] == recipe_stage[:2]
+
+
+def test_the_full_checkpoints_second_stage_wants_the_distilled_lora() -> None:
+    sampling = planned("ltx-2", upscale=(1536, 1024))
+    assert sampling.sigmas[40:] == REFINING_SIGMAS
+    assert [companion.role for companion in sampling.companions] == ["refining-lora"]
+    assert from_options(sampling.options).keeps_first_sound
+    assert not planned("ltx-2").companions
+
+
+def test_guidance_is_off_for_the_sound_where_it_is_off() -> None:
+    settings = from_options(planned("ltx-2", guidance=1.0, stg=0.0).options)
+    assert (settings.sound_guidance, settings.sound_stg, settings.sound_modality_scale) == (1, 0, 3)
+    assert from_options(planned("ltx-2", guidance=5.0).options).sound_guidance == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "wish", "complaint"),
+    [
+        ("ltx-2", {"scheduler": "ddim"}, "sampled with euler"),
+        ("ltx-2", {"stg_mode": "attention-skip"}, "knows attention-values"),
+        ("ltx-2", {"stg_blocks": (48,)}, "blocks are 0 to 47"),
+        ("ltx-2", {"stg": 0.0, "stg_blocks": (3,)}, "--stg-blocks changes nothing"),
+        ("ltx-2", {"guidance": 0.5}, "allowed is 1"),
+        ("ltx-2", {"upscale": (1600, 1024)}, "more than 2 times 768x512"),
+        ("ltx-2.3-distilled", {"steps": 20}, "8 noise levels"),
+        ("ltx-2.3-distilled", {"negative_prompt": "rain"}, "--negative changes nothing"),
+        ("ltx-2.3-distilled", {"stg": 1.0}, "--stg needs to know"),
+    ],
+)
+def test_wishes_that_cannot_be_granted_are_refused(name, wish, complaint) -> None:
+    with pytest.raises(UserError, match=complaint):
+        planned(name, **wish)
