@@ -36,11 +36,11 @@ def shape_of(vae: Any, width: int, height: int, num_frames: int) -> tuple[int, i
 def encode(vae: Any, pixels: Tensor) -> Tensor:
     """Pixels (1, 3, F, H, W) in [-1, 1] as scaled latents (1, C, f, h, w) float32: the posterior's mode.
 
-    A single picture is encoded in one piece, a clip in tiles.
+    A single picture is encoded in one piece, a clip in tiles. Pixels are where the VAE computes.
     """
     vae.use_tiling = pixels.shape[2] > 1
     try:
-        moments = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+        moments = vae.encode(pixels.to(vae.dtype)).latent_dist
     finally:
         vae.use_tiling = True
     return moments.mode().float() * vae.config.scaling_factor
@@ -48,7 +48,7 @@ def encode(vae: Any, pixels: Tensor) -> Tensor:
 
 def decode(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents (1, C, f, h, w) as pixels (3, F, H, W) in [-1, 1], in the VAE's number format."""
-    scaled = latents.to(vae.device) / vae.config.scaling_factor
+    scaled = latents / vae.config.scaling_factor
     return vae.decode(scaled.to(vae.dtype), return_dict=False)[0][0]
 
 
@@ -58,10 +58,10 @@ def to_uint8(pixels: Tensor) -> np.ndarray:
     return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
 
 
-def colours(vae: Any) -> Tensor:
+def colours(vae: Any, device: torch.device) -> Tensor:
     """The linear map from latents to colours, for previews."""
-    return linear.fit(lambda pictures: _stills(vae, pictures), vae.spatial_compression_ratio)
 
+    def stills(pictures: Tensor) -> Tensor:
+        return torch.cat([encode(vae, picture[None, :, None].to(device))[:, :, 0] for picture in pictures])
 
-def _stills(vae: Any, pictures: Tensor) -> Tensor:
-    return torch.cat([encode(vae, picture[None, :, None])[:, :, 0] for picture in pictures])
+    return linear.fit(stills, vae.spatial_compression_ratio)

@@ -54,7 +54,7 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
     else:
         assert first is not None
         shown = first[0]
-        picture = latents.encode(parts.vae, pictures.prepare(first[:1], recipe.width, recipe.height))
+        picture = _encode(recipe, parts, first[:1])
         begun = loop.begin(fresh, picture, settings.motion)
     return loop.Start(begun, picture, *_read(recipe, parts, settings, shown))
 
@@ -62,9 +62,13 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
 def _noised(recipe: Recipe, parts: Parts, clip: np.ndarray, fresh: torch.Tensor) -> torch.Tensor:
     """A clip, brought to the first of the noise levels that are run."""
     frames = resampled(clip, recipe.num_frames)
-    clean = latents.encode(parts.vae, pictures.prepare(frames, recipe.width, recipe.height))
     share = recipe.sigmas[0]
-    return (1 - share) * clean + share * fresh
+    return (1 - share) * _encode(recipe, parts, frames) + share * fresh
+
+
+def _encode(recipe: Recipe, parts: Parts, frames: np.ndarray) -> torch.Tensor:
+    pixels = pictures.prepare(frames, recipe.width, recipe.height)
+    return latents.encode(parts.vae, pixels.to(parts.device))
 
 
 def _read(
@@ -82,7 +86,7 @@ def _read(
 @torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.decode`."""
-    frames = latents.to_uint8(latents.decode(parts.vae, state.tensors["latents"]))
+    frames = latents.to_uint8(latents.decode(parts.vae, state.tensors["latents"].to(parts.device)))
     hidden = HIDDEN_FRAMES if from_options(recipe.options).kind == "latent-concat" else 0
     return frames[hidden:]
 
@@ -91,6 +95,6 @@ def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
 def preview(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.preview`: the middle latent frame of the clip as it would be with no noise left."""
     if parts.colours is None:
-        parts.colours = latents.colours(parts.vae)
+        parts.colours = latents.colours(parts.vae, parts.device)
     clean = state.tensors.get("denoised", state.tensors["latents"])
     return linear.draw(clean[:, :, clean.shape[2] // 2], parts.colours)
