@@ -65,13 +65,20 @@ class Request:
     )
     negative_prompt: str | None = option(None, "what not to draw", "what", flags=("--negative",), metavar="TEXT")
 
+    rewrite: str | None = option(
+        None, "have the chat model of PRAXINO_REWRITER say the prompt as training captions do", "what",
+        choices=("normal", "master"),
+    )  # fmt: skip
+
     style: str | None = option(
         None, "a look by its name (see praxino styles), or out of a file", "what", metavar="NAME|FILE.toml#NAME"
     )
     brand_colour: str | None = option(None, "the colour of a style that has one", "what", metavar="#RRGGBB")
 
     image: str | None = option(None, "picture to set in motion, or to change", "pictures", metavar="FILE")
-    mask: str | None = option(None, "what of --image, or of --video, to draw anew: white is drawn", "pictures", metavar="FILE")
+    mask: str | None = option(
+        None, "what of --image, or of --video, to draw anew: white is drawn", "pictures", metavar="FILE"
+    )
     expand: str | None = option(
         None, "draw more around --image, as in left=256,right=256", "pictures", metavar="SIDE=PIXELS,...", unit="px"
     )

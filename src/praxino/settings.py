@@ -44,6 +44,11 @@ SETTINGS = (
     ),
     Setting("PRAXINO_KEEP_DAYS", "", "days until a job that has ended is deleted, with its files; never when empty"),
     Setting("PRAXINO_API_KEY", "", "key for the server that --server names"),
+    Setting(
+        "PRAXINO_REWRITER", "", "chat model that --rewrite asks, by OpenAI's protocol, as in http://127.0.0.1:11434/v1"
+    ),
+    Setting("PRAXINO_REWRITER_MODEL", "", "its name there"),
+    Setting("PRAXINO_REWRITER_KEY", "", "its key, where it wants one"),
     Setting("PRAXINO_DEBUG", "", "any value: show the traceback of unexpected errors"),
 )
 _DEFAULTS = {setting.name: setting.default for setting in SETTINGS}

@@ -48,7 +48,7 @@ def resolve_or_resume(request: Request, folder: Path, resolution: Resolution) ->
             "give another folder, or delete it."
         )
     recipe = Recipe.from_json(begun.get("recipe"))
-    if recipe.identity() != _with_seed_of(resolution.recipe, recipe).identity():
+    if recipe.identity() != _as_begun(resolution.recipe, recipe, request).identity():
         raise UserError(
             f"{folder} holds the state of this request, but the model or a picture has changed since; "
             "delete the folder."
@@ -165,8 +165,10 @@ def _is_of(recipe: Recipe, begun: Recipe) -> bool:
     return dataclasses.replace(begun, plan=recipe.plan).identity() == recipe.identity()
 
 
-def _with_seed_of(recipe: Recipe, begun: Recipe) -> Recipe:
-    return dataclasses.replace(recipe, seed=begun.seed)
+def _as_begun(recipe: Recipe, begun: Recipe, request: Request) -> Recipe:
+    """With the seed drawn then, and the words found then: a chat model may find others each time."""
+    caption = begun.caption if request.rewrite else recipe.caption
+    return dataclasses.replace(recipe, seed=begun.seed, caption=caption)
 
 
 def _replace(file: Path, content: bytes) -> None:

@@ -18,6 +18,7 @@ from praxino.engine.geometry import resolve_size, resolve_upscale
 from praxino.engine.length import Length, length_notes, resolve_length
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.pieces import check_chain
+from praxino.engine.rewriting import rewrite
 from praxino.engine.soundtrack import resolve_sound, sound_notes
 from praxino.engine.tasks import check_steering, task_of
 from praxino.errors import UserError
@@ -30,6 +31,7 @@ from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
 _DRAWN_SEEDS = 2**32
+_TOLD_CHARACTERS = 400
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def resolve(
     sources += read_driving(request, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames))
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
+    dressed, rewritten = _rewritten(dressed, variant)
     caption, notes = _caption(dressed, variant, path, bool(sources))
     caption, camera_notes = with_camera(caption, request.camera, variant)
     loras = tuple(_lora(text, entry) for text in request.lora)
@@ -110,7 +113,7 @@ def resolve(
     )
     paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
     drawn_notes = (*paces, *_shape_notes(request, shape), *length_notes(length, shape.fps), *sound_notes(recipe))
-    return Resolution(recipe, (*notes, *camera_notes, *sampling.notes, *drawn_notes))
+    return Resolution(recipe, (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes))
 
 
 def _measured(request: Request, variant: Variant, sources: list[Source], joined: Joined | None) -> tuple[Shape, Length]:
@@ -121,6 +124,15 @@ def _measured(request: Request, variant: Variant, sources: list[Source], joined:
     fps = joined.fps if joined else variant.fps if request.fps is None else request.fps
     length = resolve_length(request, variant, fps, len(joined.frames) if joined else 0)
     return Shape(*size, length.at_once, fps, resolve_upscale(request.upscale, size, variant.grid)), length
+
+
+def _rewritten(dressed: Dressed, variant: Variant) -> tuple[Dressed, list[str]]:
+    """The same in other words, where that is asked for, and a note of them."""
+    if dressed.request.rewrite is None:
+        return dressed, []
+    words = rewrite(dressed.request, variant)
+    said = words if len(words) <= _TOLD_CHARACTERS else f"{words[:_TOLD_CHARACTERS]} ..."
+    return dress(dataclasses.replace(dressed.request, prompt=words)), [f"rewritten: {said}"]
 
 
 def _with_guider(request: Request) -> Request:

@@ -1,4 +1,6 @@
 import dataclasses
+import hashlib
+import json
 import subprocess
 import sys
 
@@ -127,6 +129,43 @@ def test_a_newer_recipe_is_refused(toy):
         Recipe.from_json({**data, "version": RECIPE_VERSION + 1})
     with pytest.raises(UserError, match="not a readable recipe"):
         Recipe.from_json({"version": RECIPE_VERSION})
+
+
+def test_an_older_recipe_is_read_and_is_still_the_same(toy):
+    recipe = of(toy, Request("a dog", seed=3)).recipe
+    older = recipe.to_json()
+    for name in ("upscale", "sound", "pieces", "extends", "plan"):
+        del older[name]
+    assert Recipe.from_json(older) == recipe
+    del older["encoding"], older["parent"]
+    assert recipe.identity() == hashlib.sha256(json.dumps(older, sort_keys=True).encode()).hexdigest()
+    longer = of(toy, Request("a dog", seed=3, seconds=2)).recipe
+    assert longer.identity() != recipe.identity()
+
+
+def test_a_second_stage_is_planned_and_told(toy):
+    seen = []
+    plan = toy.plan
+    toy.plan = lambda request, variant, shape, task: (seen.append(shape), plan(request, variant, shape, task))[1]
+    variant = dataclasses.replace(toy.entry.variant, steering=("upscale",))
+    entry = dataclasses.replace(toy.entry, variant=variant)
+    recipe = resolve(Request("a dog", upscale="2x"), find=lambda name: entry, machine=CPU).recipe
+    assert (recipe.width, recipe.height, recipe.upscale, recipe.size) == (128, 64, (256, 128), (256, 128))
+    assert (seen[0].width, seen[0].upscale) == (128, (256, 128))
+
+
+@pytest.mark.parametrize(
+    ("guider", "planned"),
+    [("cfg", (None, False)), ("cfg-zero-star", (None, True)), ("apg", ("apg", None)), (None, (None, None))],
+)
+def test_what_a_family_hears_of_the_guider(toy, guider, planned):
+    seen = []
+    plan = toy.plan
+    toy.plan = lambda request, *rest: (seen.append((request.guider, request.cfg_star)), plan(request, *rest))[1]
+    variant = dataclasses.replace(toy.entry.variant, steering=("apg", "cfg-zero-star"))
+    entry = dataclasses.replace(toy.entry, variant=variant)
+    resolve(Request("a dog", guider=guider), find=lambda name: entry, machine=CPU)
+    assert seen == [planned]
 
 
 def test_resolving_never_imports_torch():
