@@ -19,9 +19,9 @@ SECONDS = 120.0
 """The longest that an answer may take."""
 _COMMON = (
     "You write the captions that a {kind} generation model is trained on. Turn the user's request into one such "
-    "caption in English: plain declarative sentences in the present tense, first the main subject, then {details}. Keep "
-    "every thing, name, number, colour and word in quotation marks that the user asks for, and their meaning; contradict "
-    "nothing. Never address anybody, never write 'the video' or 'the image', no lists, no headings."
+    "caption in English: plain declarative sentences in the present tense, first the main subject, then {details}. "
+    "Keep every thing, name, number, colour and word in quotation marks that the user asks for, and their meaning; "
+    "contradict nothing. Never address anybody, never write 'the video' or 'the image', no lists, no headings."
 )
 _DETAILS = {
     "video": "what it does and how it moves from beginning to end, then the surroundings",
