@@ -58,3 +58,17 @@ def test_previews_leave_out_the_tokens_of_shown_pictures(model, picture) -> None
     states.close()
     assert start.tensors["latents"].shape[1] == 2 * first.tensors["latents"].shape[1]
     assert model.family.preview(recipe, model.parts, start).shape == (4, 4, 3)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_klein_fills_in_what_a_mask_covers(models, picture, mask, shown: bool) -> None:
+    model = models("flux2")
+    reference = np.ascontiguousarray(picture[::-1])
+    given = [("image", picture, 1.0), ("mask", mask, 1.0), *([("reference", reference, 1.0)] if shown else [])]
+    drawn = model.draw("inpainting", given, strength=0.75)
+    more: dict[str, Any] = {"image_reference": [Image.fromarray(reference)]} if shown else {}
+    wanted = model.by_hand("Flux2KleinInpaintPipeline")(
+        image=Image.fromarray(picture), mask_image=Image.fromarray(mask), strength=0.75, guidance_scale=3.0,
+        height=64, width=64, **more,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)

@@ -98,3 +98,29 @@ def test_previews_undo_a_linear_encoder(picture) -> None:
     shown = preview.draw(latents, factors).astype(int)
     wanted = ((pooled[0].permute(1, 2, 0) + 1) * 127.5).round().int().numpy()
     assert np.abs(shown - wanted).max() <= 1
+
+
+def test_a_unet_that_edits_as_it_is_told(models, picture) -> None:
+    model = models("stable-diffusion", "instruct-pix2pix")
+    assert model.variant.tasks == ("instruction-editing",)
+    drawn = model.draw("instruction-editing", [("image", picture, 1.0)])
+    call = model.by_hand("StableDiffusionInstructPix2PixPipeline")
+    wanted = call(image=Image.fromarray(picture), guidance_scale=7.5, image_guidance_scale=1.5)
+    assert np.array_equal(drawn, wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("sd3", "StableDiffusion3Img2ImgPipeline"), ("stable-diffusion", "StableDiffusionImg2ImgPipeline")],
+)
+def test_a_share_that_is_no_whole_number_of_steps(models, picture, name: str, kind: str) -> None:
+    """Flow matching rounds the steps that are left out down, the others those that are run."""
+    model = models(name)
+    recipe = model.recipe("image-to-image", [("image", picture, 0.5)], strength=0.5, steps=5)
+    assert recipe.steps == {"sd3": 3, "stable-diffusion": 2}[name]
+    states = list(model.family.denoise(recipe, model.family.equip(model.parts, recipe), [picture[None]], 7))
+    assert [state.step for state in states] == list(range(recipe.steps + 1))
+    call = model.by_hand(kind)
+    guidance = model.variant.guidance_phases[0].scale
+    wanted = call(image=Image.fromarray(picture), strength=0.5, guidance_scale=guidance, num_inference_steps=5)
+    assert np.array_equal(model.family.decode(recipe, model.parts, states[-1])[0], wanted)

@@ -180,7 +180,7 @@ def _steps(family: StockFamily, request: Request, variant: Variant, task: str) -
     strength = variant.options["strength"][task] if request.strength is None else request.strength
     if task == "outpainting":
         strength = 1.0
-    if int(levels * strength) < 1:
+    if _ran(family, levels, strength) < 1:
         needed = math.ceil(1 / strength) if strength else 0
         if request.steps is not None or not needed or needed > 1000:
             raise UserError(
@@ -188,7 +188,12 @@ def _steps(family: StockFamily, request: Request, variant: Variant, task: str) -
                 f"give a --strength of at least {1 / levels:.3g}" + (f", or --steps {needed}." if needed else ".")
             )
         levels = needed
-    return int(levels * strength), {"levels": levels, "strength": strength}
+    return _ran(family, levels, strength), {"levels": levels, "strength": strength}
+
+
+def _ran(family: StockFamily, levels: int, strength: float) -> int:
+    """How many of the noise levels are run. Pipelines round the share down, those of flow matching the rest of it."""
+    return levels - int(max(levels - levels * strength, 0)) if family.flow else int(levels * strength)
 
 
 def _steering(request: Request) -> dict[str, Any]:

@@ -38,9 +38,11 @@ def _arguments(given: Given) -> dict[str, Any]:
     """The picture to edit and the references are one list to it; their weights cannot differ."""
     recipe = given.recipe
     arguments = standard(given)
-    shown = [frames for role in ("image", "reference") for frames in of_role(recipe, given.pictures, role)]
+    roles = ("image", "reference") if recipe.task == "instruction-editing" else ("reference",)
+    shown = [frames for role in roles for frames in of_role(recipe, given.pictures, role)]
+    name = "image_reference" if given.takes("image_reference") else "image"
     if shown:
-        arguments["image"] = [fitted(frames, *_size(frames.shape[2], frames.shape[1])) for frames in shown]
+        arguments[name] = [fitted(frames, *_size(frames.shape[2], frames.shape[1])) for frames in shown]
     return arguments
 
 
@@ -79,7 +81,12 @@ FAMILY: Family = _Flux2(
     name="flux2",
     title="FLUX.2",
     variants=PUBLISHED,
-    pipelines={"text-to-image": "Flux2KleinPipeline", "instruction-editing": "Flux2KleinPipeline"},
+    pipelines={
+        "text-to-image": "Flux2KleinPipeline",
+        "instruction-editing": "Flux2KleinPipeline",
+        "inpainting": "Flux2KleinInpaintPipeline",
+        "outpainting": "Flux2KleinInpaintPipeline",
+    },
     refuse_lora=lambda path: check_transformer(path, "FLUX.2"),
     classes=("Flux2KleinPipeline", "Flux2Pipeline"),
     variant_of=variant_of,

@@ -14,13 +14,16 @@ NON_COMMERCIAL: dict[str, Any] = {
     "gated": True,
 }
 
+EDITING = ("text-to-image", "instruction-editing")
+FILLING = {"inpainting": 1.0, "outpainting": 1.0}
+
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
+    defaults: dict[str, Any] = {"tasks": (*EDITING, "inpainting", "outpainting"), "options": {"strength": FILLING}}
     return Variant(
         name=name,
         title=title,
         source=source,
-        tasks=("text-to-image", "instruction-editing"),
         steering=("reference", "lora"),
         grid=Grid(size_multiple=16, min_side=64, max_side=2048, frame_step=1, max_frames=1),
         width=1024,
@@ -29,7 +32,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         fps=1.0,
         schedule="scheduler",
         max_text_tokens=512,
-        **data,
+        **{**defaults, **data},
     )
 
 
@@ -44,7 +47,7 @@ BASE = _published(
 DEV = _published(
     "flux2-dev", "FLUX.2 [dev]", "black-forest-labs/FLUX.2-dev",
     **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
-    options={"pipelines": dict.fromkeys(("text-to-image", "instruction-editing"), "Flux2Pipeline")},
+    tasks=EDITING, options={"pipelines": dict.fromkeys(EDITING, "Flux2Pipeline")},
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE, DEV)}
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from praxino.families._stock import clip_tokenizer
-from praxino.families._stock.checkpoint import CARD
-from praxino.families._stock.load import diffusers_class, quiet
+from praxino.families._stock import clip_tokenizer, tiny
+from praxino.families._stock.load import diffusers_class
 
 WEIGHTS_SEED = 20231
 TEXT_CHANNELS = (16, 32)
@@ -33,17 +30,6 @@ UNET: dict[str, Any] = {
     "addition_time_embed_dim": TIME_CHANNELS,
     "projection_class_embeddings_input_dim": 6 * TIME_CHANNELS + TEXT_CHANNELS[1],
 }
-VAE: dict[str, Any] = {
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "block_out_channels": (8, 8, 8, 8),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "latent_channels": 4,
-    "sample_size": 64,
-    "scaling_factor": 0.13025,
-    "force_upcast": True,
-}
 SCHEDULER: dict[str, Any] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -62,10 +48,7 @@ def write(folder: Path, *, filling: bool) -> None:
         folder: where.
         filling: whether the UNet has nine channels, for inpainting.
     """
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(WEIGHTS_SEED)
-        make_pipeline(folder, filling).save_pretrained(folder)
-    clip_tokenizer.write_json(folder / CARD, _card(filling))
+    tiny.save(lambda: make_pipeline(folder, filling), folder, WEIGHTS_SEED, _card(filling))
 
 
 def make_pipeline(folder: Path, filling: bool) -> Any:
@@ -75,7 +58,7 @@ def make_pipeline(folder: Path, filling: bool) -> Any:
     size = clip_tokenizer.write(folder / "tokenizer")
     clip_tokenizer.write(folder / "tokenizer_2", "!")
     return diffusers_class("StableDiffusionXLInpaintPipeline" if filling else "StableDiffusionXLPipeline")(
-        vae=diffusers_class("AutoencoderKL")(**VAE),
+        vae=tiny.autoencoder(4, scaling_factor=0.13025, force_upcast=True),
         text_encoder=CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[0])),
         text_encoder_2=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[1])),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from praxino.families import Family
-from praxino.families._stock import StockFamily, with_clip
+from praxino.families._stock import Given, StockFamily, with_clip
 from praxino.families._stock.lora_names import check_unet
 from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, file_variant_of, variant_of
 
@@ -13,7 +14,13 @@ from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, f
 def _miniature(folder: Path, like: str | None) -> None:
     from praxino.families.stable_diffusion.miniature import write
 
-    write(folder, filling=like is not None and PUBLISHED[like].tasks[0] == "inpainting")
+    write(folder, PUBLISHED[like].tasks[0] if like else "text-to-image")
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """A UNet that edits as it is told makes a third pass, whose scale says how much of the picture is kept."""
+    kept = given.parts.variant.options.get("image_guidance")
+    return with_clip(given) | ({"image_guidance_scale": kept} if kept else {})
 
 
 FAMILY: Family = StockFamily(
@@ -30,11 +37,16 @@ FAMILY: Family = StockFamily(
         "inpainting+control": "StableDiffusionControlNetInpaintPipeline",
         "outpainting+control": "StableDiffusionControlNetInpaintPipeline",
     },
-    classes=("StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"),
+    classes=(
+        "StableDiffusionPipeline",
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionInstructPix2PixPipeline",
+    ),
     variant_of=variant_of,
     file_variant_of=file_variant_of,
     write_miniature=_miniature,
-    arguments=with_clip,
+    arguments=_arguments,
     refuse_lora=lambda path: check_unet(path, "Stable Diffusion", TEXT_WIDTHS),
     rescaling=("text-to-image",),
 )

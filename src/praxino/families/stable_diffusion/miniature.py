@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from praxino.families._stock import clip_tokenizer
-from praxino.families._stock.checkpoint import CARD
-from praxino.families._stock.load import diffusers_class, quiet
+from praxino.families._stock import clip_tokenizer, tiny
+from praxino.families._stock.load import diffusers_class
 
 WEIGHTS_SEED = 20232
 TEXT_CHANNELS = 32
+KINDS = {
+    "": ("StableDiffusionPipeline", 4),
+    "inpainting": ("StableDiffusionInpaintPipeline", 9),
+    "instruction-editing": ("StableDiffusionInstructPix2PixPipeline", 8),
+}
+"""The pipeline and the UNet's channels of what does not draw from words alone, by task."""
 
 UNET: dict[str, Any] = {
     "sample_size": 8,
@@ -26,15 +29,6 @@ UNET: dict[str, Any] = {
     "cross_attention_dim": TEXT_CHANNELS,
     "attention_head_dim": 2,
 }
-VAE: dict[str, Any] = {
-    "down_block_types": ("DownEncoderBlock2D",) * 4,
-    "up_block_types": ("UpDecoderBlock2D",) * 4,
-    "block_out_channels": (8, 8, 8, 8),
-    "layers_per_block": 1,
-    "norm_num_groups": 4,
-    "latent_channels": 4,
-    "sample_size": 64,
-}
 SCHEDULER: dict[str, Any] = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
@@ -45,29 +39,34 @@ SCHEDULER: dict[str, Any] = {
 }
 
 
-def write(folder: Path, *, filling: bool) -> None:
+def write(folder: Path, task: str) -> None:
     """Make the networks, the same each time, and save them as a diffusers folder.
 
     Args:
         folder: where.
-        filling: whether the UNet has nine channels, for inpainting.
+        task: the first that it does, which decides how many channels its UNet has.
     """
-    with torch.random.fork_rng(devices=[]), quiet():
-        torch.manual_seed(WEIGHTS_SEED)
-        make_pipeline(folder, filling).save_pretrained(folder)
-    clip_tokenizer.write_json(folder / CARD, _card(filling))
+    filling, editing = task == "inpainting", task == "instruction-editing"
+    tiny.save(lambda: make_pipeline(folder, filling, editing=editing), folder, WEIGHTS_SEED, _card(task))
 
 
-def make_pipeline(folder: Path, filling: bool) -> Any:
-    """The pipeline with random weights from torch's global generator; its tokenizer is written to `folder`."""
+def make_pipeline(folder: Path, filling: bool, *, editing: bool = False) -> Any:
+    """The pipeline with random weights from torch's global generator; its tokenizer is written to `folder`.
+
+    Args:
+        folder: where.
+        filling: whether its UNet has nine channels, for a mask and the latents around it.
+        editing: whether it has eight, for the latents of the picture to edit.
+    """
     from transformers import CLIPTextModel, CLIPTokenizer
 
     size = clip_tokenizer.write(folder / "tokenizer")
-    return diffusers_class("StableDiffusionInpaintPipeline" if filling else "StableDiffusionPipeline")(
-        vae=diffusers_class("AutoencoderKL")(**VAE),
+    kind, channels = KINDS["inpainting" if filling else "instruction-editing" if editing else ""]
+    return diffusers_class(kind)(
+        vae=tiny.autoencoder(4),
         text_encoder=CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS)),
         tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        unet=diffusers_class("UNet2DConditionModel")(**{**UNET, **({"in_channels": 9} if filling else {})}),
+        unet=diffusers_class("UNet2DConditionModel")(**{**UNET, "in_channels": channels}),
         scheduler=diffusers_class("PNDMScheduler")(**SCHEDULER),
         safety_checker=None,
         feature_extractor=None,
@@ -75,10 +74,10 @@ def make_pipeline(folder: Path, filling: bool) -> Any:
     )
 
 
-def _card(filling: bool) -> dict[str, Any]:
+def _card(task: str) -> dict[str, Any]:
     return {
         "family": "stable-diffusion",
-        "variant": "sd-miniature-inpainting" if filling else "sd-miniature",
+        "variant": f"sd-miniature-{task}" if task in KINDS else "sd-miniature",
         "title": "Stable Diffusion in miniature: random weights, for trying things out",
         "source": "",
         "licence": "Apache-2.0",

