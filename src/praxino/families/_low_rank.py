@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Targets = Callable[[str], tuple[str, ...]]
 """A layer's path as a file has it to the network's layers that share its rows; () when there is none."""
 
-PREFIX = re.compile(r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.)+")
+PREFIX = re.compile(r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.)+")
+HOME = "transformer."
+"""What diffusers puts before a layer's path, and what some originals' own paths begin with."""
 ROLES = re.compile(r"^(?P<layer>.+?)\.(?:lora_(?P<ab>[AB])(?:\.default)?(?:\.weight)?|lora_(?P<way>down|up)\.weight)$")
 ALPHA = ".alpha"
 LAID = "_praxino_lora"
@@ -63,7 +65,7 @@ def check(path: Path, title: str, targets: Targets) -> None:
     for name, found in roles.items():
         if found is None:
             raise UserError(f"{path} is no LoRA: it holds {name!r}, which is neither a lora_A nor a lora_B weight.")
-        if not targets(found[0]):
+        if not _places(targets, found[0]):
             raise UserError(f"{path} is no LoRA for {title}: {title} has no layer {found[0]!r}.")
     if not any(found and found[1] == "A" for found in roles.values()):
         raise UserError(f"{path} is no LoRA: it holds no lora_A weights.")
@@ -91,7 +93,7 @@ def _fitted(transformer: Any, path: Path, targets: Targets) -> dict[str, tuple[T
     modules = dict(transformer.named_modules())
     fitted: dict[str, tuple[Tensor, Tensor]] = {}
     for layer, weights in _read(path).items():
-        names = targets(layer)
+        names = _places(targets, layer)
         if not names or any(name not in modules for name in names):
             raise ModelError(f"the LoRA {path} does not fit this model: it has no layer {layer!r}.")
         if weights.A is None or weights.B is None:
@@ -104,6 +106,10 @@ def _fitted(transformer: Any, path: Path, targets: Targets) -> dict[str, tuple[T
         for name, part in zip(names, B.split(rows), strict=True):
             fitted[name] = (weights.A, part)
     return fitted
+
+
+def _places(targets: Targets, layer: str) -> tuple[str, ...]:
+    return targets(layer) or targets(layer.removeprefix(HOME))
 
 
 def _read(path: Path) -> dict[str, LowRank]:

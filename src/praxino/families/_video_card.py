@@ -30,8 +30,6 @@ class Card:
     family: str
     variant: str
     """A published variant's name, or one of its own."""
-    like: str | None = None
-    """The published variant that it is run as, when `variant` is none."""
     title: str | None = None
     source: str | None = None
     licence: str | None = None

@@ -1,0 +1,47 @@
+"""Between pixels and latents: the VAE, as the authors use it. Latents are (1, f, C, h, w), frames before channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from praxino.sampling.noise import NoiseSource
+
+MAX_GROUPS = 10
+"""The authors decode in at most so many groups of latent frames."""
+
+
+def encode(vae: Any, pixels: Tensor, noise: NoiseSource | None) -> Tensor:
+    """Pixels (1, 3, F, H, W) as latents, float32, not scaled: drawn from the posterior, or without noise its mean."""
+    posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    latents = posterior.mean.float()
+    if noise is not None:
+        latents = latents + posterior.std.float() * noise.draw(tuple(latents.shape)).to(latents)
+    return latents.transpose(1, 2)
+
+
+def decode(vae: Any, latents: Tensor) -> np.ndarray:
+    """Scaled latents as frames (F, H, W, 3) uint8, rounded down."""
+    unscaled = (latents / vae.config.scaling_factor).transpose(1, 2)
+    before = vae.num_latent_frames_batch_size
+    vae.num_latent_frames_batch_size = group_length(unscaled.shape[2])
+    try:
+        pixels = vae.decode(unscaled.to(vae.device, vae.dtype), return_dict=False)[0]
+    finally:
+        vae.num_latent_frames_batch_size = before
+    scaled = ((pixels[0].float() + 1) / 2).clamp(0, 1) * 255
+    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+
+
+def group_length(num_frames: int) -> int:
+    """How many latent frames are decoded together; the first group has what is left over besides.
+
+    The authors (zai-org/CogVideo at 7a1af71, sat/diffusion_video.py, decode_first_stage) cut 41 into 5, 4, 4, ... and
+    21 into 3, 2, 2, .... Lengths that they never draw they would cut into odd groups, which the VAE cannot double in
+    time: those are decoded by twos.
+    """
+    groups = min(MAX_GROUPS, max(num_frames // 2, 1))
+    length, rest = divmod(num_frames, groups)
+    return length if rest <= 1 and length % 2 == 0 else 2

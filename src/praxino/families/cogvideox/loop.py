@@ -1,0 +1,136 @@
+"""The denoising loop, as the authors run it: latents, levels and guidance in float32, the network in its own format.
+
+Source: zai-org/CogVideo at 7a1af71, sat/sgm/modules/diffusionmodules (sampling.py, guiders.py, denoiser.py). Knows
+latents and embeddings, no files and no prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from praxino.families import LoopState
+from praxino.families._perturb import Surgery, perturbed
+from praxino.families.cogvideox.positions import Rotary
+from praxino.families.cogvideox.samplers import SAMPLERS, Step
+from praxino.families.cogvideox.schedule import Levels, dynamic_scale, noise_level
+from praxino.recipe import GuidancePhase
+from praxino.sampling import guidance
+from praxino.sampling.noise import NoiseSource
+
+OFS = 2.0
+"""What CogVideoX1.5 is told beside a picture."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What the loop begins with, and what stays the same throughout."""
+
+    latents: Tensor
+    """(1, f, C, h, w) float32."""
+    text: Tensor
+    """(1, tokens, channels)."""
+    negative: Tensor | None
+    """As the text; None when no step is guided by it."""
+    beside: Tensor | None
+    """(1, f, C, h, w): a first frame, or maps, on further channels."""
+    rotary: Rotary | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of the loop, out of a recipe."""
+
+    levels: Levels
+    first_step: int
+    phases: tuple[GuidancePhase, ...]
+    dynamic: bool
+    cfg_star: bool
+    stg_mode: str
+    scheduler: str
+
+    @property
+    def num_steps(self) -> int:
+        """Of the whole schedule."""
+        return len(self.levels.timesteps)
+
+
+def attention_values(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **named: Any) -> Any:
+    """Attention that looks nowhere: each token of video and text gets its own value."""
+    return tuple(attn.to_out[0](attn.to_v(tokens)) for tokens in (hidden_states, encoder_hidden_states))
+
+
+def attention_skip(attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **named: Any) -> Any:
+    """Attention left out but for its output projection."""
+    return tuple(attn.to_out[0](tokens) for tokens in (hidden_states, encoder_hidden_states))
+
+
+SURGERY = Surgery(processors={"attention-values": attention_values, "attention-skip": attention_skip}, streams=2)
+
+
+def denoise(
+    transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
+) -> Iterator[LoopState]:
+    """Yield the state before the first step and after every one; a given state is the first one yielded."""
+    if state is None:
+        state = LoopState(0, {"latents": start.latents, "generator": noise.state()})
+    else:
+        noise.restore(state.tensors["generator"])
+    yield state
+    for _ in range(plan.first_step + state.step, plan.num_steps):
+        state = advance(transformer, start, plan, noise, state)
+        yield state
+
+
+@torch.no_grad()
+def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState) -> LoopState:
+    """One step. The new state's "denoised" is the estimate of the clean latents that it was made with."""
+    index = plan.first_step + state.step
+    alphas = plan.levels.alphas
+    x = state.tensors["latents"].to(start.latents.device)
+    v = guided_velocity(transformer, x, start, plan, index)
+    a = plan.levels.denoising[index]
+    x0 = a * x - noise_level(a) * v
+    before = state.tensors.get("denoised")
+    before = None if before is None else before.to(x.device)
+    step = Step(alphas[index], alphas[index + 1], alphas[index - 1] if state.step else None)
+    stepped = SAMPLERS[plan.scheduler](x, x0, before, step, noise)
+    return LoopState(state.step + 1, {"latents": stepped, "denoised": x0, "generator": noise.state()})
+
+
+def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, index: int) -> Tensor:
+    """The velocity after guidance, as x. Passes that would be multiplied by nothing are left out."""
+    timestep = plan.levels.timesteps[index]
+    starts = tuple(phase.start for phase in plan.phases)
+    phase = plan.phases[guidance.phase_index(starts, noise_level(plan.levels.alphas[index]))]
+    v_u = v_p = None
+    scale = phase.scale
+    if scale > 1 and start.negative is not None:
+        scale = dynamic_scale(scale, timestep, plan.num_steps) if plan.dynamic else scale
+        v_u, v_t = velocity(transformer, x, start, (start.negative, start.text), timestep).split(1)
+    else:
+        v_t = velocity(transformer, x, start, (start.text,), timestep)
+    if phase.stg_scale > 0:
+        with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
+            v_p = velocity(transformer, x, start, (start.text,), timestep)
+    return guidance.combine(v_t, v_u, v_p, (scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+
+
+def velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Tensor, ...], timestep: int) -> Tensor:
+    """The transformer's prediction for each of the texts, (texts, f, C, h, w) float32."""
+    count = len(texts)
+    given = x if start.beside is None else torch.cat((x, start.beside), dim=2)
+    ofs = None if transformer.ofs_embedding is None else torch.full((1,), OFS, device=x.device)
+    predicted = transformer(
+        hidden_states=given.to(transformer.dtype).expand(count, -1, -1, -1, -1),
+        encoder_hidden_states=torch.cat(texts),
+        timestep=torch.full((count,), timestep, device=x.device),
+        ofs=ofs,
+        image_rotary_emb=start.rotary,
+        return_dict=False,
+    )[0]
+    return predicted.float()
