@@ -190,7 +190,7 @@ class Request:
         (), "textual inversion; the prompt names its TOKEN; may be given again", "what", metavar="FILE[:TOKEN]"
     )
     spatial_base: str | None = option(
-        None, "an SDXL checkpoint to lay the model's temporal layers over", "what", metavar="NAME|FILE"
+        None, "an image checkpoint to lay the model's temporal layers over", "what", metavar="NAME|FILE"
     )
     controlnet: tuple[str, ...] = option(
         (), "the ControlNet for each --control, if not the model's own", "what", metavar="NAME|FOLDER"

@@ -47,11 +47,16 @@ def load(family: StockFamily, path: Path, variant: Variant, dtype: str, device: 
         else:
             more = family.reader(path) if family.reader else {}
             dtypes = {"default": DTYPES[dtype], **dict.fromkeys(family.float32, torch.float32)}
-            base = _from_folder(path, kind, dtypes if family.float32 else DTYPES[dtype], more)
-    for network in base.components.values():
+            base = from_folder(path, kind, dtypes if family.float32 else DTYPES[dtype], more)
+    return Parts(settled(base, torch.device(device)), variant, torch.device(device), DTYPES[dtype])
+
+
+def settled(pipeline: Any, device: torch.device) -> Any:
+    """A pipeline whose networks are on a device, to be run and not trained."""
+    for network in pipeline.components.values():
         if isinstance(network, torch.nn.Module):
             network.requires_grad_(False).eval().to(device)
-    return Parts(base, variant, torch.device(device), DTYPES[dtype])
+    return pipeline
 
 
 def diffusers_class(name: str) -> Any:
@@ -83,7 +88,7 @@ def _cast_no_more(networks: list[Any]) -> Iterator[None]:
             del network.to
 
 
-def _from_folder(folder: Path, kind: Any, dtype: Any, more: dict[str, Any]) -> Any:
+def from_folder(folder: Path, kind: Any, dtype: Any, more: dict[str, Any]) -> Any:
     """The pipeline with `more`, by name, in place of what diffusers would read.
 
     Its own check of their classes wants torchvision. `dtype` is one, or a dict of them by component.
