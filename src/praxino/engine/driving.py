@@ -1,23 +1,46 @@
 """The clip whose movement is followed: a motion drawn at the size and pace of what is drawn, or a file's frames.
 
-Knows no family and no weights.
+A variant that follows maps of poses, and knows nothing else of motions, is given them as such: --motion-template walk
+is then as --control pose-map=FILE with the walk's frames in it. Knows no family and no weights.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 
 from praxino import media
 from praxino.engine.conditions import Source
-from praxino.families import Shape
+from praxino.errors import UserError
+from praxino.families import Shape, Variant
 from praxino.motions import find, names
 from praxino.recipe import Pieces
 from praxino.request import Request
 
 
-def read_driving(request: Request, shape: Shape, drawn: Pieces) -> list[Source]:
+def with_pose_control(request: Request, variant: Variant) -> Request:
+    """What is planned for: the motion is one more map to follow, where the variant takes it so.
+
+    Raises:
+        UserError: ControlNets are named for the other maps, and none can be for this one.
+    """
+    if request.motion_template is None or _has_own(variant):
+        return request
+    if request.controlnet:
+        raise UserError(
+            f"--motion-template is followed by {variant.name}'s own ControlNet for poses; leave --controlnet out, or "
+            "give the poses as --control pose-map=FILE."
+        )
+    return dataclasses.replace(request, control=(*request.control, f"pose-map={request.motion_template}"))
+
+
+def _has_own(variant: Variant) -> bool:
+    return "motion-template" in variant.steering
+
+
+def read_driving(request: Request, variant: Variant, shape: Shape, drawn: Pieces) -> list[Source]:
     """The motion of `--motion-template`, one frame for each that is drawn; empty without one.
 
     A clip is taken as it is: its frames have to be poses already. Where it ends early its last frame is held.
@@ -36,7 +59,9 @@ def read_driving(request: Request, shape: Shape, drawn: Pieces) -> list[Source]:
         frames, fps = media.read_clip(name)
         times = np.arange(drawn.span) * fps / shape.fps
         frames = frames[np.minimum((times + _ON_TIME).astype(int), len(frames) - 1)]
-    return [Source(name, frames, 0, 1.0, "motion")]
+    if _has_own(variant):
+        return [Source(name, frames, 0, 1.0, "motion")]
+    return [Source(name, frames, 0, float(variant.options.get("control_scale", 1.0)), "control:pose")]
 
 
 _ON_TIME = 1e-6

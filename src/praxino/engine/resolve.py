@@ -11,7 +11,7 @@ from pathlib import Path
 from praxino import media
 from praxino.engine.camera import with_camera
 from praxino.engine.conditions import Source, place_sources, read_sources, scaled
-from praxino.engine.driving import read_driving
+from praxino.engine.driving import read_driving, with_pose_control
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.extension import Joined, read_joined
 from praxino.engine.geometry import resolve_size, resolve_upscale
@@ -72,14 +72,17 @@ def resolve(
     if joined:
         sources = [joined.source(variant), *sources]
     shape, length = _measured(request, variant, sources, joined)
-    sources += read_driving(request, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames))
+    sources += read_driving(
+        request, variant, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
+    )
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
     dressed, rewritten = _rewritten(dressed, variant)
     caption, notes = _caption(dressed, variant, path, bool(sources))
     caption, camera_notes = with_camera(caption, request.camera, variant)
     loras = tuple(_lora(text, entry) for text in request.lora)
-    wish = _with_files(dressed, loras)
+    driven = dataclasses.replace(dressed, request=with_pose_control(dressed.request, variant))
+    wish = _with_files(driven, loras)
     sampling = _plan(wish, caption, entry, shape, task)
     check_chain(length, sampling, lambda later: _plan(wish, caption, entry, shape, later), task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed

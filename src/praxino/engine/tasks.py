@@ -18,7 +18,6 @@ STEERED_BY = {
     "last": "last-frame",
     "keyframes": "keyframes",
     "motion": "motion",
-    "motion_template": "motion-template",
     "sound": "sound",
     "upscale": "upscale",
     "stg": "stg",
@@ -87,6 +86,8 @@ def check_steering(request: Request, variant: Variant) -> None:
     for name, steering in STEERED_BY.items():
         if getattr(request, name):
             _check(steering, flag(name), variant)
+    if request.motion_template and not _follows_motions(variant):
+        raise UserError(f"--motion-template: {variant.name} cannot follow motions.{_others(_follows_motions)}")
     if request.motion_strength is not None:
         _check("motion-strength", flag("motion_strength"), variant)
     if request.guider in ("apg", "cfg-zero-star"):
@@ -102,6 +103,10 @@ def check_steering(request: Request, variant: Variant) -> None:
         _check("extend", "--extend", variant)
     if request.camera and variant.grid.max_frames == 1:
         raise UserError(f"--camera moves, and {variant.name} draws pictures; leave it out.")
+
+
+def _follows_motions(variant: Variant) -> bool:
+    return "motion-template" in variant.steering or ("control:pose" in variant.steering and variant.grid.max_frames > 1)
 
 
 def control_kind(text: str) -> str:

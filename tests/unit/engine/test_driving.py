@@ -7,6 +7,7 @@ import pytest
 
 from praxino import media
 from praxino.engine.camera import PHRASES
+from praxino.engine.driving import with_pose_control
 from praxino.engine.machine import Machine
 from praxino.engine.resolve import resolve
 from praxino.errors import UserError
@@ -68,3 +69,14 @@ def test_the_camera_is_moved_by_the_prompt_or_by_the_model(steered):
 def test_a_model_of_few_words_is_not_told_of_the_camera():
     with pytest.raises(UserError, match="pocket reads only the words it knows, and none of the camera's"):
         resolve(Request("a rocket", camera=("zoom-in",)))
+
+
+def test_a_model_that_follows_poses_is_given_the_motion_as_their_map(toy, steered):
+    seen = []
+    plan = toy.plan
+    toy.plan = lambda request, *rest: (seen.append(request.control), plan(request, *rest))[1]
+    recipe = steered("control:pose", motion_template="walk").recipe
+    assert seen == [("pose-map=walk",)]
+    assert [(c.role, c.strength) for c in recipe.conditions] == [("control:pose", 1.0)]
+    with pytest.raises(UserError, match="leave --controlnet out"):
+        with_pose_control(Request(motion_template="walk", control=("canny=a.png",), controlnet=("x",)), toy.variant)

@@ -85,7 +85,7 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         ({"guider": "apg"}, "--guider apg: drawing cannot be steered by apg"),
         ({"motion": "dynamic"}, "--motion: drawing cannot be steered by motion."),
         ({"motion_strength": 0.0}, "--motion-strength: drawing cannot be steered by motion-strength"),
-        ({"motion_template": "a.mp4"}, "--motion-template: drawing cannot be steered by motion-template"),
+        ({"motion_template": "a.mp4"}, "--motion-template: drawing cannot follow motions. Families that can: "),
         ({"sound": True}, "--sound: drawing cannot be steered by sound"),
         ({"upscale": "2x"}, "--upscale: drawing cannot be steered by upscale"),
         ({"camera": ("pan-left",)}, "drawing draws pictures"),
