@@ -17,11 +17,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import update
 
 from praxino.jobs.files import ResultFolder
 from praxino.jobs.job import Submission
 from praxino.jobs.retry import RetryPolicy
 from praxino.jobs.store import Store
+from praxino.jobs.tables import jobs
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*.py"]
@@ -193,6 +195,23 @@ class Field:
         """Return once a process is no more."""
         self.wait(lambda: not _is_alive(number))
 
+    def wait_stopped(self, number):
+        """Return once a process has stopped, as a fault lets it do at a point."""
+        self.wait(lambda: _status(number)["State"].startswith("T"))
+
+    def wait_signalled(self, number, signal_number):
+        """Return once a signal waits for a process that has stopped."""
+        self.wait(lambda: int(_status(number)["ShdPnd"], 16) >> (signal_number - 1) & 1)
+
+    def go_on(self, number):
+        """Let a process that has stopped go on."""
+        os.kill(number, signal.SIGCONT)
+
+    def let_leases_run_out(self):
+        """As if nobody had prolonged them for long."""
+        with self.store._database.writing() as connection:
+            connection.execute(update(jobs).values(lease_until=jobs.c.lease_until - 10 * self.lease_seconds))
+
     def said(self):
         """What all processes have logged."""
         return self.log.read_text() if self.log.exists() else ""
@@ -211,6 +230,11 @@ class Field:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
         self.store.close()
+
+
+def _status(number):
+    lines = Path(f"/proc/{number}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 def _is_alive(number):

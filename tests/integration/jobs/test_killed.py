@@ -32,11 +32,12 @@ def strike_at_every(points, action, field, stub):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_workers_are_killed_at_every_edge(new_field, stub, kind):
-    field = new_field(kind, lease_seconds=3.0)
+    field = new_field(kind, lease_seconds=60.0)
     met, _ = strike_at_every(WORKER_POINTS, "kill", field, stub)
     committed = {id for id, point in met.items() if point in ("completed", "cleaned")}
     for id in met:
         assert field.store.get(id).state == ("succeeded" if id in committed else "running"), met[id]
+    field.let_leases_run_out()
     field.worker()
     for id, point in met.items():
         job = field.wait_final(id)
@@ -67,8 +68,9 @@ def test_a_server_is_killed(field, stub, point):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_worker_that_stopped_past_its_lease_is_refused(new_field, stub, kind):
-    field = new_field(kind, lease_seconds=2.0)
+    field = new_field(kind, lease_seconds=60.0)
     met, numbers = strike_at_every(["step:4", "drawn", "writing", "written"], "stop", field, stub)
+    field.let_leases_run_out()
     field.worker()
     jobs = {id: field.wait_final(id) for id in met}
     for number in numbers:

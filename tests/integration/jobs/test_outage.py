@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 
 import psycopg
 import pytest
@@ -13,21 +12,21 @@ from praxino.jobs.store import Store
 
 def test_the_database_is_gone_and_back(cluster, new_field, stub):
     field = new_field("postgresql", lease_seconds=30.0)
-    running = field.submit(stub.recipe(1, steps=40, step_seconds=0.05))
+    running = field.submit(stub.recipe(1, steps=100, step_seconds=0.05))
     waiting = field.submit(stub.recipe(2))
-    number = field.worker()
-    field.wait(lambda: field.store.get(running).progress)
+    number = field.worker("step:stop:3")
+    field.wait_stopped(number)
     cluster.stop()
     with pytest.raises(StoreUnavailable, match="the database postgresql"):
         field.store.submit(Submission({}, {}, "stub"))
-    time.sleep(1)
+    field.go_on(number)
+    field.wait(lambda: "going on meanwhile" in field.said())
     cluster.start()
     for job_id in (running, waiting):
         job = field.wait_final(job_id)
         field.check_result(job)
         assert job.attempts == 1, "an outage costs no attempt"
     assert os.path.exists(f"/proc/{number}")
-    assert "going on meanwhile" in field.said()
 
 
 def test_a_password_is_never_told(tmp_path):

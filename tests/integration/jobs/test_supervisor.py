@@ -15,12 +15,13 @@ def supervise(new_field):
     """Start a supervisor of stub workers on a new SQLite queue."""
     started = []
 
-    def start(field, **options):
+    def start(field, fault="", **options):
         program = [sys.executable, os.path.join(os.path.dirname(__file__), "programs", "supervisor.py")]
         settings = {"url": field.url, "results": field.results.root, "lease_seconds": 30.0, **options}
         arguments = [text for name, value in settings.items() for text in ("--" + name.replace("_", "-"), str(value))]
+        environment = {**os.environ, "PRAXINO_FAULT": fault}
         with field.log.open("ab") as log:
-            started.append(subprocess.Popen([*program, *arguments], stdout=log, stderr=log))
+            started.append(subprocess.Popen([*program, *arguments], stdout=log, stderr=log, env=environment))
         return started[-1]
 
     yield start
@@ -38,6 +39,11 @@ def field(new_field):
 
 def alive(field):
     return [worker for worker in field.store.workers() if worker.ended_at is None]
+
+
+def at_work(field, job_id):
+    """The process that runs a job."""
+    return field.wait(lambda: next((w.info.pid for w in field.store.workers() if w.job_id == job_id), None))
 
 
 @pytest.mark.parametrize("trouble", ["segv", "kill"])
@@ -80,10 +86,13 @@ def test_a_hang_is_noticed(field, stub, supervise):
 
 
 def test_sigterm_drains(field, stub, supervise):
-    first, second = field.submit(stub.recipe(1, steps=30, step_seconds=0.03)), field.submit(stub.recipe(2))
-    supervisor = supervise(field)
-    field.wait(lambda: field.store.get(first).progress)
+    first, second = field.submit(stub.recipe(1)), field.submit(stub.recipe(2))
+    supervisor = supervise(field, "step:stop:3", silence_seconds=90.0, drain_seconds=90.0)
+    number = at_work(field, first)
+    field.wait_stopped(number)
     supervisor.terminate()
+    field.wait_signalled(number, signal.SIGTERM)
+    field.go_on(number)
     assert supervisor.wait(90) == 0
     field.check_result(field.store.get(first))
     assert field.store.get(second).state is JobState.QUEUED
@@ -101,13 +110,14 @@ def test_a_drain_that_takes_too_long_hands_the_job_back(field, stub, supervise):
 
 
 def test_workers_of_a_dead_supervisor_hand_back_and_end(field, stub, supervise):
-    job_id = field.submit(stub.recipe(1, steps=60, step_seconds=0.03))
-    supervisor = supervise(field)
-    field.wait(lambda: field.store.get(job_id).progress)
-    (worker,) = alive(field)
+    job_id = field.submit(stub.recipe(1, steps=200, step_seconds=0.03))
+    supervisor = supervise(field, "step:stop:3", silence_seconds=90.0)
+    number = at_work(field, job_id)
+    field.wait_stopped(number)
     os.kill(supervisor.pid, signal.SIGKILL)
     supervisor.wait()
-    field.wait(lambda: not os.path.exists(f"/proc/{worker.info.pid}"))
+    field.go_on(number)
+    field.wait_dead(number)
     assert field.store.get(job_id).state is JobState.QUEUED
     supervise(field)
     field.check_result(field.wait_final(job_id))

@@ -50,7 +50,8 @@ def main(
         (worker.hand_back if asked else worker.drain)()
         asked.append(number)
 
-    signal.signal(signal.SIGTERM, handle)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, handle)
     signal.signal(HAND_BACK_SIGNAL, lambda number, frame: worker.hand_back())
     worker.run()
 
