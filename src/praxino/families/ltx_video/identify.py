@@ -55,11 +55,11 @@ class Facts:
 def identify(path: Path) -> Variant | None:
     """See `Family.identify`."""
     folder = path if path.is_dir() else path.parent
-    card = read_card(folder)
-    if card is not None and card.family != FAMILY_NAME:
-        return None
     facts = read_facts(path)
     if facts is None:
+        return None
+    card = read_card(folder)
+    if card is not None and card.family != FAMILY_NAME:
         return None
     if card is None:
         return _from_facts(facts)
