@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from praxino.cli.wording import aligned, duration
-from praxino.recipe import Condition, Encoding, GuidancePhase, Recipe
+from praxino.recipe import Condition, Encoding, Extended, GuidancePhase, Recipe
 
 
 @click.command("show")
@@ -41,7 +41,7 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         ("size", f"{recipe.width}x{recipe.height}"),
         ("frames", f"{recipe.num_frames}{length}"),
         ("drawn", _pieces(recipe)),
-        *_numbered("extends", [f"{e.media.source}, {e.num_frames} frames" for e in recipe.extends]),
+        *_numbered("extends", [_extended(e) for e in recipe.extends]),
         ("upscaled to", "x".join(map(str, recipe.upscale))),
         ("sound", recipe.sound if recipe.sound != "none" else ""),
         ("seed" if recipe.n == 1 else "seeds", seeds),
@@ -67,6 +67,10 @@ def _pieces(recipe: Recipe) -> str:
     if pieces.count == 1:
         return f"{pieces.num_frames} frames"
     return f"{pieces.count} pieces of {pieces.num_frames} frames, {pieces.overlap} in common"
+
+
+def _extended(extended: Extended) -> str:
+    return f"{extended.media.source.rpartition('#frames=')[0]}, {extended.num_frames} frames"
 
 
 def _numbered(name: str, values: list[str]) -> list[tuple[str, str]]:
