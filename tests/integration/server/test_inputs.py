@@ -389,7 +389,7 @@ def test_sites_that_misbehave(allowing, site, answer, said):
     site.pages["/x"] = answer
     began = time.monotonic()
     refused(send(allowing, f"{site.url}/x"), said)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
@@ -483,11 +483,11 @@ def test_a_reader_that_dies_harms_nobody(served, png, monkeypatch):
 
 def test_a_reader_that_hangs_is_ended(served, settings, png, monkeypatch):
     served.client.app.state.services.inputs._settings = replace(settings, inspect_seconds=0.25)
-    code = "import time; time.sleep(30)"
+    code = "import time; time.sleep(300)"
     monkeypatch.setattr(inspection, "program", lambda: [sys.executable, "-c", code])
     began = time.monotonic()
     refused(upload(served, png), "takes too long")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 150
 
 
 @pytest.mark.parametrize(

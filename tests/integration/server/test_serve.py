@@ -96,6 +96,10 @@ def lives(pid):
         return False
 
 
+def has_stopped(pid):
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 @pytest.fixture
 def home(tmp_path):
     folder = tmp_path / "home"
@@ -290,13 +294,13 @@ def test_a_broken_connection_is_taken_up_again(drawing, here, monkeypatch, capsy
 
 
 def test_a_job_outlives_whatever_is_killed(start, home):
-    first = start()
-    # So many samples that it is still drawn when its progress is seen, on a fast machine too.
-    job_id = first.submit(n=12)
-    waited(lambda: (first.job(job_id)["progress"] or {}).get("stage") == "denoise")
+    first = start(PRAXINO_FAULT="step:stop:3")
+    job_id = first.submit()
     pids = first.children()
+    waited(lambda: has_stopped(pids["worker"]))
     first.process.kill()
     first.process.wait()
+    os.kill(pids["worker"], signal.SIGCONT)
     waited(lambda: not any(lives(pid) for pid in pids.values()))
     second = start()
     second.wait_for(job_id, "succeeded")

@@ -13,10 +13,14 @@ from praxino.server.app import create_app
 from praxino.server.process import _Server, listen
 from praxino.server.settings import ServerSettings
 
+GRACE_SECONDS = 100
+"""That a server which is closed waits for connections that do not end by themselves: more than any test takes."""
+
 
 @pytest.fixture
-def running(store, folder):
+def running(store, folder, monkeypatch):
     """A server that wants bodies within a second; its address, and a function that closes it."""
+    monkeypatch.setattr("praxino.server.process.CLOSE_SECONDS", GRACE_SECONDS)
     listening = listen("127.0.0.1", 0)
     started = threading.Event()
     app = create_app(ServerSettings(body_seconds=1.0, max_body_bytes=1 << 20), store, folder)
@@ -59,7 +63,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(running, sent):
     with socket.create_connection(address) as connection:
         connection.sendall(head(1000) + sent)
         assert b" 408 " in answered(connection)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
 
 
 def test_a_body_that_drips_is_not_waited_for(running):
@@ -94,7 +98,7 @@ def test_streams_end_when_the_server_closes(running, store):
         assert next(lines) == "event: queued"
         began = time.monotonic()
         close()
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < GRACE_SECONDS / 2
         assert not any(line.startswith("event") for line in lines)
 
 
@@ -106,10 +110,9 @@ def test_clients_that_leave_are_let_go(running, store):
     for _ in range(20):
         with httpx2.stream("GET", f"{url}/api/v1/jobs/{job['id']}/events", timeout=120) as answer:
             next(answer.iter_lines())
-    time.sleep(1)
     began = time.monotonic()
     close()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < GRACE_SECONDS / 2
 
 
 def test_answers_come_at_once(running):

@@ -59,7 +59,7 @@ def receiver():
     thread.join()
 
 
-def waited(condition, seconds=20):
+def waited(condition, seconds=120):
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         if found := condition():

@@ -146,7 +146,7 @@ def recipe_in(tmp_path_factory):
 def wait_until():
     """Returns what a function returns, once it is true."""
 
-    def wait(found, seconds=20.0):
+    def wait(found, seconds=120.0):
         deadline = time.monotonic() + seconds
         while not (value := found()):
             assert time.monotonic() < deadline, "waited in vain"
