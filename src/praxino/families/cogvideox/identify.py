@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from praxino.families import Variant
 from praxino.families._stock.checkpoint import Shapes, read_json, read_shapes
 from praxino.families._video_card import lay_over, read_card
 from praxino.families.cogvideox.settings import from_options, to_options
-from praxino.families.cogvideox.variants import FAMILY_NAME, PUBLISHED
+from praxino.families.cogvideox.variants import FAMILY_NAME, PUBLISHED, SPATIAL_RATIO
 
 TRANSFORMER_CLASS = "CogVideoXTransformer3DModel"
 PREFIX = "model.diffusion_model."
@@ -29,8 +30,8 @@ class Facts:
     in_channels: int
     temporal_patch: int
     rotary: bool
-    learned_frames: int = 0
-    """How long a clip's positions it has learnt besides; 0 when it has not."""
+    learned: tuple[int, int, int] | None = None
+    """The frames, width and height whose positions it has learnt besides; it draws no others."""
 
 
 def identify(path: Path) -> Variant | None:
@@ -43,9 +44,10 @@ def identify(path: Path) -> Variant | None:
     card = read_card(folder, FAMILY_NAME)
     found = PUBLISHED[name] if card is None else lay_over(PUBLISHED.get(card.variant, PUBLISHED[name]), card)
     settings = dataclasses.replace(from_options(found.options), num_layers=facts.num_layers)
-    grid, frames = found.grid, facts.learned_frames
-    if frames:
-        grid = dataclasses.replace(grid, frame_step=frames - 1, max_frames=frames)
+    grid = found.grid
+    if facts.learned:
+        frames, width, height = facts.learned
+        grid = dataclasses.replace(grid, frame_step=frames - 1, max_frames=frames, sizes=((width, height),))
     options = {**found.options, **to_options(settings), "folder": str(folder)}
     return dataclasses.replace(found, grid=grid, options=options)
 
@@ -64,7 +66,7 @@ def read_facts(path: Path) -> Facts | None:
         in_channels=config.get("in_channels", LATENT_CHANNELS),
         temporal_patch=config.get("patch_size_t") or 1,
         rotary=config.get("use_rotary_positional_embeddings", False),
-        learned_frames=config.get("sample_frames", 49) if config.get("use_learned_positional_embeddings") else 0,
+        learned=_learned(config) if config.get("use_learned_positional_embeddings") else None,
     )
 
 
@@ -92,8 +94,14 @@ def _file_facts(shapes: Shapes) -> Facts:
     in_channels = inputs // (4 * temporal_patch)
     layers = {name.split(".")[2] for name in shapes if name.startswith("transformer.layers.")}
     with_picture = in_channels > LATENT_CHANNELS
-    learned_frames = 49 if with_picture and positions else 0
-    return Facts(len(layers), in_channels, temporal_patch, with_picture or not positions, learned_frames)
+    learned = _learned({}) if with_picture and positions else None
+    return Facts(len(layers), in_channels, temporal_patch, with_picture or not positions, learned)
+
+
+def _learned(config: dict[str, Any]) -> tuple[int, int, int]:
+    """What a config says of the clip whose positions are learnt; its defaults are the published one's."""
+    width, height = (config.get(f"sample_{side}", default) for side, default in (("width", 90), ("height", 60)))
+    return config.get("sample_frames", 49), width * SPATIAL_RATIO, height * SPATIAL_RATIO
 
 
 def _name_of(facts: Facts) -> str | None:
@@ -106,5 +114,5 @@ def _name_of(facts: Facts) -> str | None:
     if not facts.rotary:
         return None if beside else "cogvideox-2b"
     if beside:
-        return "cogvideox-5b-i2v" if facts.learned_frames else "cogvideox-fun-5b-pose"
+        return "cogvideox-5b-i2v" if facts.learned else "cogvideox-fun-5b-pose"
     return "cogvideox-5b"
