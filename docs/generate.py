@@ -59,7 +59,7 @@ def recipe_page() -> str:
         "`praxino show FILE --json` prints it, `praxino replay FILE` draws it again.",
     ]
     declared = _classes(SOURCE / "recipe.py")
-    for name in ("Recipe", "GuidancePhase", "Condition", "Media", "Lora", "Encoding"):
+    for name in ("Recipe", "GuidancePhase", "Condition", "Media", "Lora", "Pieces", "Extended", "Encoding"):
         rows = [[f"`{field}`", f"`{kind}`", text] for field, kind, text in _fields(declared[name])]
         parts += [f"## {name}", _prose(declared[name]), table(["Field", "Type", "Meaning"], rows)]
     return page(parts)

@@ -10,6 +10,8 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw
 
+from praxino.motions.render import COLOURS, LIMBS
+
 LEAST_SCORE = 0.3
 """A joint that is less sure is left out (usyd-community/vitpose-base-simple's model card)."""
 JOINT_PX, LIMB_PX = 4, 4
@@ -19,17 +21,6 @@ LIMB_SHARE = 0.6
 FROM_COCO = (0, None, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 """OpenPose's 18 joints among COCO's 17; the neck lies between the shoulders."""
 NECK, SHOULDERS = 1, (5, 6)
-LIMBS = (
-    (1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (1, 0),
-    (0, 14), (14, 16), (0, 15), (15, 17),
-)  # fmt: skip
-"""Pairs of OpenPose's joints; the n-th is of the n-th colour."""
-COLOURS = (
-    (255, 0, 0), (255, 85, 0), (255, 170, 0), (255, 255, 0), (170, 255, 0), (85, 255, 0), (0, 255, 0), (0, 255, 85),
-    (0, 255, 170), (0, 255, 255), (0, 170, 255), (0, 85, 255), (0, 0, 255), (85, 0, 255), (170, 0, 255), (255, 0, 255),
-    (255, 0, 170), (255, 0, 85),
-)  # fmt: skip
-"""Of the n-th joint, and of the n-th limb."""
 
 
 def draw(people: list[np.ndarray], width: int, height: int) -> np.ndarray:
