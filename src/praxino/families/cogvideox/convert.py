@@ -6,14 +6,15 @@ scripts/convert_cogvideox_to_diffusers.py, for what they become.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from praxino.families._stock.checkpoint import Shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LAYER = r"^transformer\.layers\.(\d+)\."
 BLOCK = r"transformer_blocks.\1."
@@ -83,7 +84,7 @@ def transformer_config(shapes: Shapes, max_text_tokens: int) -> dict[str, Any]:
     hidden = shapes["mixins.patch_embed.text_proj.weight"][0]
     head_dim = shapes["mixins.adaln_layer.query_layernorm_list.0.weight"][0]
     temporal_patch = shapes["mixins.final_layer.linear.weight"][0] // 64
-    inputs = torch.Size(shapes["mixins.patch_embed.proj.weight"][1:]).numel()
+    inputs = math.prod(shapes["mixins.patch_embed.proj.weight"][1:])
     in_channels = inputs // (4 * temporal_patch)
     wide, positions = temporal_patch > 1, POSITIONS in shapes
     return {
@@ -108,6 +109,8 @@ def transformer_config(shapes: Shapes, max_text_tokens: int) -> dict[str, Any]:
 
 def _modulation(layer: str, kind: str, tensor: Tensor) -> dict[str, Tensor]:
     """The twelve parts of a block's modulation: three for video before attention and before the MLP, then for text."""
+    import torch
+
     parts = tensor.chunk(12)
     block = f"transformer_blocks.{layer}"
     return {
