@@ -1,0 +1,86 @@
+"""FramePack by Lvmin Zhang and Maneesh Agrawala, over HunyuanVideo. Importing this costs no torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import UserError
+from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.words import check_read_whole
+from praxino.families.framepack.variants import PUBLISHED, SECTION_FRAMES, variant_of
+from praxino.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WINDOW_FRAMES = 33
+"""What the pipeline counts sections by: frames of the nine latents that are drawn at a time."""
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.framepack.miniature import write
+
+    write(folder)
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """As many frames as make the pipeline draw the sections of the recipe's."""
+    check_read_whole(given)
+    recipe = given.recipe
+    named = standard(given)
+    named.pop("negative_prompt", None)
+    if (scale := recipe.options["true_guidance"]) > 1:
+        named |= {"true_cfg_scale": scale, "negative_prompt": recipe.negative_prompt}
+    sampling = given.parts.variant.options["sampling"]
+    return {**named, "num_frames": sections(recipe.num_frames) * WINDOW_FRAMES, "sampling_type": sampling}
+
+
+def sections(num_frames: int) -> int:
+    """How many sections a clip is drawn in."""
+    return (num_frames - 1) // SECTION_FRAMES
+
+
+def _encode(vae: Any, pictures: Tensor) -> Tensor:
+    """Each picture as a clip of one frame."""
+    return vae.encode(pictures[:, :, None]).latent_dist.mode()[:, :, 0] * vae.config.scaling_factor
+
+
+class _FramePack(StockFamily):
+    """A clip is drawn in sections, each in all steps."""
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample. The steps are those of all sections together."""
+        if shape.num_frames <= SECTION_FRAMES:
+            raise UserError(f"{variant.name} draws sections of {SECTION_FRAMES} frames; the least are 37.")
+        true_guidance = request.true_guidance or 1.0
+        if request.negative_prompt and true_guidance == 1:
+            raise UserError(
+                f"--negative changes nothing here, as {variant.name} is run without classifier-free guidance; "
+                "turn it on with --true-guidance 2 (it doubles the time)."
+            )
+        plain = dataclasses.replace(request, negative_prompt=None)
+        sampling = super().plan(plain, variant, shape, task)
+        return dataclasses.replace(
+            sampling,
+            steps=sampling.steps * sections(shape.num_frames),
+            sigmas=(),
+            negative_prompt=request.negative_prompt or "",
+            options={**sampling.options, "true_guidance": true_guidance},
+        )
+
+
+FAMILY: Family = _FramePack(
+    name="framepack",
+    title="FramePack",
+    variants=PUBLISHED,
+    pipelines={"image-to-video": "HunyuanVideoFramepackPipeline"},
+    classes=("HunyuanVideoFramepackPipeline",),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=_arguments,
+    schedulers=FLOW,
+    encode=_encode,
+)
