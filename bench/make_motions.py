@@ -120,7 +120,7 @@ def jump(time: float) -> Pose:
     """Down, up, in the air, down, and upright."""
     crouch = _bump(time, 0.24, 0.2) + 0.7 * _bump(time, 0.74, 0.16)
     flight = min(1.0, max(0.0, (time - 0.36) / 0.28))
-    arms = 160 * _bump(time, 0.48, 0.26) - 30 * _bump(time, 0.22, 0.16)
+    arms = 150 * _bump(time, 0.5, 0.32) - 25 * _bump(time, 0.2, 0.18)
     leg = ((4 + 6 * _bump(time, 0.5, 0.2), 52 * crouch), (4 + 4 * _bump(time, 0.5, 0.2), -46 * crouch))
     arm = ((12, arms), (10, arms + 10))
     return Pose(arm, arm, leg, leg, above_ground=0.2 * 4 * flight * (1 - flight))
@@ -158,7 +158,7 @@ def dance(time: float) -> Pose:
 MOTIONS: dict[str, tuple[str, float, Callable[[float], Pose]]] = {
     "wave": ("a person waves with one hand", 2.0, wave),
     "walk": ("a person walks on the spot, seen from the side", 1.0, walk),
-    "jump": ("a person jumps up once", 2.0, jump),
+    "jump": ("a person jumps up once", 2.5, jump),
     "turn": ("a person turns around once", 4.0, turn),
     "dance": ("a person dances", 2.0, dance),
 }
