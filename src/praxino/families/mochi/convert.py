@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from praxino.families._stock.checkpoint import Shapes
 
-Tensors = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Tensors = Mapping[str, Tensor]
 
 RENAMED = (
     (r"^x_embedder\.", "patch_embed."),
@@ -60,6 +60,8 @@ def module_of(name: str, num_layers: int) -> tuple[str, ...]:
 
 def transformer(tensors: Tensors) -> dict[str, Tensor]:
     """Genmo's AsymmDiTJoint as diffusers' MochiTransformer3DModel. Raises KeyError for a name that it has not."""
+    import torch
+
     num_layers = _count(tensors, r"blocks\.(\d+)\.")
     found: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
