@@ -75,7 +75,7 @@ def test_projected_guidance_is_diffusers_guider_over_the_run(loaded) -> None:
     for step, sigma in enumerate(recipe.sigmas):
         x = states[step].tensors["latents"]
         with torch.no_grad():
-            v_t, v_u = (loop._velocity(parts.transformer, x, start, w, sigma) for w in (start.text, start.negative))
+            v_t, v_u = (loop.velocity(parts.transformer, x, start, sigma, negative=own) for own in (False, True))
         guider.set_state(step, recipe.steps, torch.tensor(0))
         guider.prepare_inputs({"x": (v_t, v_u)})
         x0 = x - np.float32(sigma) * guider.forward(v_t, v_u).pred
@@ -132,8 +132,8 @@ def test_each_half_of_the_noise_has_its_transformer_and_guidance(loaded) -> None
         x, sigma = states[step].tensors["latents"], recipe.sigmas[step]
         with torch.no_grad():
             v_t, v_u = (
-                loop._velocity(parts.transformers[transformer], x, start, words, sigma)
-                for words in (start.text, start.negative)
+                loop.velocity(parts.transformers[transformer], x, start, sigma, negative=negative)
+                for negative in (False, True)
             )
         wanted = x - np.float32(sigma) * (v_u + scale * (v_t - v_u))
         torch.testing.assert_close(states[step + 1].tensors["denoised"], wanted, rtol=1e-5, atol=1e-6)

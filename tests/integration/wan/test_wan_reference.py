@@ -34,7 +34,10 @@ def padded(text: np.ndarray) -> torch.Tensor:
 def start_of(arrays, name: str) -> loop.Start:
     more = {}
     if name == "wan21_i2v":
-        more = {"channels": torch.from_numpy(arrays["y"])[None], "features": torch.from_numpy(arrays["clip_fea"])}
+        more = {
+            "channels": torch.from_numpy(arrays["y"])[None],
+            "inputs": {"encoder_hidden_states_image": torch.from_numpy(arrays["clip_fea"])},
+        }
     return loop.Start(
         torch.from_numpy(arrays["x"])[None], padded(arrays["context"]), padded(arrays["context_null"]), **more
     )
@@ -45,7 +48,7 @@ def test_one_forward_in_the_authors_names_is_the_authors(arrays, original, name)
     (transformer,) = load.load_original(original(name), torch.float32)
     start, t = start_of(arrays, name), int(arrays[f"fwd_t_{name}"][0])
     with torch.no_grad():
-        v = loop._velocity(transformer, start.latents, start, start.text, (t + 0.5) / 1000)
+        v = loop.velocity(transformer, start.latents, start, (t + 0.5) / 1000)
     assert relative(v[0], arrays[f"fwd_{name}"]) < 1e-5
 
 

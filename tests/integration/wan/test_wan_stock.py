@@ -85,7 +85,7 @@ def test_pictures_on_channels(miniature, loaded, like) -> None:
         more["last_image"] = Image.fromarray(frames[1][0])
     pipeline = pipeline_of(miniature, like, "WanImageToVideoPipeline", recipe)
     if parts.image_encoder is not None:
-        features = run.prepare(recipe, parts, frames, SeededNoise(0)).features
+        features = run.prepare(recipe, parts, frames, SeededNoise(0)).inputs["encoder_hidden_states_image"]
         pipeline.encode_image = lambda *_: features
     close(result, stock(pipeline, recipe, noise, **more))
 

@@ -8,7 +8,8 @@ Wan-Video/Wan2.2 at 42bf4cf, wan/textimage2video.py; ali-vilab/VACE, vace/annota
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,10 +45,8 @@ class Prepared:
     """What a start gets from the pictures; see `loop.Start`."""
 
     channels: Tensor | None = None
-    features: Tensor | None = None
     held: Tensor | None = None
-    control: Tensor | None = None
-    control_scale: float = 1.0
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
     num_references: int = 0
     """Latent frames before those of the clip."""
 
@@ -64,11 +63,12 @@ def prepare(parts: Parts, given: Given) -> Prepared:
     if kind == "latent":
         pixels = pictures.covering(frames[0][0], given.recipe.width, given.recipe.height)
         return Prepared(held=latents.encode(parts.vae, pixels).to(parts.device))
-    features = None
+    inputs = {}
     if parts.image_encoder is not None:
         side = parts.image_encoder.config.image_size
-        features = text.embed_picture(parts, torch.cat([pictures.for_clip(frame, side) for frame in frames]))
-    return Prepared(channels=_channels(parts, given, frames), features=features)
+        read = torch.cat([pictures.for_clip(frame, side) for frame in frames])
+        inputs["encoder_hidden_states_image"] = text.embed_picture(parts, read)
+    return Prepared(channels=_channels(parts, given, frames), inputs=inputs)
 
 
 def _channels(parts: Parts, given: Given, frames: list[np.ndarray]) -> Tensor:
@@ -112,11 +112,13 @@ def _for_vace(parts: Parts, given: Given) -> Prepared:
     cells = mask_cells(mask).to(seen)
     cells = torch.cat((cells.new_zeros(1, cells.shape[1], len(references), *cells.shape[-2:]), cells), dim=2)
     scales = [condition.strength for condition, _ in given.of("control")]
-    return Prepared(
-        control=torch.cat((seen, cells), dim=1).to(parts.device),
-        control_scale=scales[0] if scales else 1.0,
-        num_references=len(references),
-    )
+    control = torch.cat((seen, cells), dim=1).to(parts.device)
+    layers = len(parts.transformer.config.vace_layers)
+    inputs = {
+        "control_hidden_states": control,
+        "control_hidden_states_scale": control.new_full((layers,), scales[0] if scales else 1.0),
+    }
+    return Prepared(inputs=inputs, num_references=len(references))
 
 
 def _source(given: Given) -> tuple[Tensor, Tensor]:

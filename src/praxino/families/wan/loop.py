@@ -6,8 +6,8 @@ Sources: Wan-Video/Wan2.1 at 9737cba (wan/text2video.py, image2video.py, vace.py
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,13 +37,12 @@ class Start:
     """None when no step is guided by it."""
     channels: Tensor | None = None
     """(1, 20, f, h, w): 4 channels of mask and 16 of pictures, behind those of the latents."""
-    features: Tensor | None = None
-    """(N, tokens, D): CLIP's, of the first and perhaps the last frame."""
     held: Tensor | None = None
     """(1, C, 1, h, w): the first latent frame, which stays as it is and whose tokens stand at time 0."""
-    control: Tensor | None = None
-    """(1, 96, f, h, w): what VACE reads."""
-    control_scale: float = 1.0
+    inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    """What else the transformer is given, by its argument: CLIP's features, what VACE reads."""
+    negative_inputs: Mapping[str, Tensor] = field(default_factory=dict)
+    """What of that is another with the negative text."""
 
 
 @dataclass(frozen=True)
@@ -106,34 +105,26 @@ def guided_velocity(
     phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), level)]
     if plan.cfg_star and step < guidance.ZERO_STEPS:
         return torch.zeros_like(x), None
-    v_t, v_u, v_p = _velocity(transformer, x, start, start.text, level), None, None
+    v_t, v_u, v_p = velocity(transformer, x, start, level), None, None
     if phase.scale > 1 and start.negative is not None:
-        v_u = _velocity(transformer, x, start, start.negative, level)
+        v_u = velocity(transformer, x, start, level, negative=True)
     if phase.stg_scale > 0:
         with perturbed(transformer.blocks, phase.stg_blocks, plan.stg_mode):
-            v_p = _velocity(transformer, x, start, start.text, level)
+            v_p = velocity(transformer, x, start, level)
     if plan.apg and v_u is not None:
         return guidance.apg(v_t, v_u, phase.scale, guidance.Projection(), before)
     scales = (phase.scale, phase.stg_scale, phase.rescale)
     return guidance.combine(v_t, v_u, v_p, scales, plan.cfg_star), None
 
 
-def _velocity(transformer: Any, x: Tensor, start: Start, text: Tensor, level: float) -> Tensor:
-    """The transformer's prediction for a text, shaped as x, float32."""
-    more: dict[str, Any] = {}
-    if start.features is not None:
-        more["encoder_hidden_states_image"] = start.features
-    if start.control is not None:
-        more["control_hidden_states"] = start.control
-        more["control_hidden_states_scale"] = start.control.new_full(
-            (len(transformer.config.vace_layers),), start.control_scale
-        )
+def velocity(transformer: Any, x: Tensor, start: Start, level: float, *, negative: bool = False) -> Tensor:
+    """The transformer's prediction with the text, or with the negative one, shaped as x, float32."""
     predicted = transformer(
         hidden_states=x if start.channels is None else torch.cat((x, start.channels), dim=1),
         timestep=_timesteps(x, start, int(TIMESTEPS * level), per_token=takes_token_times(transformer)),
-        encoder_hidden_states=text,
+        encoder_hidden_states=start.negative if negative else start.text,
         return_dict=False,
-        **more,
+        **{**start.inputs, **(start.negative_inputs if negative else {})},
     )[0]
     return predicted.float()
 

@@ -60,10 +60,8 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
         text=text.embed(parts, recipe.caption),
         negative=text.embed(parts, recipe.negative_prompt) if guided else None,
         channels=prepared.channels,
-        features=prepared.features,
         held=prepared.held,
-        control=prepared.control,
-        control_scale=prepared.control_scale,
+        inputs=prepared.inputs,
     )
 
 
