@@ -30,7 +30,10 @@ def plan(name: str, **wish: object) -> Sampling:
 )
 def test_a_checkpoint_is_known_by_its_pipeline(tmp_path: Path, name: str, index: dict[str, object]) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps(index))
-    assert FAMILY.identify(tmp_path) is PUBLISHED[name]
+    found = FAMILY.identify(tmp_path)
+    assert found is not None
+    assert found.options == {**PUBLISHED[name].options, "home": str(tmp_path)}
+    assert found.name == name
 
 
 def test_what_is_not_free_says_so() -> None:

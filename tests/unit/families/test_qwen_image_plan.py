@@ -28,7 +28,10 @@ def plan(name: str, **wish: object) -> Sampling:
 @pytest.mark.parametrize(("name", "class_name"), CLASSES.items())
 def test_a_checkpoint_is_known_by_its_pipeline(tmp_path: Path, name: str, class_name: str) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": class_name}))
-    assert FAMILY.identify(tmp_path) is PUBLISHED[name]
+    found = FAMILY.identify(tmp_path)
+    assert found is not None
+    assert found.options == {**PUBLISHED[name].options, "home": str(tmp_path)}
+    assert found.name == name
 
 
 def test_another_pipeline_is_not_its(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_companions_are_the_models_own_or_the_named_ones() -> None:
     ("wish", "told"),
     [
         ({"control": ("canny=x.png", "canny=y.png")}, "given 2 times"),
-        ({"control": ("pose=x.png",)}, "pose-map=FILE"),
+        ({"control": ("scribble=x.png",)}, "scribble-map=FILE"),
         ({"schedule": "uniform"}, "--schedule means nothing"),
         ({"last": "x.png"}, "--last means nothing"),
         ({"sigmas": (0.9, 0.5)}, "give --steps instead"),

@@ -20,6 +20,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `schedulers` and `flow`: `FLOW` and True for flow matching; the table is class and settings by Request name.
     - `shows_references`, `reader`: references among the pictures of the pipeline; components that need other hands.
     - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
+    - `text_readers`: text encoders that cut long texts, so that what they leave out is told.
     - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
     - `file_variant_of`: which variant lies in a single file; `StockFamily.load_file` reads those of `original`.
     - `refuse_lora`: what is no LoRA for it, by its header (`lora_names`); without it, none is taken.
@@ -47,6 +48,7 @@ Diffusion's UNets and single files.
 from praxino.families._stock.arguments import Given, standard, with_clip
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.family import StockFamily
+from praxino.families._stock.reach import Reader
 from praxino.families._stock.schedulers import DIFFUSION, FLOW
 
-__all__ = ["DIFFUSION", "FLOW", "Folder", "Given", "StockFamily", "standard", "with_clip"]
+__all__ = ["DIFFUSION", "FLOW", "Folder", "Given", "Reader", "StockFamily", "standard", "with_clip"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from praxino.families import LoopState, Sampling, Shape, Variant
 from praxino.families._stock import plan
 from praxino.families._stock.arguments import Given, standard
 from praxino.families._stock.checkpoint import Folder, lay_over, read_card, read_folder
+from praxino.families._stock.reach import Reader
 from praxino.families._stock.schedulers import DIFFUSION, Table
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -60,6 +62,8 @@ class StockFamily:
     """Whether its pipelines follow maps themselves, with no ControlNet."""
     shows_references: bool = False
     """Whether its pipelines are shown references beside the picture, with no adapter; their weights cannot differ."""
+    text_readers: tuple[Reader, ...] = ()
+    """Its text encoders that read a long text in part; a variant's `options["text_readers"]` go before."""
     reader: Callable[[Path], dict[str, Any]] | None = None
     """Components of a folder that diffusers cannot read by itself, by name."""
     unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None
@@ -77,9 +81,13 @@ class StockFamily:
             return None
         variant = self.variant_of(folder)
         card = read_card(path)
-        if variant is None or card is None:
+        if variant is None or (card is not None and card.family != self.name):
+            return None
+        if card is not None:
+            variant = lay_over(self.variants.get(card.variant, variant), card)
+        if not plan.text_readers(self, variant):
             return variant
-        return lay_over(self.variants.get(card.variant, variant), card) if card.family == self.name else None
+        return dataclasses.replace(variant, options={**variant.options, plan.HOME: str(path)})
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.families._stock import annotate
+from praxino.families._stock import annotate, reach
 from praxino.picture_names import scaled_name
 from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request, flag
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 FOREIGN = ("stg", "stg_blocks", "stg_mode", "cfg_star", "schedule")
 """Fields that mean nothing to a pipeline which owns its loop."""
+HOME = "home"
+"""The option of an identified variant that says in which folder it lies."""
 OF_CLIPS = ("last", "first", "keyframes", "extend")
 """Fields that mean nothing besides to one that draws pictures."""
 
@@ -40,6 +42,7 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
         )
     phases = _guidance(family, request, variant, task)
     steps, options = _steps(family, request, variant, task)
+    negative = _negative_prompt(request, variant, phases)
     return Sampling(
         steps=steps,
         guidance_phases=phases,
@@ -48,10 +51,22 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
         scheduler=scheduler,
         schedule="explicit" if request.sigmas else "scheduler",
         sigmas=request.sigmas or variant.sigmas,
-        negative_prompt=_negative_prompt(request, variant, phases),
+        negative_prompt=negative,
         options={**options, **_steering(request)},
         companions=tuple(_companions(family, request, variant)),
+        notes=tuple(_notes(family, request, variant, task, negative)),
     )
+
+
+def _notes(family: StockFamily, request: Request, variant: Variant, task: str, negative: str) -> Iterator[str]:
+    """What of the texts is not read; nothing of a variant that lies nowhere."""
+    if home := variant.options.get(HOME):
+        yield from reach.notes(text_readers(family, variant), Path(home), task, request.prompt, negative)
+
+
+def text_readers(family: StockFamily, variant: Variant) -> tuple[reach.Reader, ...]:
+    """The text encoders that read a long text in part: the variant's own, else the family's."""
+    return variant.options.get("text_readers", family.text_readers)
 
 
 def _companions(family: StockFamily, request: Request, variant: Variant) -> Iterator[Companion]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from praxino.families import Family
-from praxino.families._stock import FLOW, StockFamily
+from praxino.families._stock import FLOW, Reader, StockFamily
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families.auraflow.variants import PUBLISHED, variant_of
 
@@ -21,6 +21,7 @@ FAMILY: Family = StockFamily(
     title="AuraFlow",
     variants=PUBLISHED,
     pipelines={"text-to-image": "AuraFlowPipeline"},
+    text_readers=(Reader("UMT5", "tokenizer", 256),),
     refuse_lora=lambda path: check_transformer(path, "AuraFlow"),
     classes=("AuraFlowPipeline",),
     variant_of=variant_of,

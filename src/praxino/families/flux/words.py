@@ -1,22 +1,19 @@
 """Words to token ids, and what of a prompt is beyond an encoder's reach. Needs `tokenizers`, but no torch.
 
-CLIP's tokenizer is built as transformers builds it (models/clip/tokenization_clip.py), T5's is read from its file.
+The tokenizers themselves are read by `praxino.families._tokens`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from praxino.errors import ModelError
+from praxino.families import _tokens
 
 CLIP_TOKENS = 77
-START, END = "<|startoftext|>", "<|endoftext|>"
-CLIP_WORDS = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 T5_PAD = "<pad>"
 SHOWN_CHARACTERS = 60
 """How much of an unread end is shown."""
@@ -56,15 +53,7 @@ def clip_tokenizer(folder: Path) -> Tokenizer:
     Raises:
         ModelError: it is missing or damaged.
     """
-    from tokenizers import Tokenizer as Fast
-
-    with _readable(folder):
-        if (file := folder / "tokenizer.json").is_file():
-            return Tokenizer(Fast.from_file(str(file)), END, folder)
-        vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-        lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
-        merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
-        return Tokenizer(_clip(vocabulary, merges), END, folder)
+    return Tokenizer(_tokens.read(folder), _tokens.CLIP_END, folder)
 
 
 @lru_cache(maxsize=4)
@@ -74,10 +63,7 @@ def t5_tokenizer(folder: Path) -> Tokenizer:
     Raises:
         ModelError: it is missing or damaged.
     """
-    from tokenizers import Tokenizer as Fast
-
-    with _readable(folder):
-        return Tokenizer(Fast.from_file(str(folder / "tokenizer.json")), T5_PAD, folder)
+    return Tokenizer(_tokens.read(folder), T5_PAD, folder)
 
 
 def unread_notes(prompt: str, home: Path, max_text_tokens: int) -> Iterator[str]:
@@ -90,31 +76,3 @@ def unread_notes(prompt: str, home: Path, max_text_tokens: int) -> Iterator[str]
         if folder.is_dir() and (unread := read(folder).unread(prompt, limit)):
             shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
             yield f"{name} reads {limit} tokens of the prompt; it does not read: {shown!r}"
-
-
-@contextmanager
-def _readable(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except ModelError:
-        raise
-    except Exception as problem:  # tokenizers raises nothing narrower
-        raise ModelError(f"{folder} holds no readable tokenizer: {problem}") from problem
-
-
-def _clip(vocabulary: dict[str, int], merges: list[Any]) -> Any:
-    from tokenizers import Regex, models, normalizers, pre_tokenizers, processors
-    from tokenizers import Tokenizer as Fast
-
-    fast: Any = Fast(
-        models.BPE(vocabulary, merges, end_of_word_suffix="</w>", continuing_subword_prefix="", unk_token=END)
-    )
-    fast.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    split = pre_tokenizers.Split(Regex(CLIP_WORDS), behavior="removed", invert=True)
-    fast.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    start, end = (START, vocabulary[START]), (END, vocabulary[END])
-    fast.post_processor = processors.RobertaProcessing(end, start, trim_offsets=False, add_prefix_space=False)
-    fast.add_special_tokens([START, END])
-    return fast

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
-from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock import FLOW, Given, Reader, StockFamily, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.pictures import fitted, of_role
 from praxino.families.flux2.variants import PUBLISHED, variant_of
@@ -87,6 +87,7 @@ FAMILY: Family = _Flux2(
         "inpainting": "Flux2KleinInpaintPipeline",
         "outpainting": "Flux2KleinInpaintPipeline",
     },
+    text_readers=(Reader("Qwen3", "tokenizer", 512, "<|im_start|>user\n"),),
     refuse_lora=lambda path: check_transformer(path, "FLUX.2"),
     classes=("Flux2KleinPipeline", "Flux2Pipeline"),
     variant_of=variant_of,

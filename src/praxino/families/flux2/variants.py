@@ -6,6 +6,7 @@ from typing import Any
 
 from praxino.families import Grid, Variant
 from praxino.families._stock.checkpoint import Folder
+from praxino.families._stock.reach import Reader
 from praxino.recipe import GuidancePhase
 
 NON_COMMERCIAL: dict[str, Any] = {
@@ -15,6 +16,11 @@ NON_COMMERCIAL: dict[str, Any] = {
 }
 
 EDITING = ("text-to-image", "instruction-editing")
+DEV_SYSTEM = (
+    "<s>[SYSTEM_PROMPT]You are an AI that reasons about image descriptions. You give structured responses focusing on "
+    "object relationships, object\nattribution and actions without speculation.[/SYSTEM_PROMPT][INST]"
+)
+"""What [dev]'s pipeline writes before a prompt (diffusers/pipelines/flux2/system_messages.py)."""
 FILLING = {"inpainting": 1.0, "outpainting": 1.0}
 
 
@@ -47,7 +53,11 @@ BASE = _published(
 DEV = _published(
     "flux2-dev", "FLUX.2 [dev]", "black-forest-labs/FLUX.2-dev",
     **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
-    tasks=EDITING, options={"pipelines": dict.fromkeys(EDITING, "Flux2Pipeline")},
+    tasks=EDITING,
+    options={
+        "pipelines": dict.fromkeys(EDITING, "Flux2Pipeline"),
+        "text_readers": (Reader("Mistral", "tokenizer", 512, DEV_SYSTEM),),
+    },
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE, DEV)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from praxino.families import Family
-from praxino.families._stock import Given, StockFamily, standard
+from praxino.families._stock import Given, Reader, StockFamily, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families.hunyuan_dit.variants import PUBLISHED, variant_of
 
@@ -26,6 +26,7 @@ FAMILY: Family = StockFamily(
     title="HunyuanDiT",
     variants=PUBLISHED,
     pipelines={"text-to-image": "HunyuanDiTPipeline", "text-to-image+control": "HunyuanDiTControlNetPipeline"},
+    text_readers=(Reader("BERT", "tokenizer", 77), Reader("T5", "tokenizer_2", 256)),
     refuse_lora=lambda path: check_transformer(path, "HunyuanDiT"),
     classes=("HunyuanDiTPipeline",),
     variant_of=variant_of,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from praxino.families import Family, Variant
-from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock import FLOW, Given, Reader, StockFamily, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.pictures import of_role
-from praxino.families.qwen_image.variants import PUBLISHED, variant_of
+from praxino.families.qwen_image.variants import DRAWING, PUBLISHED, variant_of
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ FAMILY: Family = _QwenImage(
         "inpainting+inpaint": "QwenImageControlNetInpaintPipeline",
         "outpainting+inpaint": "QwenImageControlNetInpaintPipeline",
     },
+    text_readers=(Reader("Qwen2.5-VL", "tokenizer", 512, tasks=DRAWING.tasks),),
     refuse_lora=lambda path: check_transformer(path, "Qwen-Image"),
     classes=("QwenImagePipeline", "QwenImageEditPipeline", "QwenImageEditPlusPipeline"),
     variant_of=variant_of,

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from praxino.families import Family
-from praxino.families._stock import FLOW, Given, StockFamily, control, standard
+from praxino.families._stock import FLOW, Given, Reader, StockFamily, control, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families.sd3.variants import PUBLISHED, variant_of
 
@@ -59,6 +59,7 @@ FAMILY: Family = StockFamily(
         "inpainting+inpaint": "StableDiffusion3ControlNetInpaintingPipeline",
         "outpainting+inpaint": "StableDiffusion3ControlNetInpaintingPipeline",
     },
+    text_readers=(Reader("CLIP", "tokenizer", 77), Reader("T5", "tokenizer_3", 256)),
     refuse_lora=lambda path: check_transformer(path, "Stable Diffusion 3", encoders=True),
     classes=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
     variant_of=variant_of,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from praxino.families import Family
-from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock import FLOW, Given, Reader, StockFamily, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families.z_image.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
@@ -44,6 +44,7 @@ FAMILY: Family = StockFamily(
         "inpainting+control": "ZImageControlNetInpaintPipeline",
         "outpainting+control": "ZImageControlNetInpaintPipeline",
     },
+    text_readers=(Reader("Qwen3", "tokenizer", 512, "<|im_start|>user\n"),),
     refuse_lora=lambda path: check_transformer(path, "Z-Image"),
     classes=("ZImagePipeline", "ZImageImg2ImgPipeline", "ZImageInpaintPipeline"),
     variant_of=variant_of,
