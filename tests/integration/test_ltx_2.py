@@ -10,6 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2ConditionPipeline, LTX2VideoCondition
+from diffusers.pipelines.ltx2.pipeline_ltx2_ic_lora import LTX2InContextPipeline, LTX2ReferenceCondition
 from diffusers.pipelines.ltx2.pipeline_ltx2_latent_upsample import LTX2LatentUpsamplePipeline
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -23,7 +24,7 @@ from praxino.families.ltx_2.load import Parts
 from praxino.families.ltx_2.settings import from_options
 from praxino.families.ltx_2.variants import PUBLISHED, REFINING_SIGMAS
 from praxino.plain import from_plain, to_plain
-from praxino.recipe import Companion, Recipe
+from praxino.recipe import Companion, Condition, Media, Recipe
 from praxino.request import Request
 from praxino.sampling import schedules
 
@@ -147,7 +148,7 @@ def test_pictures_are_held_as_the_stock_pipeline_holds_them(parts, stock, held) 
 def test_a_picture_may_be_held_at_any_frame() -> None:
     """The stock pipeline knows every fourth one here; a single frame lasts from its own time to the next one's."""
     held = conditioning.Held(torch.ones(1, 2, 1, 1, 2), 7, 0.5)
-    begun = conditioning.mix(torch.zeros(1, 2, 3, 1, 2), [held], FPS, (4, 16))
+    begun = conditioning.mix(torch.zeros(1, 2, 3, 1, 2), [held], FPS, 16)
     assert begun.extra_coords is not None
     expected = [[[7, 8], [7, 8]], [[0, 16], [0, 16]], [[0, 16], [16, 32]]]
     torch.testing.assert_close(begun.extra_coords[0], torch.tensor(expected) / torch.tensor([FPS, 1, 1])[:, None, None])
@@ -208,6 +209,60 @@ def test_the_second_stage_is_the_stock_pipelines_over_upsampled_latents(parts, s
     shown = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
     stretched = F.interpolate(shown, size=(64, 96), mode="bilinear").permute(0, 2, 3, 1).numpy()
     assert np.abs(FAMILY.decode(fitted, parts, state) - stretched).max() <= 1.01
+
+
+@pytest.mark.parametrize(("factor", "held"), [(1, []), (2, [(5, 0.8)])])
+def test_a_followed_clip_is_the_stock_pipelines_reference(parts, stock, tmp_path, factor, held) -> None:
+    size = WIDTH // factor, HEIGHT // factor
+    clip = np.random.default_rng(4).integers(0, 256, (NUM_FRAMES, size[1], size[0], 3), dtype=np.uint8)
+    path = lora_file(tmp_path / "depth.safetensors", "transformer_blocks.1.attn1.to_q", 16, 16)
+    save_file(load_file(path), path, {"reference_downscale_factor": str(factor)})
+    recipe = recipe_for(parts, held, control=("depth-map=clip.mp4",), lora=(f"{path}:1.0",))
+    media = recipe.conditions[0].media if held else Media("", "", "")
+    conditions = (*recipe.conditions, Condition(0, 0.9, media, "control:depth"))
+    recipe = dataclasses.replace(recipe, conditions=conditions)
+    assert from_options(recipe.options).reference_downscale == factor
+    frames, samples, _ = drawn(recipe, parts, [*([LAST] if held else []), clip])
+    with quiet():
+        in_context = LTX2InContextPipeline(
+            **{
+                name: part
+                for name, part in stock.components.items()
+                if name not in ("audio_scheduler", "duration_head")
+            }
+        )
+    in_context.set_progress_bar_config(disable=True)
+    reference = LTX2ReferenceCondition([Image.fromarray(frame) for frame in clip], strength=0.9)
+    expected_frames, expected_samples = called(
+        in_context, recipe, reference_conditions=[reference], reference_downscale_factor=factor,
+        conditions=[LTX2VideoCondition(Image.fromarray(LAST[0]), index=-1, strength=0.8)] if held else None,
+    )  # fmt: skip
+    assert np.array_equal(frames, expected_frames)
+    assert np.array_equal(samples, expected_samples)
+
+
+def test_nothing_is_followed_in_the_second_stage(parts, tmp_path) -> None:
+    path = lora_file(tmp_path / "depth.safetensors", "transformer_blocks.1.attn1.to_q", 16, 16)
+    laid = [{"path": str(path), "scale": 1.0, "sha256": ""}]
+    recipe = recipe_for(parts, upscale=(128, 64), control=("depth-map=clip.mp4",), lora=(f"{path}:1.0",), loras=laid)
+    recipe = dataclasses.replace(recipe, conditions=(Condition(0, 1.0, Media("", "", ""), "control:depth"),))
+    clip = np.random.default_rng(4).integers(0, 256, (7, 40, 40, 3), dtype=np.uint8)
+    states = list(FAMILY.denoise(recipe, FAMILY.equip(parts, recipe), [clip], SEED))
+    assert [state.tensors["latents"].shape[1] for state in states] == [24 + 16] * 4 + [96] * 3
+    *_, again = FAMILY.denoise(recipe, FAMILY.equip(parts, recipe), [clip], SEED, states[3])
+    assert torch.equal(again.tensors["latents"], states[-1].tensors["latents"])
+    bare = recipe_for(parts)
+    bare_transformer = FAMILY.equip(parts, bare).transformer
+    assert not bare_transformer.transformer_blocks[1].attn1.to_q._forward_hooks
+
+
+def test_following_needs_loras_that_agree(parts, tmp_path) -> None:
+    paths = [lora_file(tmp_path / f"{n}.safetensors", "transformer_blocks.1.attn1.to_q", 16, 16) for n in (1, 2)]
+    save_file(load_file(paths[1]), paths[1], {"reference_downscale_factor": "2"})
+    with pytest.raises(UserError, match="different sizes"):
+        recipe_for(parts, control=("depth-map=clip.mp4",), lora=tuple(f"{path}:1.0" for path in paths))
+    with pytest.raises(UserError, match="name that with --lora"):
+        recipe_for(parts, control=("depth-map=clip.mp4",))
 
 
 def saved_and_loaded(state: LoopState, path: Path) -> LoopState:

@@ -11,11 +11,12 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from praxino.errors import UserError
-from praxino.families import Shape
-from praxino.families.ltx_video import FAMILY, control, pictures, run
+from praxino.families import Shape, _in_context
+from praxino.families._stock import annotate
+from praxino.families.ltx_video import FAMILY, pictures, run
 from praxino.families.ltx_video.load import Parts
 from praxino.plain import from_plain, to_plain
-from praxino.recipe import Recipe
+from praxino.recipe import Companion, Recipe
 from praxino.request import Request
 
 CLIP = np.random.default_rng(3).integers(0, 256, (7, 60, 90, 3), dtype=np.uint8)
@@ -129,24 +130,36 @@ def test_both_passes_follow_it_and_going_on_gives_the_same_bits(parts, tmp_path)
 
 
 def test_edges_are_found_in_each_frame() -> None:
-    cv2 = pytest.importorskip("cv2")
-    found = control.maps(CLIP, "annotate:canny", None)
+    found = _in_context.Annotators().maps(CLIP, "annotate:canny")
     assert found.shape == CLIP.shape
     for edges, frame in zip(found, CLIP, strict=True):
-        assert np.array_equal(edges[..., 0], cv2.Canny(np.ascontiguousarray(frame), 100, 200))
-    assert control.maps(CLIP, "control:canny", None) is CLIP
+        assert np.array_equal(edges, annotate.canny(frame))
+    assert _in_context.Annotators().maps(CLIP, "control:canny") is CLIP
 
 
 def test_what_makes_depth_maps_is_planned_for(parts) -> None:
-    companions = recipe_for(parts, control=("depth=clip.mp4",)).companions
-    assert [companion.role for companion in companions] == ["annotator:depth"]
-    assert not recipe_for(parts).companions
+    companions = recipe_for(parts, control=("depth=clip.mp4", "pose=clip.mp4")).companions
+    assert [one.role for one in companions] == ["annotator:depth", "annotator:pose", "annotator:person"]
+    assert not recipe_for(parts, control=("canny=clip.mp4", "depth-map=clip.mp4")).companions
+
+
+def test_what_makes_maps_is_loaded_once_and_let_go(monkeypatch) -> None:
+    calls = []
+    monkeypatch.setattr(annotate, "load", lambda name, path, device: calls.append((name, path)) or name)
+    monkeypatch.setattr(annotate, "make", lambda kind, frame, models: frame // 2 if models == {"depth": "depth"} else 0)
+    annotators, depth = _in_context.Annotators(), (Companion("annotator:depth", "A"), Companion("upsampler", "B"))
+    for _ in range(2):
+        annotators.lay(depth, "cpu")
+    assert calls == [("depth", "A")]
+    assert np.array_equal(annotators.maps(CLIP, "annotate:depth"), CLIP // 2)
+    annotators.lay((), "cpu")
+    assert not annotators.loaded
 
 
 @pytest.mark.parametrize(
     ("wish", "complaint"),
     [
-        ({"control": ("pose=clip.mp4",)}, "no way to make such a map"),
+        ({"control": ("detailer=clip.mp4",)}, "no way to make such a map"),
         ({"control": ("depth-map=clip.mp4:1.5",)}, "takes 0 to 1"),
     ],
 )

@@ -1,11 +1,12 @@
 """Clips that a run follows with an in-context LoRA: edges, depth, poses, or a clip whose detail is to be drawn.
 
-Source: Lightricks/LTX-Video-Trainer, src/ltxv_trainer/ltxv_pipeline.py. Importing this costs no torch.
+Knows the roles and the maps, not how a family lays a clip's tokens beside its own. Importing this costs no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
@@ -16,17 +17,14 @@ from praxino.request import Request
 if TYPE_CHECKING:
     import numpy as np
 
-    from praxino.families.ltx_video.load import Parts
-
 STEERING = ("control:canny", "control:depth", "control:pose", "control:detailer")
 """What the authors' in-context LoRAs follow."""
 ANNOTATOR = "annotator:"
-DEPTH_ANYTHING = "LiheYoung/depth-anything-large-hf"
 READY = "-map"
 
 
-def check(request: Request) -> None:
-    """Whether what is to be followed can be.
+def check(request: Request, title: str, example: str) -> None:
+    """Whether what is to be followed can be. `example` names a LoRA of the family `title` that follows something.
 
     Raises:
         UserError: there is no LoRA for it, it cannot be made from a photo, or it is to count more than wholly.
@@ -35,20 +33,22 @@ def check(request: Request) -> None:
         kind, _, rest = text.partition("=")
         if not request.lora:
             raise UserError(
-                f"--control {kind}: LTX-Video follows it with an in-context LoRA made for it; name that with --lora, "
-                "as in Lightricks/LTX-Video-ICLoRA-depth-13b-0.9.7."
+                f"--control {kind}: {title} follows it with an in-context LoRA made for it; name that with --lora, "
+                f"as in {example}."
             )
         if not kind.endswith(READY):
             annotate.check(kind)
         scale = rest.rpartition(":")[2]
         if _is_number(scale) and float(scale) > 1:
-            raise UserError(f"--control {text[:200]}: the strength is {scale}; LTX-Video takes 0 to 1.")
+            raise UserError(f"--control {text[:200]}: the strength is {scale}; {title} takes 0 to 1.")
 
 
-def companions(request: Request) -> Iterator[Companion]:
+def companions(request: Request) -> tuple[Companion, ...]:
     """What makes the maps that are not given ready."""
-    if any(text.startswith("depth=") for text in request.control):
-        yield Companion(f"{ANNOTATOR}depth", DEPTH_ANYTHING)
+    kinds = [text.partition("=")[0] for text in request.control]
+    names = [name for kind in kinds if not kind.endswith(READY) for name in annotate.NEEDED[kind]]
+    roles = dict.fromkeys(ANNOTATOR + name for name in names)
+    return tuple(Companion(role, annotate.MODELS[role]) for role in roles)
 
 
 def is_followed(condition: Condition) -> bool:
@@ -56,28 +56,36 @@ def is_followed(condition: Condition) -> bool:
     return condition.role.startswith(("control:", "annotate:"))
 
 
-def maps(frames: np.ndarray, role: str, annotator: Any) -> np.ndarray:
-    """The frames (F, H, W, 3) uint8 as the maps that a condition's role asks for, of the same shape."""
-    import numpy as np
+@dataclass
+class Annotators:
+    """What makes maps, loaded when a recipe first needs it: processor and network by path and name."""
 
-    use, _, kind = role.partition(":")
-    if use == "control":
-        return frames
-    if kind == "canny":
-        return np.stack([annotate.canny(frame) for frame in frames])
-    return np.stack([annotate.depth(frame, annotator) for frame in frames])
+    loaded: dict[tuple[str, str], Any] = field(default_factory=dict)
 
+    def lay(self, companions: tuple[Companion, ...], device: Any) -> None:
+        """Load what the companions name and is not there, and let go of the rest.
 
-def lay_annotator(parts: Parts, path: str) -> None:
-    """Load what makes depth maps, unless it is there. Raises ModelError when its files are damaged."""
-    from pathlib import Path
+        Raises:
+            ModelError: files are damaged.
+        """
+        from praxino.families._stock.load import damaged, quiet
 
-    from praxino.families._stock.load import damaged, quiet
+        wanted = [(one.path, one.role.removeprefix(ANNOTATOR)) for one in companions if one.role.startswith(ANNOTATOR)]
+        self.loaded = {key: model for key, model in self.loaded.items() if key in wanted}
+        for path, name in wanted:
+            if (path, name) not in self.loaded:
+                with quiet(), damaged(Path(path)):
+                    self.loaded[path, name] = annotate.load(name, path, device)
 
-    if parts.annotator_path != path:
-        with quiet(), damaged(Path(path)):
-            parts.annotator = annotate.load_depth(path, parts.device)
-        parts.annotator_path = path
+    def maps(self, frames: np.ndarray, role: str) -> np.ndarray:
+        """The frames (F, H, W, 3) uint8 as the maps that a condition's role asks for, of the same shape."""
+        import numpy as np
+
+        use, _, kind = role.partition(":")
+        if use == "control":
+            return frames
+        models = {name: model for (_, name), model in self.loaded.items()}
+        return np.stack([annotate.make(kind, frame, models) for frame in frames])
 
 
 def _is_number(text: str) -> bool:

@@ -1,9 +1,10 @@
 """Pictures and upsampled latents among the tokens that denoising starts from, as the authors put them there.
 
 A picture at frame 0 takes the place of the first tokens; any other becomes extra tokens behind the clip's own, at its
-own place in time, dropped at the end.
-Sources: Lightricks/LTX-2 at 400fd31 (VideoConditionByLatentIndex, VideoConditionByKeyframeIndex, GaussianNoiser);
-diffusers 0.42.1, pipelines/ltx2/pipeline_ltx2_condition.py.
+own place in time, dropped at the end. So does a clip that is followed, in the places of the frames that it is about.
+Sources: Lightricks/LTX-2 at 400fd31 (VideoConditionByLatentIndex, VideoConditionByKeyframeIndex,
+VideoConditionByReferenceLatent, GaussianNoiser); diffusers 0.42.1, pipelines/ltx2/pipeline_ltx2_condition.py and
+pipeline_ltx2_ic_lora.py.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Held:
-    """An encoded picture."""
+    """An encoded picture, or a clip that is followed."""
 
     latents: Tensor
-    """(1, C, 1, h, w), normalised."""
+    """(1, C, f, h, w), normalised."""
     frame: int
     strength: float
+    coords: Tensor | None = None
+    """(1, 3, n, 2): where the tokens of a clip that is followed lie; None for a picture."""
 
 
 @dataclass(frozen=True)
@@ -47,18 +50,14 @@ class Begun:
     """(1, 3, n, 2): seconds, y and x of the extra tokens, from and to."""
 
 
-def prepare(frames: np.ndarray, width: int, height: int, crf: int) -> Tensor:
-    """The first of the frames (F, H, W, 3) uint8 as (1, 3, 1, height, width) float32 in [-1, 1].
-
-    Put through one H.264 frame, made as large as covers the size, and its middle cut out.
-    """
-    picture = compress(frames[0], crf)
-    pixels = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float()
-    scale = max(height / picture.shape[0], width / picture.shape[1])
-    covering = math.ceil(picture.shape[0] * scale), math.ceil(picture.shape[1] * scale)
+def prepare(frames: np.ndarray, width: int, height: int) -> Tensor:
+    """Frames (F, H, W, 3) uint8 as (1, 3, F, height, width) float32 in [-1, 1]: covering the size, their middle."""
+    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
+    scale = max(height / frames.shape[1], width / frames.shape[2])
+    covering = math.ceil(frames.shape[1] * scale), math.ceil(frames.shape[2] * scale)
     pixels = F.interpolate(pixels, size=covering, mode="bilinear", align_corners=False)
     top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
-    return (pixels[:, :, top : top + height, left : left + width] / 127.5 - 1)[:, :, None]
+    return (pixels[:, :, top : top + height, left : left + width] / 127.5 - 1).transpose(0, 1)[None]
 
 
 def compress(picture: np.ndarray, crf: int) -> np.ndarray:
@@ -100,23 +99,24 @@ def unpack(tokens: Tensor, shape: Shape) -> Tensor:
     return tokens[:, :count].transpose(1, 2).unflatten(2, shape)
 
 
-def mix(before: Tensor, held: list[Held], fps: float, ratios: tuple[int, int]) -> Begun:
+def mix(before: Tensor, held: list[Held], fps: float, spatial_ratio: int) -> Begun:
     """Tokens without noise yet: what came before, (1, C, F, H, W) or zeros, with the pictures in their places.
 
-    `ratios` are the frames and the pixels that one latent stands for.
+    `spatial_ratio` is how many pixels one latent stands for, along a side.
     """
-    tokens, (temporal, spatial) = pack(before), ratios
+    tokens = pack(before)
     strengths, clean = torch.zeros_like(tokens[..., :1]), torch.zeros_like(tokens)
     rows: list[tuple[Tensor, Tensor, Tensor]] = []
     coords: list[Tensor] = []
     for one in held:
         packed = pack(one.latents)
-        if one.frame == 0:
+        if one.coords is None and one.frame == 0:
             for target, value in ((tokens, packed), (clean, packed), (strengths, one.strength)):
                 target[:, : packed.shape[1]] = value
             continue
         rows.append((packed, packed, torch.full_like(packed[..., :1], one.strength)))
-        coords.append(_coords(one.latents.shape[-2:], one.frame, fps, (temporal, spatial)).to(packed))
+        own = _coords(one.latents.shape[-2:], one.frame, fps, spatial_ratio) if one.coords is None else one.coords
+        coords.append(own.to(packed))
     if not rows:
         return Begun(tokens, clean, strengths, None)
     extra_tokens, extra_clean, extra_strengths = (torch.cat(parts, 1) for parts in zip(*rows, strict=True))
@@ -134,11 +134,11 @@ def noised(begun: Begun, noise: Tensor, level: float) -> Tensor:
     return noise * share + begun.tokens * (1 - share)
 
 
-def _coords(size: tuple[int, ...], frame: int, fps: float, ratios: tuple[int, int]) -> Tensor:
+def _coords(size: tuple[int, ...], frame: int, fps: float, ratio: int) -> Tensor:
     """Where a single frame's tokens lie, (1, 3, n, 2): it lasts one frame, and begins at its own."""
     y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in size), indexing="ij")
-    starts = torch.stack([torch.full_like(y, frame), y * ratios[1], x * ratios[1]]).flatten(1)
-    ends = starts + torch.tensor([1.0, ratios[1], ratios[1]])[:, None]
+    starts = torch.stack([torch.full_like(y, frame), y * ratio, x * ratio]).flatten(1)
+    ends = starts + torch.tensor([1.0, ratio, ratio])[:, None]
     coords = torch.stack([starts, ends], -1)[None]
     coords[:, 0] /= fps
     return coords

@@ -53,6 +53,7 @@ class Ltx2:
         from praxino.families.ltx_2.run import lay_loras
 
         parts.refining_lora = next((one.path for one in recipe.companions if one.role == plan.REFINING_LORA), "")
+        parts.annotators.lay(recipe.companions, parts.device)
         lay_loras(recipe, parts, refining=False)
         return parts
 

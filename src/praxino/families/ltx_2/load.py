@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 
 from praxino.errors import ModelError
 from praxino.families import Variant
+from praxino.families._in_context import Annotators
 from praxino.families._stock.checkpoint import read_json
 from praxino.families._stock.load import DTYPES, damaged, diffusers_class, quiet
 from praxino.families.ltx_2.identify import UPSAMPLER_FOLDER
@@ -39,6 +40,7 @@ class Parts:
     """Diffusers' LTX2LatentUpsamplerModel, where the folder has one."""
     refining_lora: str = ""
     """The LoRA of the second stage, where there is one."""
+    annotators: Annotators = field(default_factory=Annotators)
     preview: Any = None
     """The linear map of previews, once it is known."""
 

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from praxino.errors import UserError
-from praxino.families import Sampling, Shape, Variant
+from praxino.families import Sampling, Shape, Variant, _in_context
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
 from praxino.families.ltx_2.variants import REFINING_SIGMAS
 from praxino.recipe import Companion, GuidancePhase
@@ -22,12 +23,15 @@ FACTOR = 2
 REFINING_LORA = "refining-lora"
 """The companion that is laid over the full checkpoint for the second stage."""
 STG_MODE = "attention-values"
+DOWNSCALE = "reference_downscale_factor"
+"""Field of the metadata of an in-context LoRA's file."""
 
 
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
     _refuse_unknown(request)
-    settings = from_options(variant.options)
+    _in_context.check(request, "LTX-2", "Lightricks/LTX-2-19b-IC-LoRA-Canny-Control")
+    settings = dataclasses.replace(from_options(variant.options), reference_downscale=_downscale(request))
     phase = _guidance(request, variant, settings)
     settings = _of_the_sound(request, settings, phase)
     schedule, sigmas = _noise_levels(request, variant)
@@ -48,8 +52,29 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, guided),
         options=to_options(settings),
-        companions=(Companion(REFINING_LORA, lora),) if lora else (),
+        companions=(*((Companion(REFINING_LORA, lora),) if lora else ()), *_in_context.companions(request)),
     )
+
+
+def _downscale(request: Request) -> int:
+    """What the LoRAs say in their files of how small a clip to follow is shown; 1 where none says anything.
+
+    Raises:
+        UserError: they do not agree.
+    """
+    if not request.control:
+        return 1
+    told = {_told_downscale(Path(text.rpartition(":")[0] or text)) for text in request.lora}
+    if len(told) > 1:
+        raise UserError("the LoRAs were trained with clips of different sizes to follow; take one of them at a time.")
+    return told.pop() if told else 1
+
+
+def _told_downscale(path: Path) -> int:
+    from safetensors import safe_open
+
+    with safe_open(path, "np") as file:
+        return int((file.metadata() or {}).get(DOWNSCALE, 1))
 
 
 def _refuse_unknown(request: Request) -> None:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from praxino.errors import ModelError
-from praxino.families import LoopState, _low_rank
+from praxino.families import LoopState, _in_context, _low_rank
 from praxino.families._stock import preview as linear
 from praxino.families.ltx_2 import conditioning, loop, text
 from praxino.families.ltx_2.lora import targets
@@ -130,9 +130,14 @@ def _run(given: Given, stage: Stage, before: LoopState | None, state: LoopState 
 
 
 def lay_loras(recipe: Recipe, parts: Parts, *, refining: bool) -> None:
-    """Lay the recipe's LoRAs over the networks, with that of the second stage where it is that one's turn."""
+    """Lay the recipe's LoRAs over the networks, with that of the second stage where it is that one's turn.
+
+    In-context LoRAs are about the first stage alone: nothing is followed in the second.
+    """
     more = (Lora(parts.refining_lora, 1.0, ""),) if refining and parts.refining_lora else ()
-    _low_rank.apply(parts.takes_loras, (*recipe.loras, *more), targets)
+    follows = any(_in_context.is_followed(condition) for condition in recipe.conditions)
+    loras = () if refining and follows else recipe.loras
+    _low_rank.apply(parts.takes_loras, (*loras, *more), targets)
 
 
 @torch.no_grad()
@@ -151,8 +156,7 @@ def prepare(given: Given, stage: Stage, before: LoopState | None) -> tuple[loop.
     latents = torch.zeros((1, channels, *stage.shape), device=device)
     if before is not None:
         latents = _upsampled(parts, conditioning.unpack(before.tensors[VIDEO].to(device), stages_of(recipe)[0].shape))
-    ratios = settings.temporal_ratio, settings.spatial_ratio
-    begun = conditioning.mix(latents, _held(given, stage), recipe.fps, ratios)
+    begun = conditioning.mix(latents, _held(given, stage), recipe.fps, settings.spatial_ratio)
     video = conditioning.noised(begun, given.noise.draw(tuple(begun.tokens.shape)).to(device), level)
     sound = given.noise.draw((1, sound_length(recipe, parts), _sound_channels(parts))).to(device)
     if before is not None:
@@ -174,13 +178,36 @@ def prepare(given: Given, stage: Stage, before: LoopState | None) -> tuple[loop.
 
 
 def _held(given: Given, stage: Stage) -> list[conditioning.Held]:
-    settings = from_options(given.recipe.options)
-    held = []
+    """The pictures and, in the first stage, the clips that are followed."""
+    settings, parts, held = from_options(given.recipe.options), given.parts, []
     for condition, frames in zip(given.recipe.conditions, given.pictures, strict=True):
-        pixels = conditioning.prepare(frames, stage.width, stage.height, settings.image_crf)
-        encoded = conditioning.encode(given.parts.vae, pixels.to(given.parts.device))
-        held.append(conditioning.Held(encoded, condition.frame, condition.strength))
+        if not _in_context.is_followed(condition):
+            picture = conditioning.compress(frames[0], settings.image_crf)[None]
+            pixels = conditioning.prepare(picture, stage.width, stage.height)
+            encoded = conditioning.encode(parts.vae, pixels.to(parts.device))
+            held.append(conditioning.Held(encoded, condition.frame, condition.strength))
+        elif stage.steps_before == 0:
+            clip = parts.annotators.maps(_fitting(frames, given.recipe), condition.role)
+            held.append(_followed(given, stage, clip, condition.strength))
     return held
+
+
+def _fitting(frames: np.ndarray, recipe: Recipe) -> np.ndarray:
+    """As many of a clip's first frames as the new one has, on the grid."""
+    step = from_options(recipe.options).temporal_ratio
+    return frames[: (min(len(frames), recipe.num_frames) - 1) // step * step + 1]
+
+
+def _followed(given: Given, stage: Stage, clip: np.ndarray, strength: float) -> conditioning.Held:
+    """A clip to follow, encoded at the size that its LoRA was trained with, and where its tokens lie."""
+    recipe, parts = given.recipe, given.parts
+    factor = from_options(recipe.options).reference_downscale
+    pixels = conditioning.prepare(clip, stage.width // factor, stage.height // factor)
+    encoded = conditioning.encode(parts.vae, pixels.to(parts.device))
+    frames, rows, columns = encoded.shape[-3:]
+    coords = parts.transformer.rope.prepare_video_coords(1, frames, rows, columns, parts.device, fps=recipe.fps)
+    coords[:, 1:] *= factor
+    return conditioning.Held(encoded, 0, strength, coords)
 
 
 def sound_length(recipe: Recipe, parts: Parts) -> int:

@@ -32,6 +32,8 @@ class Settings:
     """The same of the sound as the guidance phase and `modality_scale` are of the video."""
     image_crf: int = 33
     """Of the H.264 frame that a picture is put through first."""
+    reference_downscale: int = 1
+    """How much smaller than the clip one that is followed is shown, along each side, as its LoRA was trained."""
     first_steps: int = 0
     """Steps of the first stage where a second follows; the recipe's sigmas after them are the second's."""
     keeps_first_sound: bool = True

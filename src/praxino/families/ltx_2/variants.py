@@ -9,12 +9,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Variant, _in_context
 from praxino.families.ltx_2.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
 TASKS = ("text-to-video", "image-to-video")
-STEERING = ("last-frame", "keyframes", "sound", "stg", "lora")
+STEERING = ("last-frame", "keyframes", "sound", "stg", "lora", *_in_context.STEERING)
 LICENCE = "LTX-2 Community License; read it before commercial use"
 NEGATIVE_PROMPT = (
     "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, grainy "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from praxino.families import LoopState, Sampling, Shape, Variant
-from praxino.families.ltx_video import control, identify, plan, refine
+from praxino.families.ltx_video import identify, plan, refine
 from praxino.families.ltx_video.lora import check_lora
 from praxino.families.ltx_video.variants import PUBLISHED
 from praxino.recipe import Recipe
@@ -60,8 +60,7 @@ class LtxVideo:
         for companion in recipe.companions:
             if companion.role == refine.UPSAMPLER:
                 load.lay_upsampler(parts, Path(companion.path))
-            elif companion.role.startswith(control.ANNOTATOR):
-                control.lay_annotator(parts, companion.path)
+        parts.annotators.lay(recipe.companions, parts.device)
         return parts
 
     def denoise(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 
 from praxino.errors import ModelError
 from praxino.families import Variant
+from praxino.families._in_context import Annotators
 from praxino.families.ltx_video import upsampler
 from praxino.families.ltx_video.header import Header, read_header
 from praxino.families.ltx_video.identify import checkpoint_file, vae_generation
@@ -39,9 +40,7 @@ class Parts:
     upsampler: Any = None
     """diffusers' LTXLatentUpsamplerModel, where there is one."""
     upsampler_path: Path | None = None
-    annotator: Any = None
-    """What makes depth maps, where a recipe needs one."""
-    annotator_path: str = ""
+    annotators: Annotators = field(default_factory=Annotators)
 
 
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:

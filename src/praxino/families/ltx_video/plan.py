@@ -9,8 +9,8 @@ from __future__ import annotations
 import dataclasses
 
 from praxino.errors import UserError
-from praxino.families import Sampling, Shape, Variant
-from praxino.families.ltx_video import control, refine
+from praxino.families import Sampling, Shape, Variant, _in_context
+from praxino.families.ltx_video import refine
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
@@ -19,7 +19,7 @@ from praxino.sampling import schedules
 
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
-    control.check(request)
+    _in_context.check(request, "LTX-Video", "Lightricks/LTX-Video-ICLoRA-depth-13b-0.9.7")
     settings = from_options(variant.options)
     second = refine.wanted(request, variant, shape)
     size = (shape.width, shape.height) if second is None else refine.first_size(shape, settings)
@@ -40,7 +40,7 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, guided),
         options=to_options(settings),
-        companions=(*refine.companions(second), *control.companions(request)),
+        companions=(*refine.companions(second), *_in_context.companions(request)),
     )
 
 

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from praxino.families import LoopState
+from praxino.families import LoopState, _in_context
 from praxino.families.ltx_video import (
     conditioning,
-    control,
     latents,
     linear,
     loop,
@@ -116,9 +115,9 @@ def _encode(given: Given, one: passes.Pass) -> list[conditioning.Held]:
     for condition, frames in zip(recipe.conditions, given.pictures, strict=True):
         conditioning.check_place(condition.frame, len(frames), recipe.num_frames, settings)
         length = conditioning.trimmed_length(len(frames), condition.frame, recipe.num_frames, settings)
-        followed = control.is_followed(condition)
+        followed = _in_context.is_followed(condition)
         if followed:
-            clip = control.maps(frames[:length], condition.role, given.parts.annotator)
+            clip = given.parts.annotators.maps(frames[:length], condition.role)
             prepared = pictures.fit(clip, one.width, one.height)
         else:
             room = pictures.Room(one.width, one.height, passes.final_size(recipe))

@@ -10,8 +10,7 @@ import dataclasses
 import math
 from typing import Any
 
-from praxino.families import Grid, Variant
-from praxino.families.ltx_video import control
+from praxino.families import Grid, Variant, _in_context
 from praxino.families.ltx_video.settings import SecondPass, Settings, to_options
 from praxino.plain import to_plain
 from praxino.recipe import GuidancePhase
@@ -19,7 +18,7 @@ from praxino.sampling import schedules
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
 STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "cfg-zero-star")
-LATER_STEERING = ("upscale", *control.STEERING)
+LATER_STEERING = ("upscale", *_in_context.STEERING)
 """What came with 0.9.7: the latent upsampler, and in-context LoRAs."""
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 MAX_SIDE = 2048
