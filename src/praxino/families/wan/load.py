@@ -115,12 +115,9 @@ def _read(files: Iterable[Path]) -> dict[str, Tensor]:
 def _filled(config: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dtype) -> Any:
     """A transformer of that config with these weights, made without first drawing random ones."""
     from accelerate import init_empty_weights
-    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
-    from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
 
     with init_empty_weights():
-        kind = WanVACETransformer3DModel if "vace_layers" in config else WanTransformer3DModel
-        transformer: Any = kind.from_config(config)
+        transformer: Any = _class_of(config).from_config(config)
     weights = {
         name: tensor.to(torch.float32 if is_wide(name) else dtype)
         for name, tensor in tensors.items()
@@ -130,6 +127,21 @@ def _filled(config: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dty
     if dtype != torch.float32:
         keep_stream_wide(transformer)
     return transformer
+
+
+def _class_of(config: dict[str, Any]) -> Any:
+    """The diffusers class of a transformer, told by what its config has."""
+    if "vace_layers" in config:
+        from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel
+
+        return WanVACETransformer3DModel
+    if "motion_encoder_size" in config:
+        from diffusers.models.transformers.transformer_wan_animate import WanAnimateTransformer3DModel
+
+        return WanAnimateTransformer3DModel
+    from diffusers.models.transformers.transformer_wan import WanTransformer3DModel
+
+    return WanTransformer3DModel
 
 
 def _home(path: Path, variant: Variant) -> Path:

@@ -79,7 +79,7 @@ def _networks(like: str, vocabulary_size: int) -> dict[str, Any]:
     names = ("transformer", "transformer_2") if settings.boundary else ("transformer",)
     networks: dict[str, Any] = {name: _transformer(like) for name in names}
     if reads_clip(like):
-        networks["image_encoder"] = _clip()
+        networks["image_encoder"] = clip_encoder()
     return {
         **networks,
         "vae": AutoencoderKLWan(**(LATENT_VAE if settings.kind == "latent" else VAE)),
@@ -109,7 +109,8 @@ def _transformer(like: str) -> Any:
     return WanTransformer3DModel(**config, in_channels=channels[0], out_channels=channels[1])
 
 
-def _clip() -> Any:
+def clip_encoder() -> Any:
+    """CLIP's vision transformer with the channels of CLIP_READER."""
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     return CLIPVisionModel(
@@ -145,7 +146,12 @@ def _model_index(folder: Path, like: str) -> dict[str, Any]:
             "image_encoder": ["transformers", "CLIPVisionModel"],
             "image_processor": ["transformers", "CLIPImageProcessor"],
         }
-        size = {"height": CLIP_SIDE, "width": CLIP_SIDE}
-        processor = {"image_processor_type": "CLIPImageProcessor", "size": size, "crop_size": size, "resample": 3}
-        write_json(folder / "image_processor" / "preprocessor_config.json", processor)
+        write_image_processor(folder)
     return index
+
+
+def write_image_processor(folder: Path) -> None:
+    """What stock pipelines read how to prepare pictures for CLIP from."""
+    size = {"height": CLIP_SIDE, "width": CLIP_SIDE}
+    processor = {"image_processor_type": "CLIPImageProcessor", "size": size, "crop_size": size, "resample": 3}
+    write_json(folder / "image_processor" / "preprocessor_config.json", processor)

@@ -13,13 +13,14 @@ import torch
 from torch import Tensor, nn
 
 WIDE_PARTS = {"scale_shift_table", "time_embedder", "time_proj", "norm1", "norm2", "norm3"}
-HEAD = "proj_out"
+WIDE_ENDS = {"proj_out", "motion_encoder", "face_encoder"}
+"""Networks before and behind the blocks: the head, and the small ones that read Animate's faces."""
 
 
 def is_wide(name: str) -> bool:
     """Whether a weight of this name, as diffusers has it, is kept in float32."""
     parts = name.split(".")
-    return parts[0] == HEAD or not WIDE_PARTS.isdisjoint(parts)
+    return parts[0] in WIDE_ENDS or not WIDE_PARTS.isdisjoint(parts)
 
 
 def keep_stream_wide(transformer: Any) -> None:
