@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -17,10 +18,19 @@ from PIL import Image
 from safetensors.torch import load, save
 
 from praxino.families import Family, LoopState, Shape, Variant
+from praxino.families.animatediff.miniature import make_adapter, make_sparse
+from praxino.families.stable_diffusion import miniature
 from praxino.recipe import Companion, Condition, Encoding, Lora, Media, Recipe
 from praxino.request import Request
 
 SEED = 7
+UNET = {
+    **miniature.UNET,
+    "down_block_types": ("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",) * 2,
+    "up_block_types": ("UpBlock2D",) * 2 + ("CrossAttnUpBlock2D",) * 2,
+    "block_out_channels": (16, 16, 16, 16),
+}
+"""Four blocks, as Stable Diffusion has: by them an adapter is told from one for SDXL."""
 Given = tuple[str, np.ndarray, float, int]
 """A condition's role, its frames (F, H, W, 3) uint8, its strength and its frame."""
 
@@ -80,8 +90,6 @@ class Model:
 
         Its weights are frozen, as torch takes other kernels for those that want gradients, which round otherwise.
         """
-        import diffusers
-
         kind = getattr(diffusers, kind) if isinstance(kind, str) else kind
         pipeline = kind.from_pretrained(self.folder, **components)
         pipeline.set_progress_bar_config(disable=True)
@@ -111,6 +119,44 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Model]:
         return Model(family, variant, family.load(folder, variant, "float32", "cpu"), folder)
 
     return loaded
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A base, another base, adapters over them, ControlNets: each saved once."""
+    home = tmp_path_factory.mktemp("parts")
+
+    @cache
+    def base(seed: int = 0) -> Path:
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seed)
+            pipeline = miniature.make_pipeline(home / f"words{seed}", filling=False)
+            pipeline.unet = diffusers.UNet2DConditionModel(**UNET)
+            pipeline.save_pretrained(home / f"base{seed}")
+        return home / f"base{seed}"
+
+    @cache
+    def made(name: str) -> Path:
+        if name.startswith("base"):
+            return base(int(name[4:] or 0))
+        unet = diffusers.UNet2DConditionModel.from_pretrained(base() / "unet")
+        with torch.random.fork_rng([]):
+            torch.manual_seed(len(name))
+            _part(name, unet).save_pretrained(home / name)
+        return home / name
+
+    return made
+
+
+def _part(name: str, unet: Any) -> Any:
+    if name.startswith("adapter"):
+        return make_adapter(unet, middle=name == "adapter-v2")
+    if name.startswith("sparse"):
+        return make_sparse(unet, pictures=name == "sparse-rgb")
+    network = diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8))
+    for weight in network.parameters():
+        torch.nn.init.normal_(weight, std=0.1)
+    return network
 
 
 @pytest.fixture(scope="session")

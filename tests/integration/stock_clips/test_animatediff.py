@@ -6,71 +6,29 @@ import dataclasses
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import diffusers
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
+from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
 from praxino.errors import ModelError, UserError
 from praxino.families import Shape
 from praxino.families.animatediff import FAMILY
-from praxino.families.animatediff.miniature import make_adapter, make_sparse
+from praxino.families.animatediff.miniature import make_adapter
 from praxino.families.animatediff.variants import DDIM, LCM, V2, V3, XL
-from praxino.families.stable_diffusion import miniature
 from praxino.request import Request
 
+from ..stock.test_reference import write_adapter
 from .conftest import SEED, Model, pil
 
 SIDE, FRAMES, STEPS = 64, 4, 3
-UNET = {
-    **miniature.UNET,
-    "down_block_types": ("CrossAttnDownBlock2D",) * 2 + ("DownBlock2D",) * 2,
-    "up_block_types": ("UpBlock2D",) * 2 + ("CrossAttnUpBlock2D",) * 2,
-    "block_out_channels": (16, 16, 16, 16),
-}
-"""Four blocks, as Stable Diffusion has: by them an adapter is told from one for SDXL."""
 NOISE = {key: value for key, value in DDIM.items() if key != "_class_name"}
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A base, another base, adapters over them, ControlNets: each saved once."""
-    home = tmp_path_factory.mktemp("parts")
-
-    @cache
-    def base(seed: int = 0) -> Path:
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            pipeline = miniature.make_pipeline(home / f"words{seed}", filling=False)
-            pipeline.unet = diffusers.UNet2DConditionModel(**UNET)
-            pipeline.save_pretrained(home / f"base{seed}")
-        return home / f"base{seed}"
-
-    @cache
-    def made(name: str) -> Path:
-        if name.startswith("base"):
-            return base(int(name[4:] or 0))
-        unet = diffusers.UNet2DConditionModel.from_pretrained(base() / "unet")
-        with torch.random.fork_rng([]):
-            torch.manual_seed(len(name))
-            _part(name, unet).save_pretrained(home / name)
-        return home / name
-
-    return made
-
-
-def _part(name: str, unet: Any) -> Any:
-    if name.startswith("adapter"):
-        return make_adapter(unet, middle=name == "adapter-v2")
-    if name.startswith("sparse"):
-        return make_sparse(unet, pictures=name == "sparse-rgb")
-    network = diffusers.ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=(8, 8, 8, 8))
-    for weight in network.parameters():
-        torch.nn.init.normal_(weight, std=0.1)
-    return network
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +253,36 @@ def test_a_lora_over_the_base_is_strict(folders, model, tmp_path) -> None:
     with pytest.raises(ModelError, match="nowhere"):
         draw(model(), "text-to-video", companions=on(folders), loras=[(tmp_path / "strange.safetensors", 1.0)])
     assert np.array_equal(draw(model(), "text-to-video", companions=on(folders)), plain)
+
+
+def test_a_picture_whose_look_is_taken(folders, model, clip, tmp_path) -> None:
+    unet = diffusers.UNet2DConditionModel.from_pretrained(folders("base") / "unet")
+    file = write_adapter(
+        SimpleNamespace(parts=SimpleNamespace(base=SimpleNamespace(unet=unet))), tmp_path / "ip.safetensors"
+    )
+    given = [("reference", clip[:1], 0.7, 0)]
+    wish = {"reference": ("x.png",), "ip_adapter": str(file)}
+    plain = draw(model(), "text-to-video", companions=on(folders))
+    drawn = draw(model(), "text-to-video", given, companions=[*on(folders), ("ip-adapter", file)], **wish)
+    encoder = CLIPVisionModelWithProjection.from_pretrained(tmp_path / "image_encoder").requires_grad_(False)
+    call = by_hand(folders, image_encoder=encoder, feature_extractor=CLIPImageProcessor(size=32, crop_size=32))
+    call.pipeline.load_ip_adapter(str(tmp_path), subfolder="", weight_name=file.name, image_encoder_folder=None)
+    call.pipeline.set_ip_adapter_scale(0.7)
+    call.pipeline.unet.requires_grad_(False)
+    assert np.array_equal(drawn, call(**WORDS, ip_adapter_image=[Image.fromarray(clip[0])]))
+    assert not np.array_equal(drawn, plain)
+    assert np.array_equal(draw(model(), "text-to-video", companions=on(folders)), plain)
+
+
+def test_a_new_word(folders, model, tmp_path) -> None:
+    vector = torch.randn(1, 32, generator=torch.Generator().manual_seed(2))
+    save_file({"<thing>": vector}, tmp_path / "thing.safetensors")
+    wish = {"prompt": "a <thing>", "embedding": (f"{tmp_path}/thing.safetensors:<thing>",)}
+    companions = [*on(folders), ("embedding:<thing>", tmp_path / "thing.safetensors")]
+    drawn = draw(model(), "text-to-video", companions=companions, **wish)
+    call = by_hand(folders)
+    call.pipeline.load_textual_inversion(str(tmp_path), weight_name="thing.safetensors", token="<thing>")
+    assert np.array_equal(drawn, call(**{**WORDS, "prompt": "a <thing>"}))
 
 
 def in_original_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -69,4 +69,7 @@ def variant_of(folder: Folder) -> Variant:
     config = folder.config("transformer")
     if (config.get("num_attention_heads", 48), config.get("num_layers", 48)) == (48, 48):
         return base
-    return dataclasses.replace(base, name="easyanimate-custom", title="an EasyAnimate checkpoint", **UNKNOWN_LICENCE)
+    grid = dataclasses.replace(base.grid, min_side=CELL_PX)
+    return dataclasses.replace(
+        base, name="easyanimate-custom", title="an EasyAnimate checkpoint", grid=grid, **UNKNOWN_LICENCE
+    )
