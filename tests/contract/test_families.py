@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from praxino.errors import ModelError, UserError
-from praxino.families import Family, LoopState, Sampling, Shape, Variant, families
+from praxino.families import DrawsSound, Family, LoopState, Sampling, Shape, Variant, families
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import Condition, Encoding, Media, Recipe
 from praxino.request import Request
@@ -226,6 +226,11 @@ def test_published_data_is_sane(family: Family, variant: Variant) -> None:
     assert all(0 < sigma <= 1 for sigma in sampling.sigmas)
     rises = sum(after >= before for before, after in itertools.pairwise(sampling.sigmas))
     assert rises <= ("upscale" in variant.steering), "only a second stage begins at a higher noise level again"
+
+
+@pytest.mark.parametrize(("family", "variant"), PUBLISHED, ids=lambda value: getattr(value, "name", ""))
+def test_a_variant_with_sound_is_of_a_family_that_draws_it(family: Family, variant: Variant) -> None:
+    assert "sound" not in variant.steering or isinstance(family, DrawsSound)
 
 
 @pytest.mark.parametrize(("family", "variant"), PUBLISHED, ids=lambda value: getattr(value, "name", ""))

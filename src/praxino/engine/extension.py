@@ -11,6 +11,7 @@ from praxino.engine.conditions import Source
 from praxino.engine.length import below, overlap_of
 from praxino.errors import UserError
 from praxino.families import Variant
+from praxino.media.read import MAX_KEPT_FRAMES
 from praxino.recipe import Extended
 from praxino.request import Request
 
@@ -50,7 +51,7 @@ def read_joined(request: Request) -> Joined | None:
         return None
     if request.keyframes:
         raise UserError("--keyframe counts the frames of a new clip; leave it out where --video is kept and extended.")
-    frames, fps = media.read_clip(request.video)
+    frames, fps = media.read_clip(request.video, MAX_KEPT_FRAMES)
     if request.fps is not None and abs(request.fps - fps) > 0.01:
         raise UserError(
             f"{request.video} has {fps:g} frames per second, and keeps them; leave out --fps {request.fps:g}."

@@ -72,12 +72,12 @@ def shown_frames(drawn: Pieces, num_frames: int) -> list[int]:
     return [round(index * (span - 1) / (num_frames - 1)) for index in range(num_frames)]
 
 
-def length_notes(length: Length, fps: float) -> list[str]:
+def length_notes(request: Request, length: Length, fps: float) -> list[str]:
     """What the user is told: frames and seconds, and how they are drawn where that is not in one."""
     pieces = length.pieces
-    if not pieces.num_frames:
-        return []
     told = f"{length.num_frames} frames at {fps:g} fps: {length.num_frames / fps:.4g} seconds"
+    if not pieces.num_frames:
+        return [told] if request.seconds is not None else []
     drawn = f"{pieces.num_frames} frames"
     if pieces.count > 1:
         drawn = f"{pieces.count} pieces of {drawn}, each going on from {pieces.overlap} of the one before"

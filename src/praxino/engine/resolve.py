@@ -115,7 +115,12 @@ def resolve(
         **decided,
     )
     paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
-    drawn_notes = (*paces, *_shape_notes(request, shape), *length_notes(length, shape.fps), *sound_notes(recipe))
+    drawn_notes = (
+        *paces,
+        *_shape_notes(request, shape),
+        *length_notes(request, length, shape.fps),
+        *sound_notes(recipe),
+    )
     return Resolution(recipe, (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from praxino.errors import UserError
 from praxino.media.image import MAX_WEBP_SIDE, encode_png, encode_webp
 from praxino.media.picture import open_picture_bytes
-from praxino.media.read import animation, read_clip, read_picture
+from praxino.media.read import MAX_KEPT_FRAMES, animation, read_clip, read_picture
 from praxino.recipe import Media
 
 MAX_EMBEDDED_CLIP_BYTES = 4 << 20
@@ -93,4 +93,4 @@ def _read_again(source: str) -> NDArray[np.uint8]:
     part = _PART.fullmatch(source)
     if part is None:
         return read_picture(source)
-    return read_clip(part[1])[0][int(part[2]) : int(part[3]) + 1]
+    return read_clip(part[1], MAX_KEPT_FRAMES)[0][int(part[2]) : int(part[3]) + 1]

@@ -15,6 +15,8 @@ from praxino.media.looks import is_video
 from praxino.media.picture import open_picture, rgb
 
 MAX_FRAMES = 1000
+MAX_KEPT_FRAMES = 10_000
+"""Of a clip that is in the new file as it was."""
 MAX_CLIP_BYTES = 4 << 30
 """Of decoded pixels."""
 STILL_FPS = 1.0

@@ -81,12 +81,14 @@ def test_longer_than_can_be_drawn():
 def test_the_fewest_and_shortest_pieces():
     length = resolve_length(Request(seconds=10), variant(8, steering=("extend",)), 24)
     assert length.pieces == Pieces(97, 3, 17)
-    assert length_notes(length, 24) == [
+    assert length_notes(Request(seconds=10), length, 24) == [
         "240 frames at 24 fps: 10 seconds; drawn: 3 pieces of 97 frames, each going on from 17 of the one before"
     ]
     from_pictures = resolve_length(Request(seconds=5), variant(4, tasks=("image-to-video",)), 24)
     assert from_pictures.pieces == Pieces(61, 2, 1)
-    assert length_notes(resolve_length(Request(), variant(8), 24), 24) == []
+    assert length_notes(Request(), resolve_length(Request(), variant(8), 24), 24) == []
+    exact = Request(seconds=97 / 24)
+    assert length_notes(exact, resolve_length(exact, variant(8), 24), 24) == ["97 frames at 24 fps: 4.042 seconds"]
 
 
 def test_where_frames_are_taken_away():
