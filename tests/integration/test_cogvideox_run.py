@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from praxino.request import Request
 from praxino.sampling.noise import SeededNoise
 
 LAYER = "transformer_blocks.0.attn1"
+REFERENCE = Path(__file__).parents[1] / "reference" / "cogvideox"
 GIVEN = {"image-to-video": ("frame",), "video-to-video": ("video",)}
 
 
@@ -237,14 +240,35 @@ def test_the_authors_fused_loras_are_cut_by_rows(miniature, tmp_path):
     generator = torch.Generator().manual_seed(2)
     A, B = torch.randn(2, 32, generator=generator), torch.randn(96, 2, generator=generator)
     fused = "model.diffusion_model.transformer.layers.0.attention.query_key_value"
-    save_file({f"{fused}.lora_A.weight": A, f"{fused}.lora_B.weight": B}, tmp_path / "fused.safetensors")
-    parted = {}
-    for name, rows in zip(("to_q", "to_k", "to_v"), B.chunk(3), strict=True):
-        parted |= {f"{LAYER}.{name}.lora_A.weight": A.clone(), f"{LAYER}.{name}.lora_B.weight": rows.contiguous()}
-    save_file(parted, tmp_path / "parted.safetensors")
-    drawn = [drawn_with(parts, recipe, Lora(str(tmp_path / f"{n}.safetensors"), 1.0, "")) for n in ("fused", "parted")]
-    assert torch.equal(*drawn)
+    whole = {f"{fused}.lora_A.weight": A, f"{fused}.lora_B.weight": B, f"{fused}.alpha": torch.tensor(1.0)}
+    parted, numbered = {}, {}
+    for index, (name, rows) in enumerate(zip(("to_q", "to_k", "to_v"), B.chunk(3), strict=True)):
+        layer = f"{LAYER}.{name}"
+        parted |= {f"{layer}.lora_A.weight": A.clone(), f"{layer}.lora_B.weight": rows.contiguous() / 2}
+        numbered |= {f"{fused}.matrix_A.{index}": A.clone(), f"{fused}.matrix_B.{index}": rows.contiguous()}
+    drawn = []
+    for weights in (whole, parted, numbered):
+        save_file(weights, tmp_path / "lora.safetensors")
+        FAMILY.check_lora(tmp_path / "lora.safetensors")
+        drawn.append(drawn_with(parts, recipe, Lora(str(tmp_path / "lora.safetensors"), 1.0, "")))
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], last(recipe, parts).tensors["latents"])
+
+
+def test_the_alpha_that_diffusers_writes_into_a_file_counts(miniature, tmp_path):
+    folder, parts = miniature("cogvideox-5b")
+    recipe, generator = recipe_for(folder), torch.Generator().manual_seed(2)
+    A, B = torch.randn(2, 32, generator=generator), torch.randn(32, 2, generator=generator)
+    weights = {f"transformer.{LAYER}.to_q.lora_A.weight": A, f"transformer.{LAYER}.to_q.lora_B.weight": B}
+    path, drawn = tmp_path / "lora.safetensors", []
+    for told, scale in (
+        ({"transformer.r": 2, "transformer.lora_alpha": 8}, 0.25),
+        ({"transformer.lora_alpha": 1, "transformer.alpha_pattern": {"attn1.to_q": 4}}, 0.5),
+        ({}, 1.0),
+    ):
+        save_file(weights, path, metadata={"lora_adapter_metadata": json.dumps(told)})
+        drawn.append(drawn_with(parts, recipe, Lora(str(path), scale, "")))
+    assert torch.equal(drawn[0], drawn[2]) and torch.equal(drawn[1], drawn[2])
 
 
 def test_a_lora_that_does_not_fit_is_refused_and_leaves_no_trace(miniature, tmp_path):
@@ -256,6 +280,21 @@ def test_a_lora_that_does_not_fit_is_refused_and_leaves_no_trace(miniature, tmp_
         with pytest.raises(ModelError, match=complaint):
             FAMILY.equip(parts, dataclasses.replace(recipe, loras=(Lora(str(path), 1.0, ""),)))
     assert torch.equal(last(recipe, parts).tensors["latents"], plain)
+
+
+def test_a_transformer_in_the_authors_naming_draws_with_the_networks_of_another_folder(miniature, tmp_path):
+    folder, _ = miniature("cogvideox-5b")
+    path = tmp_path / "transformer.safetensors"
+    path.write_bytes((REFERENCE / "transformer_5b.safetensors").read_bytes())
+    card = {"family": "cogvideox", "variant": "mine", "width": 32, "height": 32, "num_frames": 9, "steps": 2,
+            "max_text_tokens": 24, "any_size": True}  # fmt: skip
+    (tmp_path / "praxino.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="transformer alone"):
+        FAMILY.load(path, FAMILY.identify(path), "float32", "cpu")
+    (tmp_path / "praxino.json").write_text(json.dumps({**card, "components": str(folder)}))
+    parts = FAMILY.load(path, FAMILY.identify(path), "float32", "cpu")
+    recipe = recipe_for(path)
+    assert recipe.variant == "mine" and FAMILY.decode(recipe, parts, last(recipe, parts)).shape == (9, 32, 32, 3)
 
 
 def test_a_long_prompt_is_said_to_be_cut(miniature):

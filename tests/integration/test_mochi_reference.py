@@ -15,8 +15,10 @@ from diffusers.models.autoencoders.autoencoder_kl_mochi import AutoencoderKLMoch
 from diffusers.models.transformers.transformer_mochi import MochiTransformer3DModel
 from safetensors.torch import load_file, save_file
 
+from praxino.errors import ModelError
 from praxino.families import Shape
-from praxino.families.mochi import convert, latents, load, loop
+from praxino.families._stock import tiny
+from praxino.families.mochi import FAMILY, convert, latents, load, loop, text
 from praxino.families.mochi.identify import identify
 from praxino.families.mochi.plan import plan
 from praxino.families.mochi.text import Embedded
@@ -237,6 +239,27 @@ def test_genmos_own_files_load_and_are_found(tmp_path):
         assert torch.equal(network.state_dict()[name], tensor)
     for name, tensor in vae().state_dict().items():
         assert torch.equal(autoencoder.state_dict()[name], tensor)
+
+
+def test_genmos_own_files_draw_with_t5_beside_them(tmp_path):
+    (tmp_path / "dit.safetensors").write_bytes((FOLDER / "dit.safetensors").read_bytes())
+    decoder = {key: torch.from_numpy(value) for key, value in weights("decoder").items()}
+    save_file(decoder, tmp_path / "decoder.safetensors")
+    variant = FAMILY.identify(tmp_path)
+    assert variant is not None
+    with pytest.raises(ModelError, match="no text_encoder and no tokenizer"):
+        FAMILY.load(tmp_path, variant, "float32", "cpu")
+    tokenizer = tiny.byte_tokenizer(256)
+    tokenizer.save_pretrained(tmp_path / "tokenizer")
+    tiny.t5_encoder(len(tokenizer), 64).save_pretrained(tmp_path / "text_encoder")
+    parts = FAMILY.load(tmp_path, variant, "bfloat16", "cpu")
+    assert parts.transformer.pos_frequencies.dtype == torch.float32
+    words = text.embed(parts.text_encoder, parts.tokenizer, "a cat", 16)
+    states = list(loop.denoise(
+        parts.transformer, loop.Start(reference()["z"], words, None),
+        dataclasses.replace(plan_of((GuidancePhase(1.0, 1.0),), torch.bfloat16), sigmas=(1.0, 0.5)), SeededNoise(0),
+    ))  # fmt: skip
+    assert latents.decode(parts.vae, states[-1].tensors["latents"], torch.bfloat16).shape == (13, 64, 96, 3)
 
 
 @torch.no_grad()

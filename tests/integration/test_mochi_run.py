@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -134,7 +135,9 @@ def test_genmos_fused_loras_are_cut_by_rows(folder, parts, tmp_path):
     recipe = recipe_for(folder)
     generator = torch.Generator().manual_seed(2)
     A, B = torch.randn(2, 16, generator=generator), torch.randn(48, 2, generator=generator)
-    save_file({"blocks.0.attn.qkv_x.lora_A": A, "blocks.0.attn.qkv_x.lora_B": B}, tmp_path / "fused.safetensors")
+    metadata = {"kwargs": json.dumps({"qkv_proj_lora_rank": 2, "qkv_proj_lora_alpha": 4, "out_proj_lora_alpha": 9})}
+    fused_weights = {"blocks.0.attn.qkv_x.lora_A": A, "blocks.0.attn.qkv_x.lora_B": B / 2}
+    save_file(fused_weights, tmp_path / "fused.safetensors", metadata=metadata)
     parted = {}
     for name, rows in zip(("to_q", "to_k", "to_v"), B.chunk(3), strict=True):
         parted |= {f"{LAYER}.{name}.lora_A.weight": A.clone(), f"{LAYER}.{name}.lora_B.weight": rows.contiguous()}

@@ -5,8 +5,9 @@ A family says by a `Targets` what a layer is called in the network; the weights 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 Targets = Callable[[str], tuple[str, ...]]
 """A layer's path as a file has it to the network's layers that share its rows; () when there is none."""
 
+Alphas = Callable[[str, Mapping[str, str]], float | None]
+"""The alpha of a layer that brings none of its own, by the layer's path and the file's metadata; None is its rank."""
+
 PREFIX = re.compile(r"^(base_model\.model\.|model\.diffusion_model\.|diffusion_model\.)+")
 HOME = "transformer."
 """What diffusers puts before a layer's path, and what some originals' own paths begin with."""
 ROLES = re.compile(r"^(?P<layer>.+?)\.(?:lora_(?P<ab>[AB])(?:\.default)?(?:\.weight)?|lora_(?P<way>down|up)\.weight)$")
+NUMBERED = re.compile(r"^(?P<layer>.+)\.matrix_(?P<ab>[AB])\.(?P<number>\d+)$")
+"""THUDM/SwissArmyTransformer, sat/model/finetune/lora2.py: one pair for each part of a fused layer."""
 ALPHA = ".alpha"
 LAID = "_praxino_lora"
 """Under which a transformer keeps what takes its LoRAs off again."""
@@ -42,8 +48,10 @@ class LowRank:
 
 
 def named(name: str) -> tuple[str, str] | None:
-    """A tensor's layer and role: A, B or alpha; None when it is none of these."""
+    """A tensor's layer and role: A, B or alpha; None when it is none of these. A part of a layer is LAYER#NUMBER."""
     plain = PREFIX.sub("", name)
+    if match := NUMBERED.match(plain):
+        return f"{match['layer']}#{match['number']}", match["ab"]
     if plain.endswith(ALPHA):
         return plain.removesuffix(ALPHA), "alpha"
     match = ROLES.match(plain)
@@ -71,7 +79,18 @@ def check(path: Path, title: str, targets: Targets) -> None:
         raise UserError(f"{path} is no LoRA: it holds no lora_A weights.")
 
 
-def apply(transformer: Any, loras: Iterable[Lora], targets: Targets) -> None:
+def peft_alpha(layer: str, metadata: Mapping[str, str]) -> float | None:
+    """What diffusers writes of peft's config into a file: one alpha for all layers, or some by ends of names."""
+    try:
+        told = json.loads(metadata.get("lora_adapter_metadata", "{}"))
+    except ValueError:
+        return None
+    plain = {key.rpartition(".")[2]: value for key, value in told.items()}
+    special = [a for end, a in (plain.get("alpha_pattern") or {}).items() if layer.endswith(end.lstrip("^"))]
+    return special[0] if special else plain.get("lora_alpha")
+
+
+def apply(transformer: Any, loras: Iterable[Lora], targets: Targets, alphas: Alphas = peft_alpha) -> None:
     """Lay LoRAs over a transformer, in place of any laid before. One of scale 0 is checked and left out.
 
     Raises:
@@ -81,18 +100,19 @@ def apply(transformer: Any, loras: Iterable[Lora], targets: Targets) -> None:
         take_off()
     laid: list[Callable[[], None]] = []
     setattr(transformer, LAID, laid)
-    fitted = [(_fitted(transformer, Path(lora.path), targets), lora.scale) for lora in loras]
+    fitted = [(_fitted(transformer, Path(lora.path), targets, alphas), lora.scale) for lora in loras]
     for layers, scale in fitted:
         for layer, (A, B) in layers.items():
             if scale != 0:
                 laid.append(_lay(transformer.get_submodule(layer), A, B * scale))
 
 
-def _fitted(transformer: Any, path: Path, targets: Targets) -> dict[str, tuple[Tensor, Tensor]]:
+def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> dict[str, tuple[Tensor, Tensor]]:
     """A file's A and B by layer of the network, alphas multiplied in, every one of them sure to fit."""
     modules = dict(transformer.named_modules())
     fitted: dict[str, tuple[Tensor, Tensor]] = {}
-    for layer, weights in _read(path).items():
+    layers, metadata = _read(path)
+    for layer, weights in layers.items():
         names = _places(targets, layer)
         if not names or any(name not in modules for name in names):
             raise ModelError(f"the LoRA {path} does not fit this model: it has no layer {layer!r}.")
@@ -102,7 +122,8 @@ def _fitted(transformer: Any, path: Path, targets: Targets) -> dict[str, tuple[T
         rows = [linear.out_features for linear in linears]
         _check_shape(path, f"{layer} (lora_A)", weights.A, (len(weights.A), linears[0].in_features))
         _check_shape(path, f"{layer} (lora_B)", weights.B, (sum(rows), len(weights.A)))
-        B = weights.B * (1 if weights.alpha is None else weights.alpha / len(weights.A))
+        alpha = alphas(layer, metadata) if weights.alpha is None else weights.alpha
+        B = weights.B * (1 if alpha is None else alpha / len(weights.A))
         for name, part in zip(names, B.split(rows), strict=True):
             fitted[name] = (weights.A, part)
     return fitted
@@ -112,12 +133,14 @@ def _places(targets: Targets, layer: str) -> tuple[str, ...]:
     return targets(layer) or targets(layer.removeprefix(HOME))
 
 
-def _read(path: Path) -> dict[str, LowRank]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+def _read(path: Path) -> tuple[dict[str, LowRank], dict[str, str]]:
+    """The weights of a file by layer, and its metadata."""
+    from safetensors import SafetensorError, safe_open
 
     try:
-        tensors = load_file(path)
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as problem:
         raise ModelError(f"cannot read the LoRA {path}: {problem}") from problem
     layers: dict[str, LowRank] = {}
@@ -127,7 +150,7 @@ def _read(path: Path) -> dict[str, LowRank]:
             raise ModelError(f"the LoRA {path} holds {name!r}, which is neither a lora_A nor a lora_B weight.")
         value = float(tensor) if found[1] == "alpha" else tensor.float()
         setattr(layers.setdefault(found[0], LowRank()), found[1], value)
-    return layers
+    return layers, metadata
 
 
 def _check_shape(path: Path, what: str, given: Tensor, needed: tuple[int, ...]) -> None:

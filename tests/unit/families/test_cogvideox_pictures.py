@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +8,7 @@ from PIL import Image
 from praxino.engine.geometry import resolve_size
 from praxino.families.cogvideox.latents import group_length
 from praxino.families.cogvideox.pictures import own_size, prepare
+from praxino.families.cogvideox.positions import rotary
 from praxino.families.cogvideox.variants import PUBLISHED
 from praxino.request import Request
 
@@ -75,3 +78,16 @@ def test_latents_are_decoded_in_the_authors_groups():
     assert groups(23) == [3, *[2] * 10]
     for count in range(2, 60):
         assert sum(groups(count)) == count and all(length % 2 == 0 for length in groups(count)[1:])
+
+
+def test_tokens_of_the_later_model_are_counted_and_not_stretched():
+    given = {"use_rotary_positional_embeddings": True, "attention_head_dim": 16, "patch_size_t": 2}
+    shape, device = (4, 12, 6), torch.device("cpu")
+    small = rotary(SimpleNamespace(**given, sample_height=4, sample_width=8), shape, device)
+    large = rotary(SimpleNamespace(**given, sample_height=300, sample_width=300), shape, device)
+    assert small is not None and large is not None
+    assert torch.equal(small[0], large[0]) and torch.equal(small[1], large[1])
+    cosines = large[0].view(2, 6, 3, 16)
+    angles = torch.arange(6, dtype=torch.float64)
+    assert torch.allclose(cosines[0, :, 0, 4], angles.cos().float(), atol=1e-6)
+    assert torch.allclose(cosines[:, 0, 0, 0], torch.arange(2).cos(), atol=1e-6)

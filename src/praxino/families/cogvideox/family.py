@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from praxino.families import LoopState, Sampling, Shape, Variant, _low_rank
 from praxino.families.cogvideox import identify, plan
-from praxino.families.cogvideox.lora import targets
+from praxino.families.cogvideox.lora import alpha, targets
 from praxino.families.cogvideox.variants import FAMILY_NAME, PUBLISHED
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -50,7 +50,7 @@ class CogVideoX:
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
         """Lay the recipe's LoRAs over the transformer, in place of any laid before."""
-        _low_rank.apply(parts.transformer, recipe.loras, targets)
+        _low_rank.apply(parts.transformer, recipe.loras, targets, alpha)
         return parts
 
     def denoise(

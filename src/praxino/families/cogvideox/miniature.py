@@ -14,14 +14,14 @@ TEXT_CHANNELS = 32
 MAX_TEXT_TOKENS = 24
 WIDTH, HEIGHT, NUM_FRAMES = 32, 32, 9
 LATENTS = 16
-WIDEST = 256
-"""Latents along the longest side for which CogVideoX1.5 has positions."""
 TRANSFORMER: dict[str, Any] = {
     "num_attention_heads": 2,
     "attention_head_dim": 16,
     "time_embed_dim": 16,
     "text_embed_dim": TEXT_CHANNELS,
     "num_layers": 2,
+    "sample_width": WIDTH // 8,
+    "sample_height": HEIGHT // 8,
     "max_text_seq_length": MAX_TEXT_TOKENS,
 }
 VAE: dict[str, Any] = {
@@ -79,8 +79,6 @@ def make_pipeline(settings: Settings) -> Any:
             **TRANSFORMER,
             in_channels=LATENTS * (1 if settings.beside == "nothing" else 2),
             sample_frames=NUM_FRAMES,
-            sample_width=WIDEST if wide else WIDTH // 8,
-            sample_height=WIDEST if wide else HEIGHT // 8,
             patch_size_t=2 if wide else None,
             patch_bias=not wide,
             ofs_embed_dim=16 if wide and settings.beside == "image" else None,

@@ -16,21 +16,22 @@ Rotary = tuple[Tensor, Tensor]
 def rotary(config: Any, shape: tuple[int, int, int], device: torch.device) -> Rotary | None:
     """Of latents of that many frames, rows and columns; None for a transformer that adds its positions.
 
-    From CogVideoX1.5 on tokens are counted from the upper left; before that, sizes other than the transformer's own are
-    stretched over its positions.
+    From CogVideoX1.5 on tokens are counted from the upper left, however many there are; the stock pipeline stops at the
+    transformer's own size, which upright pictures exceed. Before, other sizes are stretched over its positions.
     """
     from diffusers.models.embeddings import get_3d_rotary_pos_embed
 
     if not config.use_rotary_positional_embeddings:
         return None
     frames, rows, columns = shape[0], shape[1] // PATCH, shape[2] // PATCH
-    base = config.sample_height // PATCH, config.sample_width // PATCH
     common: dict[str, Any] = {"embed_dim": config.attention_head_dim, "grid_size": (rows, columns), "device": device}
     if config.patch_size_t is None:
-        region = _region((rows, columns), base)
+        region = _region((rows, columns), (config.sample_height // PATCH, config.sample_width // PATCH))
         return get_3d_rotary_pos_embed(crops_coords=region, temporal_size=frames, **common)  # pyright: ignore
     frames = -(-frames // config.patch_size_t)
-    return get_3d_rotary_pos_embed(crops_coords=None, temporal_size=frames, grid_type="slice", max_size=base, **common)  # pyright: ignore
+    return get_3d_rotary_pos_embed(
+        crops_coords=None, temporal_size=frames, grid_type="slice", max_size=(rows, columns), **common
+    )  # pyright: ignore
 
 
 def _region(grid: tuple[int, int], base: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from praxino.families import LoopState, Sampling, Shape, Variant, _low_rank
 from praxino.families.mochi import identify, plan
-from praxino.families.mochi.lora import targets
+from praxino.families.mochi.lora import alpha, targets
 from praxino.families.mochi.variants import FAMILY_NAME, NUM_LAYERS, PUBLISHED
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -50,7 +50,7 @@ class Mochi:
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
         """Lay the recipe's LoRAs over the transformer, in place of any laid before."""
-        _low_rank.apply(parts.transformer, recipe.loras, targets(parts.transformer.config.num_layers))
+        _low_rank.apply(parts.transformer, recipe.loras, targets(parts.transformer.config.num_layers), alpha)
         return parts
 
     def denoise(

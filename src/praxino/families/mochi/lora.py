@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 
-from praxino.families._low_rank import Targets
+from praxino.families._low_rank import Targets, peft_alpha
 from praxino.families.mochi.convert import module_of
 
 OF_DIFFUSERS = re.compile(
@@ -23,6 +25,19 @@ def targets(num_layers: int) -> Targets:
         return () if HALVES.search(layer) else module_of(layer, num_layers)
 
     return found
+
+
+def alpha(layer: str, metadata: Mapping[str, str]) -> float | None:
+    """The alpha that a file's metadata tells.
+
+    Genmo write the arguments of their transformer there (genmoai/mochi at 0c86aeb, demos/fine_tuner/train.py).
+    """
+    try:
+        told = json.loads(metadata.get("kwargs", "{}"))
+    except ValueError:
+        told = {}
+    found = told.get("qkv_proj_lora_alpha" if ".qkv_" in layer else "out_proj_lora_alpha")
+    return peft_alpha(layer, metadata) if found is None else found
 
 
 HALVES = re.compile(r"final_layer\.mod|mlp_[xy]\.w1|x_embedder")
