@@ -23,7 +23,7 @@ def plan(name: str, **wish: object) -> Sampling:
 @pytest.mark.parametrize(
     ("name", "index"),
     [
-        ("flux2-klein", {"_class_name": "Flux2KleinPipeline", "is_distilled": True}),
+        ("flux2-klein-9b", {"_class_name": "Flux2KleinPipeline", "is_distilled": True}),
         ("flux2-klein-base", {"_class_name": "Flux2KleinPipeline", "is_distilled": False}),
         ("flux2-dev", {"_class_name": "Flux2Pipeline"}),
     ],
@@ -34,6 +34,16 @@ def test_a_checkpoint_is_known_by_its_pipeline(tmp_path: Path, name: str, index:
     assert found is not None
     assert found.options == {**PUBLISHED[name].options, "home": str(tmp_path)}
     assert found.name == name
+
+
+@pytest.mark.parametrize(("distilled", "name"), [(True, "flux2-klein"), (False, "flux2-klein-base-4b")])
+def test_the_smaller_klein_is_known_by_its_reader(tmp_path: Path, distilled: bool, name: str) -> None:
+    index = {"_class_name": "Flux2KleinPipeline", "is_distilled": distilled}
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    (tmp_path / "text_encoder").mkdir()
+    (tmp_path / "text_encoder" / "config.json").write_text(json.dumps({"hidden_size": 2560}))
+    found = FAMILY.identify(tmp_path)
+    assert found is not None and found.name == name and found.licence == "Apache-2.0" and not found.gated
 
 
 def test_what_is_not_free_says_so() -> None:

@@ -39,6 +39,8 @@ CARD_FIELDS = {
     "family": "flux2",
     "source": "",
     "licence": "Apache-2.0",
+    "restrictions": "",
+    "gated": False,
     "width": 64,
     "height": 64,
     "steps": 4,

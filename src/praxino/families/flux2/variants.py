@@ -46,6 +46,14 @@ KLEIN = _published(
     "flux2-klein", "FLUX.2 [klein]: four steps, no guidance", "black-forest-labs/FLUX.2-klein-4B",
     licence="Apache-2.0", steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
+KLEIN_9B = _published(
+    "flux2-klein-9b", "FLUX.2 [klein] 9B: four steps, no guidance", "black-forest-labs/FLUX.2-klein-9B",
+    **NON_COMMERCIAL, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+)  # fmt: skip
+BASE_4B = _published(
+    "flux2-klein-base-4b", "FLUX.2 [klein] base 4B, not distilled", "black-forest-labs/FLUX.2-klein-base-4B",
+    licence="Apache-2.0", steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+)  # fmt: skip
 BASE = _published(
     "flux2-klein-base", "FLUX.2 [klein] base, not distilled", "black-forest-labs/FLUX.2-klein-base-9B",
     **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
@@ -59,11 +67,19 @@ DEV = _published(
         "text_readers": (Reader("Mistral", "tokenizer", 512, DEV_SYSTEM),),
     },
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, BASE, DEV)}
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, KLEIN_9B, BASE_4B, BASE, DEV)}
+SMALL_READER = 2560
+"""Channels of Qwen3-4B, which reads for [klein] 4B; Qwen3-8B, of 4096, reads for 9B."""
 
 
 def variant_of(folder: Folder) -> Variant | None:
-    """By the pipeline's own model_index.json, which for [klein] tells whether its guidance is distilled."""
+    """By the pipeline's own model_index.json, which for [klein] tells whether its guidance is distilled.
+
+    The size of a [klein] is that of its reader of words. The larger is taken for granted: its licence forbids more.
+    """
     if folder.class_name == "Flux2Pipeline":
         return DEV
-    return KLEIN if folder.index.get("is_distilled") else BASE
+    small = folder.config("text_encoder").get("hidden_size") == SMALL_READER
+    if folder.index.get("is_distilled"):
+        return KLEIN if small else KLEIN_9B
+    return BASE_4B if small else BASE

@@ -37,6 +37,8 @@ CARD_FIELDS = {
     "title": "HunyuanDiT in miniature: random weights, for trying things out",
     "source": "",
     "licence": "Apache-2.0",
+    "restrictions": "",
+    "gated": False,
     "width": 64,
     "height": 64,
     "steps": 4,

@@ -22,6 +22,7 @@ LUMINA = Variant(
     guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
     schedule="scheduler",
     max_text_tokens=256,
+    parameters=2_606_818_752 + 2_614_341_888 + 83_819_683,
 )
 PUBLISHED: dict[str, Variant] = {LUMINA.name: LUMINA}
 

@@ -29,6 +29,7 @@ def _published(name: str, title: str, source: str, side_px: int, **data: Any) ->
         guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
         schedule="scheduler",
         max_text_tokens=512,
+        parameters=20_430_401_088 + 8_292_166_656 + 126_892_531,
         **data,
     )
 

@@ -28,6 +28,10 @@ COMPANIONS_LARGE = {
 }
 
 
+ENCODERS_AND_VAE = 123_650_304 + 694_659_840 + 4_762_310_656 + 83_819_683
+"""Weights of the two CLIPs, T5-XXL and the VAE."""
+
+
 def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
     companions = data.pop("companions", {})
     defaults: dict[str, Any] = {"steps": 28, "guidance_phases": (GuidancePhase(start=1.0, scale=7.0),)}
@@ -36,7 +40,7 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
         title=title,
         source=source,
         licence="Stability AI Community License",
-        restrictions="free of charge up to a yearly revenue; read it first",
+        restrictions="free of charge up to a yearly revenue of 1,000,000 US dollars; read it first",
         steering=STEERING,
         tasks=("text-to-image", "image-to-image", "inpainting", "outpainting"),
         grid=GRID,
@@ -54,17 +58,21 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
 
 SD3 = _published(
     "sd3-medium", "Stable Diffusion 3 Medium", "stabilityai/stable-diffusion-3-medium-diffusers", 24,
-    companions=COMPANIONS_3,
+    companions=COMPANIONS_3, parameters=2_028_328_000 + ENCODERS_AND_VAE,
 )  # fmt: skip
-MEDIUM = _published("sd3.5-medium", "Stable Diffusion 3.5 Medium", "stabilityai/stable-diffusion-3.5-medium", 24)
+MEDIUM = _published(
+    "sd3.5-medium", "Stable Diffusion 3.5 Medium", "stabilityai/stable-diffusion-3.5-medium", 24,
+    parameters=2_243_171_520 + ENCODERS_AND_VAE,
+)  # fmt: skip
 LARGE = _published(
     "sd3.5-large", "Stable Diffusion 3.5 Large", "stabilityai/stable-diffusion-3.5-large", 38,
-    companions=COMPANIONS_LARGE,
+    companions=COMPANIONS_LARGE, parameters=8_056_627_520 + ENCODERS_AND_VAE,
 )  # fmt: skip
 TURBO = _published(
     "sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo: four steps, no guidance",
     "stabilityai/stable-diffusion-3.5-large-turbo", 38,
-    companions=COMPANIONS_LARGE, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+    companions=COMPANIONS_LARGE, parameters=8_056_627_520 + ENCODERS_AND_VAE,
+    steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD3, MEDIUM, LARGE, TURBO)}
 
@@ -79,4 +87,8 @@ def variant_of(folder: Folder) -> Variant | None:
     if network.get("num_layers") == LARGE.options["layers"]:
         return LARGE
     base = MEDIUM if network.get("dual_attention_layers") else SD3
-    return base if network.get("num_layers") == base.options["layers"] else dataclasses.replace(base, name="sd3")
+    return (
+        base
+        if network.get("num_layers") == base.options["layers"]
+        else dataclasses.replace(base, name="sd3", parameters=None)
+    )

@@ -75,5 +75,7 @@ def _card(filling: bool) -> dict[str, Any]:
         "title": "SDXL in miniature: random weights, for trying things out",
         "source": "",
         "licence": "Apache-2.0",
+        "restrictions": "",
+        "gated": False,
         "steps": 4,
     }

@@ -24,6 +24,8 @@ from praxino.recipe import GuidancePhase
 
 TEXT_WIDTH = 2048
 """The UNet's cross_attention_dim: both text encoders together."""
+UNET, FILLING_UNET = 2_567_463_684, 2_567_478_084
+"""Weights, with four and with nine channels."""
 OPEN_RAIL = "CreativeML Open RAIL++-M"
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS = {
@@ -40,6 +42,7 @@ STEERING = (
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
+    unet = FILLING_UNET if data.get("tasks") == FILLING else UNET
     defaults: dict[str, Any] = {
         "licence": OPEN_RAIL,
         "restrictions": RESTRICTIONS,
@@ -61,6 +64,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         max_text_tokens=77,
         options={"strength": CHANGING, "companions": COMPANIONS},
         steering=STEERING,
+        parameters=unet + 123_060_480 + 694_659_840 + 83_653_863,
         **{**defaults, **data},
     )
 

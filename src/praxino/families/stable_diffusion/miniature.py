@@ -81,5 +81,7 @@ def _card(task: str) -> dict[str, Any]:
         "title": "Stable Diffusion in miniature: random weights, for trying things out",
         "source": "",
         "licence": "Apache-2.0",
+        "restrictions": "",
+        "gated": False,
         "steps": 4,
     }

@@ -24,6 +24,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         fps=1.0,
         schedule="scheduler",
         max_text_tokens=512,
+        parameters=6_154_908_736 + 4_022_468_096 + 83_819_683,
         options={
             "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0},
             "control_scale": 0.75,
