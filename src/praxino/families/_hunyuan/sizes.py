@@ -18,14 +18,14 @@ BASE_SIDES = {"360p": 480, "540p": 720, "720p": 960}
 """The side of the square of each resolution."""
 
 
-def buckets(base_side: int) -> Sizes:
-    """All sizes of about the area of that square, in steps of 32, up to 4:1, from upright to lying."""
-    num_patches = round((base_side / STRIDE) ** 2)
+def buckets(base_side: int, stride: int = STRIDE) -> Sizes:
+    """All sizes of about the area of that square, in such steps, up to 4:1, from upright to lying."""
+    num_patches = round((base_side / stride) ** 2)
     found = []
     tall, wide = num_patches, 1
     while tall > 0:
         if max(tall, wide) / min(tall, wide) <= MAX_ASPECT:
-            found.append((wide * STRIDE, tall * STRIDE))
+            found.append((wide * stride, tall * stride))
         if (wide + 1) * tall <= num_patches:
             wide += 1
         else:
@@ -37,12 +37,20 @@ def buckets(base_side: int) -> Sizes:
 class PictureGrid(Grid):
     """A grid whose buckets are chosen as Tencent chooses them."""
 
+    same_aspect: bool = False
+    """Whether a lying picture may be drawn in a bucket of just its aspect, as HunyuanVideo 1.5 has it."""
+
     def bucket(self, width: int, height: int, named: str = "") -> tuple[int, int]:
         """The bucket of the nearest aspect among those that are less elongated than the picture."""
         aspect = height / width
         ratios = [(round(tall / wide, 5), (wide, tall)) for wide, tall in self.named.get(named, self.buckets)]
-        allowed = [(abs(ratio - aspect), size) for ratio, size in ratios if (ratio <= aspect) == (aspect >= 1)]
-        return min(allowed or [(abs(ratio - aspect), size) for ratio, size in ratios], key=lambda pair: pair[0])[1]
+        allowed = [pair for pair in ratios if self._less_elongated(pair[0], aspect)]
+        return min(allowed or ratios, key=lambda pair: abs(pair[0] - aspect))[1]
+
+    def _less_elongated(self, ratio: float, aspect: float) -> bool:
+        if aspect >= 1:
+            return ratio <= aspect
+        return ratio > aspect or (self.same_aspect and ratio == aspect)
 
 
 NAMED = {name: buckets(side) for name, side in BASE_SIDES.items()}

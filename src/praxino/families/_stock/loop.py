@@ -3,13 +3,15 @@
 The pipeline runs in a thread that hands over at the end of each step (`turns`). Going on, it runs again from its start
 with the denoiser answering at once, until the saved step; there latents, scheduler and generator are put back.
 A pipeline may loop several times, as those do that draw a clip in sections: what each loop ended with is saved, and
-put back at its end.
+put back at its end. One without a callback is followed through its scheduler instead.
 """
 
 from __future__ import annotations
 
+import inspect
+import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +26,7 @@ from praxino.families._stock.turns import in_turns
 FRAMES = "frames"
 DENOISERS = ("unet", "transformer", "transformer_2", "controlnet")
 """The components that a pipeline calls in its loop."""
+CALLBACK = "callback_on_step_end"
 ENDED = "ended."
 """And the step: the latents that a loop before the last one ended with."""
 
@@ -67,15 +70,20 @@ class _Follower:
         self._seed_other_noise()
         try:
             with quiet():
-                output = self.call.pipeline(
-                    **self.call.arguments, generator=self.call.generator, callback_on_step_end=self._on_step_end
-                )
+                output = self._call()
         finally:
             self._see_again()
         if self.last is None:
             raise RuntimeError(f"{type(self.call.pipeline).__name__} ended after {self.step} steps")
         self.last.tensors[FRAMES] = self.call.to_frames(output)
         self.hand_over(self.last)
+
+    def _call(self) -> Any:
+        pipeline, named = self.call.pipeline, {**self.call.arguments, "generator": self.call.generator}
+        if CALLBACK in inspect.signature(type(pipeline).__call__).parameters:
+            return pipeline(**named, **{CALLBACK: self._on_step_end})
+        with _stepping(pipeline, self._on_step_end):
+            return pipeline(**named)
 
     def _on_step_end(self, pipeline: Any, index: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
         if not self._completes(pipeline, index):
@@ -150,6 +158,27 @@ def _put_back(network: Any, own: Any) -> None:
     del network.forward
     if own is not None:
         network.forward = own
+
+
+@contextmanager
+def _stepping(pipeline: Any, on_step_end: Callable[..., dict[str, Any]]) -> Iterator[None]:
+    """While it holds, the pipeline's scheduler tells of each of its steps, as a pipeline's callback would.
+
+    By its class, as what an instance holds is saved with a state.
+    """
+    scheduler, usual = pipeline.scheduler, type(pipeline.scheduler)
+    indices = itertools.count()
+
+    def step(self: Any, model_output: Any, timestep: Any, sample: Tensor, **named: Any) -> tuple[Tensor, ...]:
+        latents, *rest = usual.step(self, model_output, timestep, sample, **named)
+        changed = on_step_end(pipeline, next(indices), timestep, {"latents": latents})
+        return (changed.get("latents", latents), *rest)
+
+    scheduler.__class__ = type(usual.__name__, (usual,), {"step": step})
+    try:
+        yield
+    finally:
+        scheduler.__class__ = usual
 
 
 def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,83 @@
+"""HunyuanVideo 1.5 by Tencent. Importing this costs no torch.
+
+Its second stage, which makes a clip larger, is in no diffusers pipeline.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from praxino.errors import UserError
+from praxino.families import Family, Variant
+from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.pictures import of_role
+from praxino.families.hunyuan_video_15.variants import FROM_PICTURES, PUBLISHED, variant_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from praxino.families._stock.load import Parts
+
+
+def _miniature(folder: Path, like: str | None) -> None:
+    from praxino.families.hunyuan_video_15.miniature import write
+
+    write(folder, PUBLISHED[like or "hunyuan-video-1.5-480p"])
+
+
+def _arguments(given: Given) -> dict[str, Any]:
+    """The guidance is in the guider. A picture is given whole: the pipeline cuts it, to the size that is drawn."""
+    from PIL import Image
+
+    _check_read_whole(given)
+    recipe, pipeline = given.recipe, given.pipeline
+    pipeline.register_modules(guider=pipeline.guider.new(guidance_scale=recipe.guidance, enabled=given.guided))
+    named = {name: value for name, value in standard(given).items() if name not in ("guidance_scale", "image")}
+    shown = of_role(recipe, given.pictures, "frame")
+    if not shown:
+        return named
+    pipeline.video_processor.calculate_default_height_width = lambda **_: (recipe.height, recipe.width)
+    return {**named, "image": Image.fromarray(shown[0][0])}
+
+
+def _check_read_whole(given: Given) -> None:
+    """Refuse a text that its reader would cut. The second reader sees only what is in quotes."""
+    variant, tokenizer = given.parts.variant, given.pipeline.tokenizer
+    for name, text in (("the prompt", given.recipe.caption), ("the negative prompt", given.recipe.negative_prompt)):
+        count = len(tokenizer(text, verbose=False).input_ids)
+        if count > variant.max_text_tokens:
+            raise UserError(f"{name} has {count} tokens; {variant.name} reads {variant.max_text_tokens}. Shorten it.")
+
+
+def _encode(vae: Any, pictures: Tensor) -> Tensor:
+    """Each picture as a clip of one frame, one after another: the VAE's mask is made for one sample."""
+    from torch import cat
+
+    clips = pictures[:, :, None].split(1)
+    return cat([vae.encode(clip).latent_dist.mode()[:, :, 0] for clip in clips]) * vae.config.scaling_factor
+
+
+class _HunyuanVideo15(StockFamily):
+    """Its VAE decodes in tiles."""
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        parts = super().load(path, variant, dtype, device)
+        parts.base.vae.enable_tiling()
+        return parts
+
+
+FAMILY: Family = _HunyuanVideo15(
+    name="hunyuan-video-1.5",
+    title="HunyuanVideo 1.5",
+    variants=PUBLISHED,
+    pipelines={"text-to-video": "HunyuanVideo15Pipeline", "image-to-video": FROM_PICTURES},
+    classes=("HunyuanVideo15Pipeline", FROM_PICTURES),
+    variant_of=variant_of,
+    write_miniature=_miniature,
+    arguments=_arguments,
+    schedulers=FLOW,
+    flow=True,
+    encode=_encode,
+)

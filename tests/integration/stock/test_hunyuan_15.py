@@ -1,0 +1,139 @@
+"""HunyuanVideo 1.5: what is drawn, beside diffusers' pipelines called by hand, and going on without a callback."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from functools import cache
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
+from PIL import Image
+
+from praxino.errors import UserError
+from praxino.families import Shape
+from praxino.families._stock.load import quiet
+from praxino.families.hunyuan_video_15 import FAMILY
+from praxino.families.hunyuan_video_15.variants import PUBLISHED
+from praxino.recipe import Condition, Encoding, Media, Recipe
+from praxino.request import Request
+
+PROMPT, SEED, STEPS, FRAMES = 'a red cat under a sign that says "moon"', 5, 3, 5
+PICTURE = np.random.default_rng(4).integers(0, 256, (1, 60, 110, 3), dtype=np.uint8)
+LIKE = {"text-to-video": "hunyuan-video-1.5-480p", "image-to-video": "hunyuan-video-1.5-480p-i2v"}
+CLASSES = {"text-to-video": "HunyuanVideo15Pipeline", "image-to-video": "HunyuanVideo15ImageToVideoPipeline"}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    @cache
+    def made(task: str) -> Path:
+        path = tmp_path_factory.mktemp(task)
+        FAMILY.miniature(path, LIKE[task])
+        return path
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def loaded(folders):
+    @cache
+    def read(task: str):
+        variant = FAMILY.identify(folders(task))
+        assert variant is not None and variant.tasks == (task,)
+        return FAMILY.load(folders(task), variant, "float32", "cpu")
+
+    return read
+
+
+def recipe_for(parts, **wish) -> Recipe:
+    task = parts.variant.tasks[0]
+    size = parts.variant.grid.bucket(110, 60) if task == "image-to-video" else (80, 64)
+    request = Request(prompt=PROMPT, **{"steps": STEPS, **wish})
+    sampling = FAMILY.plan(request, parts.variant, Shape(*size, FRAMES, 24.0), task)
+    decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
+    del decided["notes"]
+    shown = (Condition(0, 1.0, Media("given", "", "")),) if task == "image-to-video" else ()
+    return Recipe(
+        family=FAMILY.name, variant=parts.variant.name, model="miniature", revision="", task=task, prompt=PROMPT,
+        caption=PROMPT, width=size[0], height=size[1], num_frames=FRAMES, fps=24.0,
+        guidance=sampling.guidance_phases[0].scale, seed=SEED, n=1, dtype="float32", conditions=shown, loras=(),
+        encoding=Encoding("gif", 0, "good", 90, "none", False, False), **decided,
+    )  # fmt: skip
+
+
+def given_to(recipe: Recipe) -> list[np.ndarray]:
+    return [PICTURE] if recipe.conditions else []
+
+
+def drawn(parts, recipe: Recipe) -> np.ndarray:
+    *_, state = FAMILY.denoise(recipe, parts, given_to(recipe), SEED)
+    return FAMILY.decode(recipe, parts, state)
+
+
+def by_hand(folder: Path, recipe: Recipe, scale: float, **arguments) -> np.ndarray:
+    with quiet():
+        pipeline = getattr(diffusers, CLASSES[recipe.task]).from_pretrained(folder, local_files_only=True)
+        pipeline.vae.enable_tiling()
+        pipeline.set_progress_bar_config(disable=True)
+        pipeline.guider = diffusers.ClassifierFreeGuidance(guidance_scale=scale)
+        size = {"height": recipe.height, "width": recipe.width}
+        more = {"image": Image.fromarray(PICTURE[0])} if recipe.conditions else size
+        output = pipeline(
+            prompt=PROMPT, num_frames=FRAMES, num_inference_steps=STEPS, output_type="pil",
+            generator=torch.Generator().manual_seed(SEED), **more, **arguments,
+        )  # fmt: skip
+    return np.stack([np.array(frame) for frame in output.frames[0]])
+
+
+@pytest.mark.parametrize("task", LIKE)
+@pytest.mark.parametrize(("scale", "negative"), [(6.0, None), (4.0, "rain"), (1.0, None)])
+def test_clips_are_the_pipelines_to_the_bit(loaded, folders, task, scale, negative):
+    recipe = recipe_for(loaded(task), guidance=scale, negative_prompt=negative)
+    frames = drawn(loaded(task), recipe)
+    more = {"negative_prompt": negative} if negative else {}
+    assert np.array_equal(frames, by_hand(folders(task), recipe, scale, **more))
+
+
+@pytest.mark.parametrize("task", LIKE)
+def test_going_on_from_any_step_gives_the_same_bits(loaded, task):
+    parts = loaded(task)
+    recipe = recipe_for(parts)
+    states = list(FAMILY.denoise(recipe, parts, given_to(recipe), SEED))
+    assert [state.step for state in states] == list(range(STEPS + 1))
+    scheduler = type(parts.base.scheduler)
+    for state in states[1:-1]:
+        saved = dataclasses.replace(state, tensors={name: tensor.clone() for name, tensor in state.tensors.items()})
+        *_, last = FAMILY.denoise(recipe, parts, given_to(recipe), SEED, saved)
+        assert np.array_equal(FAMILY.decode(recipe, parts, last), FAMILY.decode(recipe, parts, states[-1])), state.step
+    assert scheduler is diffusers.FlowMatchEulerDiscreteScheduler
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.endswith("i2v")])
+def test_a_picture_is_drawn_in_the_bucket_that_the_pipeline_would_choose(name):
+    variant = PUBLISHED[name]
+    choose = HunyuanVideo15ImageProcessor().calculate_default_height_width
+    generator = np.random.default_rng(1)
+    for width, height in [(1920, 1080), (848, 480), (1000, 1000), *generator.integers(200, 2000, (40, 2)).tolist()]:
+        assert variant.grid.bucket(width, height)[::-1] == choose(height, width, variant.options["target"])
+
+
+def test_a_prompt_that_would_be_cut_is_refused(loaded):
+    recipe = dataclasses.replace(recipe_for(loaded("text-to-video")), caption="x" * 1200)
+    with pytest.raises(UserError, match="reads 1000"):
+        drawn(loaded("text-to-video"), recipe)
+
+
+def test_distilled_ones_have_the_guidance_of_their_folder(folders, tmp_path):
+    (tmp_path / "guider").mkdir()
+    for path in folders("text-to-video").iterdir():
+        if path.name not in ("guider", "praxino.json"):
+            os.symlink(path, tmp_path / path.name)
+    (tmp_path / "guider" / "guider_config.json").write_text('{"guidance_scale": 1.0}')
+    variant = FAMILY.identify(tmp_path)
+    assert variant is not None and variant.guidance_phases[0].scale == 1.0
+    assert variant.name == "hunyuan-video-1.5-custom"
