@@ -205,8 +205,8 @@ class Recipe:
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return to_plain(self)
+        """Plain JSON values; fields that came later only where they decide something: older files stay the same."""
+        return {name: value for name, value in to_plain(self).items() if name not in _LATER or value != _LATER[name]}
 
     @classmethod
     def from_json(cls, data: Any) -> Recipe:
@@ -246,9 +246,6 @@ class Recipe:
         """Hex digest of all that decides the pixels (not the file's encoding): equal means equal pixels."""
         plain = self.to_json()
         del plain["encoding"], plain["parent"]
-        for name, default in _LATER.items():
-            if plain[name] == default:
-                del plain[name]
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
@@ -256,4 +253,4 @@ _LATER = {
     name: to_plain(Recipe.__dataclass_fields__[name].default)
     for name in ("upscale", "sound", "pieces", "extends", "plan")
 }
-"""Fields that older recipes lack: at these values they decide nothing, and leave the identity as it was."""
+"""Fields that older recipes lack: at these values they decide nothing."""
