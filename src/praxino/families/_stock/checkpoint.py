@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from praxino.errors import ModelError
-from praxino.families import Variant
+from praxino.families import Variant, _header
 from praxino.plain import from_plain
 from praxino.recipe import GuidancePhase
 
@@ -96,16 +96,9 @@ def lay_over(variant: Variant, card: Card) -> Variant:
 
 
 def read_shapes(path: Path) -> Shapes | None:
-    """The shapes in a safetensors file, None when it is none."""
-    if path.suffix != ".safetensors" or not path.is_file():
-        return None
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, "np") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return None
+    """The shapes in a safetensors file, None when it is none, or a damaged one."""
+    found = _header.read(path)
+    return found.shapes if found is not None and found.is_whole else None
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from praxino.errors import UserError
+from praxino.families._stock.checkpoint import read_shapes
 
 ORIGINAL_UNET = "UNet3DConditionModel"
 CONVERTED_UNET = "UNetMotionModel"
@@ -82,15 +83,7 @@ def base_unet(path: Path) -> Path:
 
 def tensor_names(file: Path) -> list[str]:
     """The names in a safetensors file; none when it is not one."""
-    from safetensors import SafetensorError, safe_open
-
-    if file.suffix != ".safetensors":
-        return []
-    try:
-        with safe_open(file, "np") as opened:
-            return list(opened.keys())
-    except (SafetensorError, OSError):
-        return []
+    return list(read_shapes(file) or {})
 
 
 def read_json(file: Path) -> dict[str, Any]:

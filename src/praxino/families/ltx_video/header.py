@@ -1,24 +1,20 @@
-"""The header of a safetensors file: names, shapes and metadata, without its tensors. No torch."""
+"""What the header of a safetensors file says about a checkpoint of LTX-Video. No torch."""
 
 from __future__ import annotations
 
 import json
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-MAX_HEADER_BYTES = 100_000_000
-"""The limit of the safetensors format."""
+from praxino.families import _header
+
 BLOCKS = "transformer_blocks."
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a safetensors file says about its tensors."""
-
-    shapes: dict[str, tuple[int, ...]]
-    metadata: dict[str, str]
+class Header(_header.Header):
+    """With what only this family reads."""
 
     def shape(self, name: str) -> tuple[int, ...] | None:
         """A tensor's shape, None if there is no such tensor."""
@@ -39,17 +35,5 @@ class Header:
 
 def read_header(path: Path) -> Header | None:
     """The header, or None when the file is no safetensors file."""
-    if path.suffix != ".safetensors" or not path.is_file():
-        return None
-    with path.open("rb") as file:
-        head = file.read(8)
-        size = struct.unpack("<Q", head)[0] if len(head) == 8 else 0
-        if not 0 < size <= MAX_HEADER_BYTES:
-            return None
-        raw = file.read(size)
-    try:
-        entries = json.loads(raw)
-        metadata = entries.pop("__metadata__", {})
-        return Header({name: tuple(entry["shape"]) for name, entry in entries.items()}, metadata)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
+    found = _header.read(path)
+    return None if found is None else Header(found.shapes, found.metadata, found.is_whole)
