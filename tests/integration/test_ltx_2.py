@@ -375,6 +375,14 @@ def test_guidance_is_off_for_the_sound_where_it_is_off() -> None:
     assert from_options(planned("ltx-2", guidance=5.0).options).sound_guidance == 7
 
 
+def test_what_of_a_prompt_is_not_read_is_told(parts) -> None:
+    shape = Shape(WIDTH, HEIGHT, NUM_FRAMES, FPS)
+    request = Request(prompt="a red cat running through the whole city", negative_prompt="")
+    (note,) = FAMILY.plan(request, parts.variant, shape, "").notes
+    assert note == "Gemma reads 32 tokens of the prompt; it does not read: 'hole city'"
+    assert not FAMILY.plan(Request(prompt="a red cat", negative_prompt=""), parts.variant, shape, "").notes
+
+
 @pytest.mark.parametrize(
     ("name", "wish", "complaint"),
     [

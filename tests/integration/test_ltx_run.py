@@ -118,6 +118,13 @@ def test_clips_are_cut_to_what_fits(parts, given, frame, expected) -> None:
     assert conditioning.trimmed_length(given, frame, 33, from_options(parts.variant.options)) == expected
 
 
+def test_what_of_a_prompt_is_not_read_is_told(parts) -> None:
+    words, shape = "a red cat jumping in the sea at night", Shape(64, 64, 9, 8.0)
+    (note,) = FAMILY.plan(Request(prompt=f"{words} {words}"), parts.variant, shape, "").notes[:1]
+    assert "T5 reads 16 tokens of the prompt" in note and "sea at night" in note
+    assert not FAMILY.plan(Request(prompt=words, negative_prompt=""), parts.variant, shape, "").notes
+
+
 def test_passes_that_count_for_nothing_are_not_run(parts, monkeypatch) -> None:
     sizes = []
     forward = parts.transformer.forward

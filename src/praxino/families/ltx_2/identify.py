@@ -19,6 +19,8 @@ FAMILY_NAME = "ltx-2"
 TRANSFORMER, TEXT_ENCODER = "LTX2VideoTransformer3DModel", "Gemma3ForConditionalGeneration"
 """Classes that tell it from others; LTX-2.5 reads its words with another text encoder."""
 UPSAMPLER_FOLDER = "latent_upsampler"
+HOME = "home"
+"""The option that says where a checkpoint lies, with its tokenizer."""
 REFINING_LORA = "refining_lora"
 """The option that names what is laid over a published checkpoint for its second stage."""
 
@@ -34,11 +36,10 @@ def identify(path: Path) -> Variant | None:
     named = PUBLISHED.get(card.variant) if card else None
     base = named or PUBLISHED["ltx-2.3" if transformer.get("gated_attn") else "ltx-2"]
     found = _with_facts(base, transformer, path)
-    if card is None:
-        return found
-    if named is None:
+    if card is not None and named is None:
         found = dataclasses.replace(found, options=to_options(from_options(found.options)))
-    return lay_over(found, card)
+    found = found if card is None else lay_over(found, card)
+    return dataclasses.replace(found, options={**found.options, HOME: str(path)})
 
 
 def _with_facts(base: Variant, transformer: dict[str, Any], path: Path) -> Variant:

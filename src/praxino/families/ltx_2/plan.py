@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
+from praxino.families._stock import reach
+from praxino.families.ltx_2.identify import HOME
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
 from praxino.families.ltx_2.variants import REFINING_SIGMAS
 from praxino.recipe import Companion, GuidancePhase
@@ -42,6 +45,7 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         settings = dataclasses.replace(settings, first_steps=len(sigmas), keeps_first_sound=guided)
         sigmas += REFINING_SIGMAS
     guided = phase.scale > 1 or settings.sound_guidance > 1
+    negative = _negative_prompt(request, variant, guided)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=(phase,),
@@ -50,10 +54,18 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         scheduler="euler",
         schedule=schedule,
         sigmas=sigmas,
-        negative_prompt=_negative_prompt(request, variant, guided),
+        negative_prompt=negative,
         options=to_options(settings),
         companions=(*((Companion(REFINING_LORA, lora),) if lora else ()), *_in_context.companions(request)),
+        notes=tuple(_notes(request.prompt, negative, variant, settings)),
     )
+
+
+def _notes(prompt: str, negative: str, variant: Variant, settings: Settings) -> Iterator[str]:
+    """What Gemma does not read to the end, where the tokenizer is at hand."""
+    if home := variant.options.get(HOME):
+        reader = reach.Reader("Gemma", "tokenizer", settings.max_text_tokens)
+        yield from reach.notes((reader,), Path(home), "", prompt, negative)
 
 
 def _downscale(request: Request) -> int:

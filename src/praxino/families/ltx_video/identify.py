@@ -22,6 +22,8 @@ from praxino.recipe import GuidancePhase
 FAMILY_NAME = "ltx-video"
 TRANSFORMER_CLASS = "LTXVideoTransformer3DModel"
 VAE_CLASS = "AutoencoderKLLTXVideo"
+HOME = "home"
+"""The option that says where a checkpoint lies, with its tokenizer."""
 
 Generation = Literal["0.9", "0.9.1", "0.9.5"]
 """The releases whose VAEs differ in structure; later releases have the last one's."""
@@ -55,11 +57,18 @@ class Facts:
 def identify(path: Path) -> Variant | None:
     """See `Family.identify`."""
     folder = path if path.is_dir() else path.parent
-    facts = read_facts(path)
-    if facts is None:
-        return None
+    variant = _identify(path, folder)
+    if variant is None or variant.vocabulary:
+        return variant
+    return dataclasses.replace(variant, options={**variant.options, HOME: str(folder)})
+
+
+def _identify(path: Path, folder: Path) -> Variant | None:
     card = read_card(folder)
     if card is not None and card.family != FAMILY_NAME:
+        return None
+    facts = read_facts(path)
+    if facts is None:
         return None
     if card is None:
         return _from_facts(facts)

@@ -7,10 +7,14 @@ the authors' STG and rescale lists as they are. A flag that could change nothing
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
+from praxino.families._stock import reach
 from praxino.families.ltx_video import refine
+from praxino.families.ltx_video.identify import HOME
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
@@ -30,6 +34,7 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         refined = refine.refinement(request, second, size, len(sigmas))
         settings = dataclasses.replace(settings, refinement=refined, tone_map=second.tone_map)
         sigmas += second.sigmas
+    negative = _negative_prompt(request, variant, guided)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
@@ -38,10 +43,18 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         scheduler=_sampler(request, variant),
         schedule=schedule,
         sigmas=sigmas,
-        negative_prompt=_negative_prompt(request, variant, guided),
+        negative_prompt=negative,
         options=to_options(settings),
         companions=(*refine.companions(second), *_in_context.companions(request)),
+        notes=tuple(_notes(request.prompt, negative, variant, settings)),
     )
+
+
+def _notes(prompt: str, negative: str, variant: Variant, settings: Settings) -> Iterator[str]:
+    """What T5 does not read to the end, where the tokenizer is at hand."""
+    if home := variant.options.get(HOME):
+        reader = reach.Reader("T5", "tokenizer", settings.max_text_tokens)
+        yield from reach.notes((reader,), Path(home), "", prompt, negative)
 
 
 def _num_tokens(size: tuple[int, int], num_frames: int, settings: Settings) -> int:
