@@ -73,6 +73,22 @@ def test_a_clip_that_is_changed(models, clip, strength: float) -> None:
     assert np.array_equal(drawn, wanted)
 
 
+@pytest.mark.parametrize("count", [1, 5])
+def test_what_a_mask_covers_of_a_clip(models, clip, count: int) -> None:
+    model, clip = models("easyanimate", "easyanimate-5.1-inpaint"), wide(clip)[:5]
+    mask = np.zeros((count, 48, 64, 3), np.uint8)
+    mask[:, :, 32:] = 255
+    mask[-1, :, 16:] = 255
+    given = [("video", clip, 1.0, 0), ("mask", mask, 1.0, 0)]
+    drawn = model.draw("video-to-video", given, strength=1.0, negative_prompt=NEGATIVE)
+    covered = tensor(np.repeat(mask, 5 // count, 0))[:, :1] * 255
+    call = model.by_hand("EasyAnimateInpaintPipeline")
+    assert np.array_equal(drawn, call(**TOLD, video=tensor(clip), mask_video=covered))
+    assert not np.array_equal(drawn, model.draw("video-to-video", given[:1], strength=1.0, negative_prompt=NEGATIVE))
+    with pytest.raises(UserError, match="they must be alike"):
+        model.draw("video-to-video", [given[0], ("mask", mask[:, ::2], 1.0, 0)])
+
+
 def test_a_clip_is_changed_alike_wherever_torchs_own_generator_stands(models, clip) -> None:
     model, given = models("easyanimate", "easyanimate-5.1-inpaint"), [("video", wide(clip)[:5], 0.7, 0)]
     first = model.draw("video-to-video", given)

@@ -181,7 +181,11 @@ def variant_of(folder: Folder) -> Variant:
     unet, vae = folder.config("unet"), folder.config("vae")
     side = unet.get("sample_size", 64) * 2 ** (len(vae.get("block_out_channels", (1, 2, 3, 4))) - 1)
     without = (SPATIAL_BASE, FRAMES) if folder.class_name == SPARSE else (SPATIAL_BASE,)
-    own = {role: name for role, name in base.options["companions"].items() if role not in without}
+    own = {
+        role: name
+        for role, name in base.options["companions"].items()
+        if role not in without and not role.startswith(MOTION_LORA)
+    }
     tasks = sorted(base.tasks, key=lambda task: task != "image-to-video") if FRAMES in without else base.tasks
     return dataclasses.replace(
         base,
@@ -192,7 +196,7 @@ def variant_of(folder: Folder) -> Variant:
         height=side,
         grid=dataclasses.replace(base.grid, min_side=min(side, base.grid.min_side), max_frames=told.positions),
         steering=tuple(tag for tag in base.steering if tag != SPATIAL_BASE),
-        options={**base.options, "companions": own},
+        options={**base.options, "companions": own, "motion_loras": {}},
         files=(),
         **UNKNOWN_LICENCE,
     )

@@ -29,11 +29,14 @@ def _arguments(given: Given) -> dict[str, Any]:
 
     check_read_whole(given, lambda text: _spoken(given, text))
     named = standard(given)
-    arguments = {name: value for name, value in named.items() if name not in ("image", "last_image", "video")}
+    others = ("image", "last_image", "video", "mask_image")
+    arguments = {name: value for name, value in named.items() if name not in others}
     if given.guided:
         arguments["negative_prompt"] = given.recipe.negative_prompt
     if given.takes("mask_video"):
-        return arguments | (changed(named["video"]) if "video" in named else shown(named, given.recipe.num_frames))
+        return arguments | (
+            changed(given, named["video"]) if "video" in named else shown(named, given.recipe.num_frames)
+        )
     return arguments | (followed(given, named.get("image")) if given.takes("control_video") else {})
 
 

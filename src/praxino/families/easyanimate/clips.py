@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from praxino.errors import UserError
 from praxino.families._stock import Given, control
+from praxino.families._stock.pictures import fitted_clip, of_role
 
 ANEW = 255
 """In a mask: is drawn. 0 is kept."""
@@ -28,10 +30,22 @@ def shown(named: dict[str, Any], num_frames: int) -> dict[str, Tensor]:
     return {"video": _pixels(frames), "mask_video": mask}
 
 
-def changed(frames: list[Image.Image]) -> dict[str, Tensor]:
-    """A clip all of which is drawn anew, from as much noise as `strength` says."""
+def changed(given: Given, frames: list[Image.Image]) -> dict[str, Tensor]:
+    """A clip that is drawn anew from as much noise as `strength` says: where its mask is white, or all of it.
+
+    Raises:
+        UserError: the mask is of another size than the clip.
+    """
     video = _pixels(frames)
-    return {"video": video, "mask_video": torch.full_like(video[:, :1], ANEW)}
+    masks = of_role(given.recipe, given.pictures, "mask")
+    if not masks:
+        return {"video": video, "mask_video": torch.full_like(video[:, :1], ANEW)}
+    (clip,) = of_role(given.recipe, given.pictures, "video")
+    if masks[0].shape[1:3] != clip.shape[1:3]:
+        sizes = [f"{shape[2]}x{shape[1]}" for shape in (masks[0].shape, clip.shape)]
+        raise UserError(f"--mask has {sizes[0]} pixels and --video {sizes[1]}; they must be alike.")
+    fitted = _pixels(fitted_clip(masks[0], len(frames), *frames[0].size))
+    return {"video": video, "mask_video": (fitted.mean(1, keepdim=True) >= 0.5).float() * ANEW}
 
 
 def followed(given: Given, first: Image.Image | None) -> dict[str, Tensor]:

@@ -42,7 +42,7 @@ PICTURES = dataclasses.replace(
     title="EasyAnimate 5.1 InP: first and last frames, and clips that are changed",
     source="alibaba-pai/EasyAnimateV5.1-12b-zh-InP-diffusers",
     tasks=("image-to-video", "video-to-video", "text-to-video"),
-    steering=("last-frame",),
+    steering=("last-frame", "video-mask"),
     options={
         "strength": {"video-to-video": 0.7},
         "pipelines": dict.fromkeys(("image-to-video", "video-to-video", "text-to-video"), f"{PIPELINES}:Inpaint"),
