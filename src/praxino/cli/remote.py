@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from praxino import settings
 from praxino.cli.drawing import Report, note_down
+from praxino.cli.generate import NO_ORIGIN, Origin
 from praxino.cli.interrupt import interruptible
 from praxino.cli.options import Running
 from praxino.client.server import JobEvent, RemoteFile, Server
@@ -23,11 +24,17 @@ from praxino.request import Request
 if TYPE_CHECKING:
     import numpy as np
 
+    from praxino.recipe import Recipe
+
 PREVIEW_SECONDS = 1.0
 
 
-def draw_remotely(request: Request, output: str | None, url: str, running: Running) -> list[Path]:
+def draw_remotely(
+    request: Request, output: str | None, url: str, running: Running, origin: Origin = NO_ORIGIN
+) -> list[Path]:
     """Have a server draw a request, and write its files at `output`, or under names of its own.
+
+    What was edited is noted in the history alone: the files are the server's, to the byte.
 
     Raises:
         Cancelled: somebody pressed Ctrl-C; the job was cancelled, and nothing was written.
@@ -40,14 +47,33 @@ def draw_remotely(request: Request, output: str | None, url: str, running: Runni
     report = Report(running)
     began = time.monotonic()
     try:
-        job_id = _run(server, request, report)
+        job_id = _run(server, request, report, origin.notes)
         written = _fetch(server, job_id, request, path)
     except PraxinoError as problem:
         report.failed(problem)
         raise
     finally:
         server.close()
-    _tell(written, report, running, time.monotonic() - began)
+    _tell(written, report, running, time.monotonic() - began, origin)
+    return written
+
+
+def replay_remotely(recipe: Recipe, path: Path, url: str, running: Running) -> list[Path]:
+    """Have a server draw a recipe again, and write its files at `path`.
+
+    Raises:
+        UserError: the recipe is none that a server can be asked for.
+        JobError: the server decided otherwise, so the pixels are others; the message says what differs.
+    """
+    from praxino.engine.again import differences, wish_of
+    from praxino.engine.output import read_recipe
+
+    written = draw_remotely(wish_of(recipe), str(path), url, running)
+    if found := differences(recipe, read_recipe(written[0])):
+        raise JobError(
+            f"{written[0]} is not what was to be drawn again: the server decided otherwise on {', '.join(found)}.\n"
+            "It may hold another revision of the model; replay it on a machine that has the same."
+        )
     return written
 
 
@@ -73,14 +99,14 @@ def _with_format(request: Request, path: Path | None) -> Request:
     return dataclasses.replace(request, format=encoding.format)
 
 
-def _run(server: Server, request: Request, report: Report) -> str:
+def _run(server: Server, request: Request, report: Report, notes: tuple[str, ...]) -> str:
     """Submit, and watch until it has succeeded; the job's id. Raises Cancelled, JobError."""
     with interruptible():
         job_id = None
         try:
             job = server.submit(request)
             job_id = job["id"]
-            report.submitted(job_id, tuple(job["notes"]))
+            report.submitted(job_id, (*notes, *job["notes"]))
             _watch(server, job_id, report)
         except KeyboardInterrupt:
             if job_id is not None:
@@ -188,11 +214,11 @@ def _by_output(files: Sequence[RemoteFile]) -> dict[str, list[RemoteFile]]:
     return dict(sorted(outputs.items(), key=lambda item: (len(item[0]), item[0])))
 
 
-def _tell(written: list[Path], report: Report, running: Running, seconds: float) -> None:
+def _tell(written: list[Path], report: Report, running: Running, seconds: float, origin: Origin) -> None:
     from praxino.engine.output import read_recipe
 
-    recipe = read_recipe(written[0])
+    recipe = dataclasses.replace(read_recipe(written[0]), parent=origin.identity)
     if len(written) > 1:
         recipe = dataclasses.replace(recipe, n=len(written))
-    ids = note_down(recipe, written, None, report) if running.history else []
+    ids = note_down(recipe, written, origin.id, report) if running.history else []
     report.wrote(written, recipe, seconds, ids)

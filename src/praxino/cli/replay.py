@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import filecmp
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from praxino.cli.options import GroupedCommand, GroupedOption, Running, running_options
 from praxino.errors import UserError
+
+if TYPE_CHECKING:
+    from praxino.recipe import Recipe
 
 
 @click.command("replay", cls=GroupedCommand)
@@ -22,11 +26,19 @@ from praxino.errors import UserError
     metavar="FILE",
     help="where to write; by default NAME-replay beside FILE. Another extension draws the same pixels in that format",
 )
+@click.option(
+    "--server",
+    cls=GroupedOption,
+    group="run",
+    metavar="URL",
+    help="have that server draw it; PRAXINO_API_KEY is its key",
+)
 @running_options
-def command(running: Running, file: str, output: str | None) -> None:
+def command(running: Running, file: str, output: str | None, server: str | None) -> None:
     """Draw FILE again from the recipe inside it.
 
-    Says whether every byte is the same.
+    Says whether every byte is the same. A server draws again what was asked for in words, or with one picture; it has
+    to have the same model.
     """
     from praxino.engine.encoding import encoding_for
     from praxino.engine.output import read_recipe
@@ -40,12 +52,21 @@ def command(running: Running, file: str, output: str | None) -> None:
     again = dataclasses.replace(recipe, encoding=encoding_for(recipe.encoding, path))
     check_output(path, again.encoding, again.num_frames)
 
-    from praxino.cli.drawing import draw
-
-    written = draw(again, path, running, faithful=True)
+    written = _drawn(again, path, server, running)
     if again == recipe and running.metadata and not running.quiet and not running.json:
         same = len(written) == 1 and identical(original, written[0])
-        click.echo(f"{'every byte is' if same else 'the bytes are not'} as in {original}", err=True)
+        other = "the bytes are not" if server is None else "all that decides pixels, though not every byte, is"
+        click.echo(f"{'every byte is' if same else other} as in {original}", err=True)
+
+
+def _drawn(recipe: Recipe, path: Path, server: str | None, running: Running) -> list[Path]:
+    if server is not None:
+        from praxino.cli.remote import replay_remotely
+
+        return replay_remotely(recipe, path, server, running)
+    from praxino.cli.drawing import draw
+
+    return draw(recipe, path, running, faithful=True)
 
 
 def identical(one: Path, other: Path) -> bool:

@@ -1,6 +1,7 @@
 """`praxino serve` as people start it: real processes, the bundled model, and what is left when one is killed."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import signal
@@ -16,6 +17,9 @@ import pytest
 from PIL import Image
 
 from praxino.cli import outcome
+from praxino.engine.output import read_recipe, save_clips
+from praxino.engine.run import draw
+from praxino.history import Journal
 from praxino.jobs.store import Store
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and /proc are POSIX here")
@@ -211,6 +215,46 @@ def test_a_file_drawn_by_a_server_is_the_one_drawn_here(drawing, here, monkeypat
         for frame in range(one.n_frames):
             one.seek(frame), other.seek(frame)
             assert one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+
+
+def test_a_server_draws_a_file_again(drawing, here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    Image.new("RGB", (64, 48), "red").save("logo.png")
+    assert outcome.run(["a rocket", "--seed", "7", "--image", "logo.png", "-o", "one.gif"]) == 0
+    assert outcome.run(["replay", "one.gif", "--server", drawing.url]) == 0
+    assert "all that decides pixels, though not every byte, is as in one.gif" in capsys.readouterr().err
+    with Image.open("one.gif") as one, Image.open("one-replay.gif") as other:
+        assert one.n_frames == other.n_frames
+        assert one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+    assert outcome.run(["a rocket", "--seed", "7", "-o", "words.gif"]) == 0
+    assert outcome.run(["replay", "words.gif", "--server", drawing.url]) == 0
+    assert "every byte is as in words.gif" in capsys.readouterr().err
+    assert outcome.run(["replay", "one.gif", "--server", drawing.url, "-o", "one.webp", "-q"]) == 0
+
+
+def test_a_server_edits_a_clip_of_this_machine(drawing, here, monkeypatch, capsys):
+    """Its first frame is sent; the history here knows what came of what."""
+    monkeypatch.chdir(here)
+    for name, more in (("one.gif", []), ("here.gif", []), ("there.gif", ["--server", drawing.url])):
+        words = ["a rocket"] if name == "one.gif" else ["edit", "one.gif", "a red ball"]
+        assert outcome.run([*words, "--seed", "3", "-o", name, *more]) == 0, capsys.readouterr().err
+    assert "one.gif is a clip: its first frame is taken" in capsys.readouterr().err
+    with Image.open("here.gif") as one, Image.open("there.gif") as other:
+        for frame in range(one.n_frames):
+            one.seek(frame), other.seek(frame)
+            assert one.convert("RGB").tobytes() == other.convert("RGB").tobytes()
+    first, local, remote = Journal().entries()
+    assert (local.parent, remote.parent) == (first.id, first.id)
+
+
+def test_a_server_that_decides_otherwise_is_told(drawing, here, monkeypatch, capsys):
+    monkeypatch.chdir(here)
+    assert outcome.run(["a rocket", "--seed", "7", "-o", "one.gif"]) == 0
+    recipe = read_recipe(Path("one.gif"))
+    other = dataclasses.replace(recipe, revision="0" * 32)
+    save_clips(draw(recipe, lambda event: None), other, Path("other.gif"))
+    assert outcome.run(["replay", "other.gif", "--server", drawing.url]) == 1
+    assert "the server decided otherwise on revision" in capsys.readouterr().err
 
 
 def test_ctrl_c_cancels_the_job(drawing, here):
