@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from praxino import media
 from praxino.accel.networks import networks, num_bytes
 from praxino.accel.placement import placed, store_in_float8
 from praxino.accel.plan import Plan
 from praxino.accel.weight import weigh
 from praxino.engine.resolve import resolve
-from praxino.families import Family, families
+from praxino.families import Family, Variant, families
 from praxino.recipe import Recipe
 from praxino.request import Request
 from praxino.weights import catalog
@@ -36,9 +38,19 @@ def begun(folder: Path, device: str = "cpu") -> tuple[Family, Recipe, Any]:
     """A family, a recipe of two steps, and its parts, equipped."""
     entry = catalog.identify(folder, str(folder))
     assert entry is not None
-    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32")).recipe
+    given = wish(entry.variant, folder)
+    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32", **given)).recipe
     parts = entry.family.load(folder, entry.variant, "float32", device)
     return entry.family, recipe, entry.family.equip(parts, recipe)
+
+
+def wish(variant: Variant, folder: Path) -> dict[str, Any]:
+    """What a variant that does not draw from words alone is given: a picture, and a motion where it needs one."""
+    if "text-to-video" in variant.tasks or "text-to-image" in variant.tasks:
+        return {}
+    picture = folder.parent / "picture.png"
+    Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(picture)
+    return {"first": str(picture), **({"motion_template": "walk"} if "motion-template" in variant.needs else {})}
 
 
 def distinct(tensors: Any) -> list[torch.Tensor]:
@@ -47,7 +59,8 @@ def distinct(tensors: Any) -> list[torch.Tensor]:
 
 
 def drawn(family: Family, recipe: Recipe, parts: Any) -> np.ndarray:
-    *_, state = family.denoise(recipe, parts, [], recipe.seed)
+    pictures = [media.load(condition.media) for condition in recipe.conditions]
+    *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
     return family.decode(recipe, parts, state)
 
 

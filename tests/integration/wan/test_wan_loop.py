@@ -10,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load, save
 
+from praxino.accel.placement import store_in_float8
 from praxino.families import LoopState
 from praxino.families.wan import FAMILY, loop, run, text
 from praxino.families.wan.wide import is_wide
@@ -174,6 +175,18 @@ def test_in_half_precision_the_stream_the_time_and_the_head_stay_wide(loaded) ->
     _, exact = loaded("wan2.1-vace-1.3b")
     wanted = FAMILY.decode(recipe_of(variant), exact, last(FAMILY.denoise(recipe_of(variant), exact, [], 3)))
     assert np.abs(given.astype(float) - wanted).mean() < 3
+
+
+def test_half_precision_weights_kept_in_8_bits_still_draw_nearly_the_same(miniature, loaded) -> None:
+    variant, exact = loaded("wan2.1-t2v-1.3b")
+    recipe = recipe_of(variant)
+    wanted = last(FAMILY.denoise(recipe, exact, [], 3)).tensors["latents"]
+    parts = FAMILY.load(miniature("wan2.1-t2v-1.3b"), variant, "bfloat16", "cpu")
+    store_in_float8(parts)
+    kinds = {name: weight.dtype for name, weight in parts.transformer.named_parameters()}
+    assert kinds["blocks.0.attn1.to_q.weight"] == torch.float8_e4m3fn and kinds["proj_out.weight"] == torch.float32
+    given = last(FAMILY.denoise(recipe, parts, [], 3)).tensors["latents"]
+    assert float((given - wanted).norm() / wanted.norm()) < 0.03
 
 
 def test_prompts_are_cleaned_as_the_authors_do_and_padded_with_zeros(loaded) -> None:

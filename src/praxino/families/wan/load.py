@@ -125,7 +125,7 @@ def _filled(config: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dty
     }
     transformer.load_state_dict(weights, strict=True, assign=True)
     if dtype != torch.float32:
-        keep_stream_wide(transformer)
+        keep_stream_wide(transformer, dtype)
     return transformer
 
 

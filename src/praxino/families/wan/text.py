@@ -29,7 +29,7 @@ def embed(parts: Parts, text: str) -> Tensor:
     encoder = parts.text_encoder
     ids, mask = (tensor.to(encoder.device) for tensor in parts.tokenizer(cleaned(text), TEXT_TOKENS))
     states = encoder(input_ids=ids, attention_mask=mask)[0].float()
-    return (states * mask[..., None]).to(parts.device)
+    return (states * mask[..., None].to(states)).to(parts.device)
 
 
 def embed_picture(parts: Parts, pixels: Tensor) -> Tensor:

@@ -23,16 +23,18 @@ def is_wide(name: str) -> bool:
     return parts[0] in WIDE_ENDS or not WIDE_PARTS.isdisjoint(parts)
 
 
-def keep_stream_wide(transformer: Any) -> None:
-    """Let each narrow layer round what it is given, and nothing else; the stream begins in float32."""
+def keep_stream_wide(transformer: Any, dtype: torch.dtype) -> None:
+    """Let each narrow layer round what it is given to `dtype`, and nothing else; the stream begins in float32."""
+
+    def rounded(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (inputs[0].to(dtype), *inputs[1:])
+
     for name, module in transformer.named_modules():
         if isinstance(module, nn.Linear | nn.Conv3d) and not is_wide(f"{name}.weight"):
-            module.register_forward_pre_hook(_rounded)
+            module.register_forward_pre_hook(rounded)
     transformer.patch_embedding.register_forward_hook(_widened)
-
-
-def _rounded(module: Any, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (inputs[0].to(module.weight.dtype), *inputs[1:])
+    ends = [f"^{name}" for name in sorted(WIDE_ENDS)]
+    transformer._skip_layerwise_casting_patterns = [*transformer._skip_layerwise_casting_patterns, *ends]
 
 
 def _widened(module: nn.Module, inputs: Any, output: Tensor) -> Tensor:
