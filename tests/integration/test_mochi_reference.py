@@ -254,7 +254,7 @@ def test_genmos_own_files_draw_with_t5_beside_them(tmp_path):
     tiny.t5_encoder(len(tokenizer), 64).save_pretrained(tmp_path / "text_encoder")
     parts = FAMILY.load(tmp_path, variant, "bfloat16", "cpu")
     assert parts.transformer.pos_frequencies.dtype == torch.float32
-    words = text.embed(parts.text_encoder, parts.tokenizer, "a cat", 16)
+    words = text.embed(parts.text_encoder, parts.tokenizer, "a cat", 16, parts.device)
     states = list(loop.denoise(
         parts.transformer, loop.Start(reference()["z"], words, None),
         dataclasses.replace(plan_of((GuidancePhase(1.0, 1.0),), torch.bfloat16), sigmas=(1.0, 0.5)), SeededNoise(0),

@@ -63,7 +63,7 @@ def test_an_empty_negative_prompt_has_no_word_where_stock_has_one(folder, parts)
     assert torch.equal(start.negative.states, parts.text_encoder(input_ids=ids, attention_mask=ids)[0])
     _, _, _, mask = MochiPipeline.from_pretrained(folder).encode_prompt("a red cat", "", max_sequence_length=24)
     assert mask.any()
-    assert text.embed(parts.text_encoder, parts.tokenizer, "blur", 24).mask.sum() == 5
+    assert text.embed(parts.text_encoder, parts.tokenizer, "blur", 24, parts.device).mask.sum() == 5
 
 
 @pytest.mark.parametrize("scheduler", ["euler", "euler-ancestral", "dpm++-2m"])

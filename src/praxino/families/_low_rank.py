@@ -163,10 +163,11 @@ def _lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
     """Add the low-rank part to what a linear layer puts out."""
     import torch.nn.functional as F
 
-    A, B = A.to(linear.weight), B.to(linear.weight)
+    A, B = A.to(linear.weight.device), B.to(linear.weight.device)
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        x, device = inputs[0], output.device  # the layer may have come to another device since
-        return output + F.linear(F.linear(x.to(device), A.to(device)), B.to(device))
+        # the layer may have come to another device since, and its weights may be stored in a format not to compute in
+        x, down, up = (tensor.to(output) for tensor in (inputs[0], A, B))
+        return output + F.linear(F.linear(x, down), up)
 
     return linear.register_forward_hook(added).remove

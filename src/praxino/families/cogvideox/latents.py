@@ -15,7 +15,7 @@ MAX_GROUPS = 10
 
 def encode(vae: Any, pixels: Tensor, noise: NoiseSource | None) -> Tensor:
     """Pixels (1, 3, F, H, W) as latents, float32, not scaled: drawn from the posterior, or without noise its mean."""
-    posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    posterior = vae.encode(pixels.to(vae.dtype)).latent_dist
     latents = posterior.mean.float()
     if noise is not None:
         latents = latents + posterior.std.float() * noise.draw(tuple(latents.shape)).to(latents)
@@ -28,7 +28,7 @@ def decode(vae: Any, latents: Tensor) -> np.ndarray:
     before = vae.num_latent_frames_batch_size
     vae.num_latent_frames_batch_size = group_length(unscaled.shape[2])
     try:
-        pixels = vae.decode(unscaled.to(vae.device, vae.dtype), return_dict=False)[0]
+        pixels = vae.decode(unscaled.to(vae.dtype), return_dict=False)[0]
     finally:
         vae.num_latent_frames_batch_size = before
     scaled = ((pixels[0].float() + 1) / 2).clamp(0, 1) * 255

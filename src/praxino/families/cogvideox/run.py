@@ -68,8 +68,8 @@ def _embedded(recipe: Recipe, parts: Parts, settings: Settings) -> tuple[Tensor,
     """The prompt and, if a step is guided by it, the negative prompt: zeros where the authors force them."""
 
     def embed(words: str) -> Tensor:
-        dtype = parts.transformer.dtype
-        return text.embed(parts.text_encoder, parts.tokenizer, words, settings.max_text_tokens, dtype)
+        states = text.embed(parts.text_encoder, parts.tokenizer, words, settings.max_text_tokens, parts.device)
+        return states.to(parts.transformer.dtype)
 
     own = embed(recipe.caption)
     if not any(phase.scale > 1 for phase in recipe.guidance_phases):
@@ -89,7 +89,10 @@ def _of_role(recipe: Recipe, given: list[np.ndarray], role: str) -> np.ndarray |
 
 def _clip(recipe: Recipe, parts: Parts, settings: Settings, frames: np.ndarray, noise: NoiseSource) -> Tensor:
     """A clip that is changed, as scaled latents; its first latent frame twice where one is dropped again."""
-    encoded = latents.encode(parts.vae, _pixels(recipe, settings, frames), noise) * parts.vae.config.scaling_factor
+    encoded = (
+        latents.encode(parts.vae, _pixels(recipe, settings, frames).to(parts.device), noise)
+        * parts.vae.config.scaling_factor
+    )
     missing = latent_frames(recipe.num_frames, settings) - encoded.shape[1]
     return torch.cat((*[encoded[:, :1]] * missing, encoded), dim=1)
 
@@ -103,14 +106,14 @@ def _beside(
         maps = _of_role(recipe, given, "control")
         if maps is None:
             raise UserError(f"{recipe.variant} draws after a clip: add --control KIND-map=FILE.")
-        return latents.encode(parts.vae, _pixels(recipe, settings, maps), None) * scale
+        return latents.encode(parts.vae, _pixels(recipe, settings, maps).to(parts.device), None) * scale
     if settings.beside == "nothing":
         return None
     picture = _of_role(recipe, given, "frame")
     if picture is None:
         raise UserError(f"{recipe.variant} sets a picture in motion: add --image FILE.")
     pixels = pictures.prepare(picture[:1], recipe.width, recipe.height, settings.image_resize)
-    encoded = latents.encode(parts.vae, pixels, noise) * (scale if settings.image_scaled else 1)
+    encoded = latents.encode(parts.vae, pixels.to(parts.device), noise) * (scale if settings.image_scaled else 1)
     empty = torch.zeros_like(encoded).expand(-1, latent_frames(recipe.num_frames, settings) - 1, -1, -1, -1)
     return torch.cat((encoded, empty), dim=1)
 

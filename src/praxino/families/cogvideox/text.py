@@ -14,7 +14,7 @@ from torch import Tensor
 from praxino.families._t5 import Tokenizer
 
 
-def embed(text_encoder: Any, tokenizer: Tokenizer, text: str, max_tokens: int, dtype: torch.dtype) -> Tensor:
+def embed(text_encoder: Any, tokenizer: Tokenizer, text: str, max_tokens: int, device: torch.device) -> Tensor:
     """What T5 makes of a text, (1, tokens, channels); no padding is masked out."""
     ids, _ = tokenizer(text, max_tokens)
-    return text_encoder(input_ids=ids.to(text_encoder.device))[0].to(dtype)
+    return text_encoder(input_ids=ids.to(device))[0]

@@ -41,7 +41,7 @@ def prepare(recipe: Recipe, parts: Parts, noise: NoiseSource) -> loop.Start:
     max_tokens = recipe.options["max_text_tokens"]
 
     def embed(words: str) -> text.Embedded:
-        return text.embed(parts.text_encoder, parts.tokenizer, words, max_tokens)
+        return text.embed(parts.text_encoder, parts.tokenizer, words, max_tokens, parts.device)
 
     guided = any(phase.scale > 1 for phase in recipe.guidance_phases)
     shape = latents.latent_shape(recipe.width, recipe.height, recipe.num_frames)

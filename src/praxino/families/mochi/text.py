@@ -24,9 +24,9 @@ class Embedded:
     """(1, tokens) bool, True for words."""
 
 
-def embed(text_encoder: Any, tokenizer: Tokenizer, text: str, max_tokens: int) -> Embedded:
+def embed(text_encoder: Any, tokenizer: Tokenizer, text: str, max_tokens: int, device: torch.device) -> Embedded:
     """What T5 makes of a text. Of an empty one there is nothing to see: ids of 0 and a mask without a word."""
-    ids, mask = (tensor.to(text_encoder.device) for tensor in tokenizer(text, max_tokens))
+    ids, mask = (tensor.to(device) for tensor in tokenizer(text, max_tokens))
     if text == "":
         ids, mask = torch.zeros_like(ids), torch.zeros_like(mask)
     states = text_encoder(input_ids=ids, attention_mask=mask)[0]
