@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import shutil
 from pathlib import Path
 
 import diffusers
@@ -11,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from praxino.errors import UserError
+from praxino.errors import ModelError, UserError
 from praxino.families import Shape
 from praxino.families._stock.load import quiet
 from praxino.families.framepack import FAMILY
@@ -124,3 +127,28 @@ def test_what_is_refused():
     with pytest.raises(UserError, match="--sigmas"):
         plan(sigmas=(1.0, 0.5))
     assert plan().steps == 50
+
+
+def test_a_transformer_beside_the_networks_of_others_draws_the_same(folder, parts, tmp_path):
+    """As it is published: the whole folder, taken apart and named by a card."""
+    alone = tmp_path / "FramePack_F1_I2V_HY_20250503"
+    shutil.copytree(folder / "transformer", alone)
+    found = FAMILY.identify(alone)
+    assert found is not None and found.name == "framepack-f1", "by the repository's name"
+    with pytest.raises(ModelError, match="names no folder 'components' with vae, text_encoder"):
+        FAMILY.load(alone, found, "float32", "cpu")
+    card = {
+        "family": "framepack",
+        "variant": "framepack",
+        "components": os.path.relpath(folder, alone),
+        "eye": "../eye",
+    }
+    (alone / "praxino.json").write_text(json.dumps(card))
+    with pytest.raises(ModelError, match="names no folder 'eye' with image_encoder"):
+        FAMILY.load(alone, found, "float32", "cpu")
+    for name in ("image_encoder", "feature_extractor"):
+        shutil.copytree(folder / name, tmp_path / "eye" / name)
+    named = FAMILY.identify(alone)
+    assert named is not None and named.name == "framepack"
+    again = FAMILY.load(alone, named, "float32", "cpu")
+    assert np.array_equal(drawn(again, recipe_for(parts)), drawn(parts, recipe_for(parts)))

@@ -10,11 +10,14 @@ from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.words import check_read_whole
+from praxino.families.framepack import parted
 from praxino.families.framepack.variants import PUBLISHED, SECTION_FRAMES, variant_of
 from praxino.request import Request
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from praxino.families._stock.load import Parts
 
 WINDOW_FRAMES = 33
 """What the pipeline counts sections by: frames of the nine latents that are drawn at a time."""
@@ -50,6 +53,23 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
 
 class _FramePack(StockFamily):
     """A clip is drawn in sections, each in all steps."""
+
+    def identify(self, path: Path) -> Variant | None:
+        """Which variant lies at a path."""
+        return parted.identify(path) if parted.is_transformer(path) else super().identify(path)
+
+    def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
+        """Load the networks."""
+        from torch import device as torch_device
+
+        from praxino.families._stock.load import DTYPES, Parts, damaged, diffusers_class, quiet, settled
+
+        if not parted.is_transformer(path):
+            return super().load(path, variant, dtype, device)
+        kind = diffusers_class(self.pipelines["image-to-video"])
+        with quiet(), damaged(path):
+            base = parted.load(path, kind, DTYPES[dtype])
+        return Parts(settled(base, torch_device(device)), variant, torch_device(device), DTYPES[dtype])
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample. The steps are those of all sections together."""

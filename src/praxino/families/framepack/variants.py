@@ -29,12 +29,12 @@ GRID = Grid(
 )
 
 
-def _published(name: str, title: str, sampling: str, steering: tuple[str, ...]) -> Variant:
+def _published(name: str, title: str, source: str, sampling: str, steering: tuple[str, ...]) -> Variant:
     options: dict[str, Any] = {"sampling": sampling, "true_guidance": 1.0}
     return Variant(
         name=name,
         title=title,
-        source="",
+        source=source,
         licence=LICENCE,
         restrictions=RESTRICTIONS,
         tasks=("image-to-video",),
@@ -55,13 +55,20 @@ def _published(name: str, title: str, sampling: str, steering: tuple[str, ...]) 
 FRAMEPACK = _published(
     "framepack",
     "FramePack 13B: a picture to a clip of any length, drawn from its end",
+    "lllyasviel/FramePackI2V_HY",
     "inverted_anti_drifting",
     ("last-frame", "true-guidance"),
 )
-F1 = _published("framepack-f1", "FramePack-F1 13B: the same, drawn from its beginning", "vanilla", ("true-guidance",))
+F1 = _published(
+    "framepack-f1",
+    "FramePack-F1 13B: the same, drawn from its beginning",
+    "lllyasviel/FramePack_F1_I2V_HY_20250503",
+    "vanilla",
+    ("true-guidance",),
+)
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (FRAMEPACK, F1)}
 
 
 def variant_of(folder: Folder) -> Variant | None:
-    """The first one; F1 is alike in every config, and a praxino.json names it."""
+    """Of a whole folder, the first one; F1 is alike in every config, and a praxino.json names it."""
     return FRAMEPACK if folder.component_class("transformer") == TRANSFORMER_CLASS else None
