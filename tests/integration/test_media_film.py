@@ -1,6 +1,7 @@
 """Films as cameras, phones and editors make them: colours, rates, rotation, transparency. Made here, with PyAV."""
 
 import itertools
+import struct
 from fractions import Fraction
 
 import av
@@ -209,3 +210,29 @@ def test_a_film_cut_short_is_told_in_a_sentence(tmp_path):
 
 def test_a_film_without_sound_has_none(tmp_path):
     assert media.read_sound(film(tmp_path / "a.mp4", counted(range(3)), "libx264", "yuv420p")) is None
+
+
+@pytest.mark.parametrize(
+    ("matrix", "corner", "size"),
+    [
+        ((-1, 0, 0, -1), (-1, -1), (48, 64)),
+        ((0, 1, -1, 0), (0, -1), (64, 48)),
+        ((0, -1, 1, 0), (-1, 0), (64, 48)),
+    ],
+)  # fmt: skip
+def test_a_phone_turned_any_way(matrix, corner, size, tmp_path):
+    """ISO/IEC 14496-12, 8.3.2.3: the track's matrix (a b; c d) turns the picture, here by 180, 90 and 270 degrees."""
+    frames = []
+    for _ in range(3):
+        picture = np.zeros((48, 64, 3), np.uint8)
+        picture[:12, :12] = 255
+        frames.append(av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuv420p"))
+    path = film(tmp_path / "a.mp4", frames, "libx264", "yuv420p", options={"qp": "4"})
+    data = bytearray(path.read_bytes())
+    a, b, c, d = (value << 16 for value in matrix)
+    struct.pack_into(">9i", data, data.index(b"tkhd") + 44, a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    read = media.read_clip(path)[0]
+    assert read.shape == (3, *size, 3)
+    assert read[0][corner].min() > 200
+    assert sum(read[0][y, x].min() > 200 for y in (0, -1) for x in (0, -1)) == 1
