@@ -75,7 +75,7 @@ def _go_home(parts: Any, found: list[Network]) -> None:
 def _tile(found: list[Network], undo: ExitStack) -> None:
     for network in found:
         module: Any = network.module
-        if network.stage == "vae" and hasattr(module, "enable_tiling"):
+        if network.stage == "vae" and getattr(module, "use_tiling", None) is False:
             module.enable_tiling()
             undo.callback(module.disable_tiling)
 
