@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +35,9 @@ _STOP_WORDS = frozenset(
 _GROUND_WORDS = frozenset("background backdrop ground hintergrund 背".split())
 _GROUND_MARKS = frozenset("on in over against fondo fond fundo sobre sur auf vor фоне خلفية".split())
 """What stands before the name of a ground, and after it (above), in the languages that vocabularies come in."""
+
+
+WORDS_FILE = "praxino.json"
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,11 @@ class Vocabulary:
         if not isinstance(data, dict) or data.get("version") != 1:
             raise ModelError(f"{path} is not a vocabulary of version 1; install the model again.")
         return cls(data)
+
+    def taught(self, words: Iterable[str]) -> Vocabulary:
+        """The same with further things, which a LoRA has taught the model; a name means itself alone."""
+        things = [{"name": word, "words": []} for word in words]
+        return Vocabulary({**self.data, "things": [*things, *self.data["things"]]}) if things else self
 
     def names(self, kind: str) -> list[str]:
         """All names of a kind: "things", "motions" or "grounds"."""
@@ -191,3 +199,13 @@ def _stem(word: str) -> str:
     if len(word) > 3 and word[-1] == word[-2]:
         word = word[:-1]
     return word
+
+
+def words_beside(path: Path) -> list[str]:
+    """The words that the LoRA of a file adds to its model's vocabulary, out of the `WORDS_FILE` in its folder."""
+    try:
+        data = json.loads(path.with_name(WORDS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return []
+    words = data.get("words") if isinstance(data, dict) else None
+    return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []

@@ -1,8 +1,12 @@
-"""`praxino train`: make a model on this machine."""
+"""`praxino train`: make a model, or teach one something new, on this machine."""
 
 from __future__ import annotations
 
+import dataclasses
+import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +14,122 @@ from praxino.cli.app import Commands
 from praxino.cli.options import Scalar
 from praxino.errors import Cancelled, UserError
 
+if TYPE_CHECKING:
+    from praxino.recipe import Recipe
+    from praxino.training.tuning.settings import Tuning
 
-@click.group("train", cls=Commands)
+
+class TrainCommands(Commands):
+    """`praxino train my-style.toml` is `praxino train run my-style.toml`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the name of the command in where a file stands in its place."""
+        if args and args[0].endswith(".toml"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("train", cls=TrainCommands)
 def command() -> None:
-    """Train a model."""
+    """Teach a model a style or a thing from clips: praxino train my-style.toml."""
+
+
+@command.command("new")
+@click.argument("file", metavar="FILE.toml")
+@click.option("--data", default="my-clips", metavar="FOLDER", help="folder of clips with their captions")
+@click.option("-m", "--model", default="pocket", metavar="NAME|FOLDER", help="the checkpoint to begin from")
+def new(file: str, data: str, model: str) -> None:
+    """Write a commented file of settings to begin with."""
+    from praxino.training.tuning.settings import template
+    from praxino.training.tuning.starts import start_for
+    from praxino.weights import catalog
+
+    path = Path(file)
+    if path.suffix != ".toml":
+        raise UserError(f"{file} does not end in .toml; name it so.")
+    if path.exists():
+        raise UserError(f"{path} is there already; give another name.")
+    values = start_for(catalog.find(model).variant)
+    path.write_text(template({"data": data, "model": model, **values}), encoding="utf-8")
+    click.echo(
+        f"wrote {path}; look it through, then: praxino train check {data} -m {model}; praxino train {path}", err=True
+    )
+
+
+@command.command("check")
+@click.argument("source", metavar="FOLDER|FILE.toml")
+@click.option("-m", "--model", default="pocket", metavar="NAME|FOLDER", help="for a folder: the checkpoint it is for")
+def check(source: str, model: str) -> None:
+    """Tell clip by clip what would be used and why something would not."""
+    from praxino.training.tuning.settings import Tuning, read
+
+    tuning = read(Path(source)) if source.endswith(".toml") else Tuning(data=source, model=model)
+    from praxino.training.tuning.run import check as checked
+
+    for line in checked(tuning).lines():
+        click.echo(line)
+
+
+@command.command("run")
+@click.argument("file", metavar="FILE.toml")
+@click.option("--resume", is_flag=True, help="go on from the last save")
+@click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1; by default the best there is")
+def run(file: str, resume: bool, device: str | None) -> None:
+    """Train as a file of settings says."""
+    from praxino.engine.machine import this_machine
+    from praxino.training.tuning.settings import read
+
+    tuning = read(Path(file))
+    recipe_of = _sampler(tuning)
+    for prompt in (*tuning.samples, *tuning.prior_prompts):
+        recipe_of(prompt, tuning.seed)
+    machine = this_machine(device)
+    asked: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    try:
+        from praxino.training.tuning.run import Run, train
+
+        job = Run(tuning, resume, machine.device, recipe_of, _tell, lambda: bool(asked))
+        out = train(job)
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled; the same command with --resume goes on from the last save") from None
+    except ModuleNotFoundError as problem:
+        raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
+    if asked:
+        click.echo(f"stopped and saved; go on with: praxino train {file} --resume", err=True)
+        return
+    learnt = out / "model" if tuning.method == "full" else out
+    use = f"-m {learnt}" if tuning.method == "full" else f"-m {tuning.model} --lora {learnt}"
+    click.echo(f'wrote {learnt}; try it: praxino "{(tuning.samples or (tuning.trigger,))[0]}" {use}', err=True)
+
+
+def _sampler(tuning: Tuning) -> Callable[[str, int], Recipe]:
+    """How a prompt is resolved: as the command would, but that the trigger is a known word."""
+    from praxino.engine.resolve import resolve
+    from praxino.request import Request
+    from praxino.training.tuning.examples import caption_for
+    from praxino.weights import catalog
+
+    entry = catalog.find(tuning.model)
+
+    def recipe_of(prompt: str, seed: int) -> Recipe:
+        recipe = resolve(Request(prompt, model=tuning.model, seed=seed)).recipe
+        return dataclasses.replace(recipe, caption=caption_for(prompt, entry, tuning.trigger))
+
+    return recipe_of
+
+
+@command.command("example")
+@click.argument("folder", metavar="FOLDER")
+def example(folder: str) -> None:
+    """Write ten GIFs of a small robot, with captions, to try training on."""
+    from praxino.training.tuning.zib import NAME, write
+
+    written = write(Path(folder))
+    click.echo(
+        f"wrote {len(written)} clips of {NAME} into {folder}; next: praxino train new zib.toml --data {folder}",
+        err=True,
+    )
 
 
 @command.command("pocket")

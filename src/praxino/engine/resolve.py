@@ -26,7 +26,7 @@ from praxino.families import Sampling, Shape, Variant
 from praxino.recipe import Companion, Encoding, Lora, Pieces, Recipe
 from praxino.request import Request
 from praxino.styles import Dressed, dress
-from praxino.vocabulary import Understanding, Vocabulary
+from praxino.vocabulary import Understanding, Vocabulary, words_beside
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
@@ -78,9 +78,9 @@ def resolve(
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
     dressed, rewritten = _rewritten(dressed, variant)
-    caption, notes = _caption(dressed, variant, path, bool(sources))
-    caption, camera_notes = with_camera(caption, request.camera, variant)
     loras = tuple(_lora(text, entry) for text in request.lora)
+    caption, notes = _caption(dressed, entry, loras, bool(sources))
+    caption, camera_notes = with_camera(caption, request.camera, variant)
     driven = dataclasses.replace(dressed, request=with_pose_control(dressed.request, variant))
     wish = _with_files(driven, loras)
     sampling = _plan(wish, caption, entry, shape, task)
@@ -188,12 +188,16 @@ def _check_shape(request: Request, encoding: Encoding, shape: Shape, output: Pat
         raise UserError(f"{named} holds one picture, not a clip; add --sheet, or write .gif, .webp or .mp4.")
 
 
-def _caption(dressed: Dressed, variant: Variant, path: Path, has_picture: bool) -> tuple[str, list[str]]:
+def _caption(
+    dressed: Dressed, entry: catalog.Entry, loras: tuple[Lora, ...], has_picture: bool
+) -> tuple[str, list[str]]:
     """What the text encoder reads, and notes of how it came about."""
-    request = dressed.request
+    request, variant = dressed.request, entry.variant
     if not variant.vocabulary:
         return dressed.caption, []
-    read = Vocabulary.read(path / variant.vocabulary).understand(request.prompt, has_picture=has_picture)
+    words = [word for lora in loras for word in words_beside(catalog.locate_file(lora.path))]
+    vocabulary = Vocabulary.read(entry.require_path() / variant.vocabulary).taught(words)
+    read = vocabulary.understand(request.prompt, has_picture=has_picture)
     notes = [_understood(variant.name, read, has_picture)]
     if dressed.rewrites:
         lost = f"the words of the style {request.style} are" if dressed.settles else f"the style {request.style} is"

@@ -1,16 +1,20 @@
-"""Owns the one training loop: optimizers stepped under a time budget, averaged weights, checkpoints, exact resume.
+"""Owns the one training loop: optimizers stepped under a budget, averaged weights, checkpoints, exact resume.
 
-Must not know what is trained: it is handed a module, optimizers and `loss(step) -> scalar`. All chance inside `loss`
-must come from `step` (see `generator`), so that a resumed run repeats an unbroken one loss for loss.
+Must not know what is trained: it is handed a module, optimizers and `loss(number) -> scalar`, where number is
+step * accumulate + part. All chance inside `loss` must come from that number (see `generator`), so that a resumed run
+repeats an unbroken one loss for loss.
 """
 
 import contextlib
+import dataclasses
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -27,12 +31,18 @@ class LoopSettings:
     max_steps: int | None = None
     """Where set, the budget is counted in steps and `seconds` is ignored."""
     warmup_steps: int = 50
+    fall: Literal["linear", "cosine"] = "linear"
     decay_from: float = 0.4
-    """Fraction of the budget after which the learning rate falls."""
+    """Fraction of the budget after which the learning rate falls; at 1 it never does."""
     floor: float = 0.02
     ema_decay: float = 0.998
+    """0 keeps no average."""
     clip_norm: float = 1.0
+    accumulate: int = 1
+    """How many losses are summed up in a step, as their mean."""
     checkpoint_seconds: float = 240.0
+    checkpoint_steps: int | None = None
+    """Where set, saves are so many steps apart, and `checkpoint_seconds` is ignored."""
     log_every: int = 50
 
 
@@ -93,6 +103,7 @@ class Loop:
         folder: Path,
         on_event: OnEvent,
         clock: Callable[[], float] = time.monotonic,
+        writes: bool = True,
     ) -> None:
         self.module = module
         self.optimizers = optimizers
@@ -101,31 +112,51 @@ class Loop:
         self.folder = folder
         self.on_event = on_event
         self.clock = clock
+        self.writes = writes
+        """Whether this process saves: of several that train together, one does."""
         self.progress = Progress()
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
-        self.ema = {name: p.detach().clone() for name, p in self.parameters.items()}
+        self.ema = {name: p.detach().clone() for name, p in self.parameters.items()} if settings.ema_decay else {}
 
-    def run(self, *, resume: bool = False, on_losses: Callable[[float], None] | None = None) -> Progress:
-        """Train until the budget is used; `on_losses` hears each step's loss."""
+    def run(
+        self,
+        *,
+        resume: bool = False,
+        on_losses: Callable[[float], None] | None = None,
+        stopped: Callable[[], bool] = lambda: False,
+    ) -> Progress:
+        """Train until the budget is used, or until `stopped` answers yes after a step; either way, save.
+
+        `on_losses` hears each step's loss. Weights are the averaged ones at the end of the budget only.
+        """
         if resume and (self.folder / "progress.json").is_file():
             self.load()
-        last, saved = self.clock(), self.progress.active_seconds
+        last, saved = self.clock(), dataclasses.replace(self.progress)
         while self.progress.fraction(self.settings) < 1:
             value = self._step()
-            if on_losses is not None:
-                on_losses(value)
             now = self.clock()
             # A machine that slept or was stopped must not eat the budget.
             self.progress.active_seconds += min(now - last, 10.0)
             last = now
+            if on_losses is not None:
+                on_losses(value)
             if self.progress.step % self.settings.log_every == 0:
                 self._report()
-            if self.progress.active_seconds - saved >= self.settings.checkpoint_seconds:
+            if stopped():
                 self.save()
-                saved, last = self.progress.active_seconds, self.clock()
+                return self.progress
+            if self._is_due(saved):
+                self.save()
+                saved, last = dataclasses.replace(self.progress), self.clock()
         self.save()
         self.use_ema()
         return self.progress
+
+    def _is_due(self, saved: Progress) -> bool:
+        """Whether it is time to save again."""
+        if self.settings.checkpoint_steps is not None:
+            return self.progress.step - saved.step >= self.settings.checkpoint_steps
+        return self.progress.active_seconds - saved.active_seconds >= self.settings.checkpoint_seconds
 
     def _step(self) -> float:
         progress, settings = self.progress, self.settings
@@ -134,18 +165,21 @@ class Loop:
             for group in optimizer.param_groups:
                 group["lr"] = group["base_lr"] * scale
             optimizer.zero_grad(set_to_none=True)
-        loss = self.loss(progress.step)
-        loss.backward()
+        value = 0.0
+        for part in range(settings.accumulate):
+            loss = self.loss(progress.step * settings.accumulate + part) / settings.accumulate
+            loss.backward()
+            value += loss.item()
         nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip_norm)
         for optimizer in self.optimizers:
             optimizer.step()
         progress.step += 1
-        decay = min(settings.ema_decay, (progress.step + 1) / (progress.step + 10))
-        with torch.no_grad():
-            averages: list[Tensor] = list(self.ema.values())
-            current: list[Tensor] = list(self.parameters.values())
-            torch._foreach_lerp_(averages, current, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
-        value = loss.item()
+        if self.ema:
+            decay = min(settings.ema_decay, (progress.step + 1) / (progress.step + 10))
+            with torch.no_grad():
+                averages: list[Tensor] = list(self.ema.values())
+                current: list[Tensor] = list(self.parameters.values())
+                torch._foreach_lerp_(averages, current, 1 - decay)  # pyright: ignore[reportPrivateImportUsage]
         smooth = progress.smooth_loss
         progress.smooth_loss = value if smooth is None else 0.98 * smooth + 0.02 * value
         return value
@@ -153,9 +187,13 @@ class Loop:
     def schedule(self) -> float:
         """The learning rate's factor at this moment."""
         settings, progress = self.settings, self.progress
-        warm = min(1.0, (progress.step + 1) / settings.warmup_steps)
-        left = (1 - progress.fraction(settings)) / (1 - settings.decay_from)
-        return warm * max(settings.floor, min(1.0, left))
+        warm = min(1.0, (progress.step + 1) / max(settings.warmup_steps, 1))
+        if settings.decay_from >= 1:
+            return warm
+        left = min(1.0, (1 - progress.fraction(settings)) / (1 - settings.decay_from))
+        if settings.fall == "cosine":
+            left = (1 - math.cos(math.pi * left)) / 2
+        return warm * max(settings.floor, left)
 
     def _report(self) -> None:
         p = self.progress
@@ -168,11 +206,13 @@ class Loop:
     @torch.no_grad()
     def use_ema(self) -> None:
         """Put the averaged weights into the module."""
-        for name, parameter in self.parameters.items():
-            parameter.copy_(self.ema[name])
+        for name, average in self.ema.items():
+            self.parameters[name].copy_(average)
 
     def save(self) -> None:
         """Write the run's state so that a crash leaves the last whole checkpoint."""
+        if not self.writes:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"model/{k}": v.detach() for k, v in self.parameters.items()}
         tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
@@ -198,7 +238,8 @@ class Loop:
         self.progress = Progress(**record)
         for name, parameter in self.parameters.items():
             parameter.copy_(tensors[f"model/{name}"])
-            self.ema[name].copy_(tensors[f"ema/{name}"])
+        for name, average in self.ema.items():
+            average.copy_(tensors[f"ema/{name}"])
         for number, optimizer in enumerate(self.optimizers):
             self._load_optimizer(optimizer, f"optimizer/{number}/", tensors)
         self.on_event(f"resumed at step {self.progress.step}")

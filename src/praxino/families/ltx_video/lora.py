@@ -12,7 +12,9 @@ from praxino.recipe import Lora
 
 PREFIXES = ("base_model.model.", "model.diffusion_model.", "diffusion_model.", "transformer.")
 DIRECTIONS = ((".lora_A.weight", "A"), (".lora_down.weight", "A"), (".lora_B.weight", "B"), (".lora_up.weight", "B"))
-ALPHA = ".alpha"
+ALPHA, MAGNITUDE = ".alpha", ".lora_magnitude_vector"
+"""A layer's scale, and what DoRA adds to it."""
+SCALES = ((ALPHA, "alpha"), (MAGNITUDE, "magnitude"))
 RENAMED = (("patchify_proj", "proj_in"), ("adaln_single", "time_embed"))
 """Lightricks' module names to diffusers'."""
 
@@ -30,14 +32,14 @@ def check_lora(path: Path) -> None:
 
 
 def split_names(names: Any, path: Path) -> dict[str, tuple[str, str]]:
-    """Each tensor's module in diffusers' naming, and its role: A, B or alpha.
+    """Each tensor's module in diffusers' naming, and its role: A, B, alpha or magnitude.
 
     Raises:
         UserError: a tensor is none of these.
     """
     found: dict[str, tuple[str, str]] = {}
     for name in names:
-        role = next(((suffix, role) for suffix, role in (*DIRECTIONS, (ALPHA, "alpha")) if name.endswith(suffix)), None)
+        role = next(((suffix, role) for suffix, role in (*DIRECTIONS, *SCALES) if name.endswith(suffix)), None)
         if role is None:
             raise UserError(f"{path} is no LoRA: it holds {name!r}, which is neither a lora_A nor a lora_B weight.")
         found[name] = (_module(name.removesuffix(role[0])), role[1])
@@ -55,6 +57,7 @@ def apply(transformer: Any, loras: tuple[Lora, ...]) -> None:
     laid = list(getattr(transformer, "peft_config", {}))
     if laid:
         transformer.unload_lora()
+    loras = tuple(lora for lora in loras if lora.scale)  # one at scale 0 is the base, which DoRA's magnitudes are not
     if not loras:
         return
     names = [f"lora_{index}" for index in range(len(loras))]
@@ -71,14 +74,16 @@ def _lay(transformer: Any, path: Path, adapter: str) -> None:
         split = split_names(tensors, path)
     except (OSError, UserError, ValueError) as problem:
         raise ModelError(f"cannot read the LoRA {path}: {problem}") from problem
-    weights, alphas = {}, {}
+    weights, alphas, magnitudes = {}, {}, {}
     for name, (module, role) in split.items():
         if role == "alpha":
             alphas[f"{module}.alpha"] = float(tensors[name])
+        elif role == "magnitude":
+            magnitudes[f"{module}{MAGNITUDE}"] = tensors[name]
         else:
             weights[f"{module}.lora_{role}.weight"] = tensors[name]
     _check_fit(transformer, weights, path)
-    prefixed = {f"transformer.{name}": tensor for name, tensor in weights.items()}
+    prefixed = {f"transformer.{name}": tensor for name, tensor in (weights | magnitudes).items()}
     network_alphas = {f"transformer.{name}": alpha for name, alpha in alphas.items()} or None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # several LoRAs are meant

@@ -1,0 +1,112 @@
+"""Owns what is trained of a network: low-rank weights laid on with peft, or all of it; and how that is written.
+
+A LoRA file is in diffusers' names with its settings in the metadata; its scale alpha / rank is multiplied into the
+weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from praxino.errors import UserError
+from praxino.training.tuning.settings import Tuning
+from praxino.training.tuning.trainee import Trainee
+
+ADAPTER = "tuned"
+LORA_FILE = "pytorch_lora_weights.safetensors"
+COMFY_FOLDER = "comfyui"
+METADATA_KEY = "lora_adapter_metadata"
+"""Where diffusers looks for the settings (loaders/lora_base.py)."""
+
+
+def prepare(network: nn.Module, trainee: Trainee, tuning: Tuning) -> None:
+    """Make trainable what is to be trained, and nothing else; new low-rank weights change nothing yet.
+
+    Raises:
+        UserError: no layer has one of the names that the settings give.
+    """
+    network.requires_grad_(False)
+    if tuning.method == "full":
+        network.float().requires_grad_(True)
+        return
+    from peft import LoraConfig
+
+    targets = list(tuning.targets or trainee.targets)
+    matched = [
+        name for name, module in network.named_modules() if isinstance(module, nn.Linear) and _ends(name, targets)
+    ]
+    if not matched:
+        raise UserError(f"targets {', '.join(targets)} match no layer of {type(network).__name__}.")
+    config = LoraConfig(
+        r=tuning.rank, lora_alpha=tuning.alpha, target_modules=matched, init_lora_weights=True,
+        use_dora=tuning.method == "dora",
+    )  # fmt: skip
+    network.add_adapter(config, adapter_name=ADAPTER)  # type: ignore[operator]
+    for name, parameter in network.named_parameters():
+        if "lora_" in name:
+            parameter.data = parameter.data.float()
+            parameter.requires_grad_(True)
+
+
+def _ends(name: str, targets: list[str]) -> bool:
+    return any(name == target or name.endswith("." + target) for target in targets)
+
+
+@contextmanager
+def untaught(network: nn.Module) -> Iterator[nn.Module]:
+    """The network without its low-rank weights, while the block runs."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    layers = [module for module in network.modules() if isinstance(module, BaseTunerLayer)]
+    for layer in layers:
+        layer.enable_adapters(False)
+    try:
+        yield network
+    finally:
+        for layer in layers:
+            layer.enable_adapters(True)
+
+
+def weights(network: nn.Module, tuning: Tuning) -> dict[str, Tensor]:
+    """The low-rank weights by their layers' names, on the CPU, with alpha / rank multiplied in."""
+    found = {}
+    for name, parameter in network.named_parameters():
+        if match := re.fullmatch(rf"(.+)\.(lora_A|lora_B)\.{ADAPTER}\.weight", name):
+            scale = tuning.alpha / tuning.rank if match[2] == "lora_B" else 1.0
+            found[f"{match[1]}.{match[2]}.weight"] = (parameter.detach().float() * scale).cpu().contiguous()
+        elif match := re.fullmatch(rf"(.+)\.lora_magnitude_vector\.{ADAPTER}\.weight", name):
+            found[f"{match[1]}.lora_magnitude_vector"] = parameter.detach().float().cpu().contiguous()
+    return found
+
+
+def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) -> list[Path]:
+    """Write the LoRA in both namings into a folder that exists; the files."""
+    from safetensors.torch import save_file
+
+    learnt, component = weights(network, tuning), trainee.component
+    settings = {
+        "r": tuning.rank, "lora_alpha": tuning.rank, "use_dora": tuning.method == "dora",
+        "target_modules": sorted({name.rsplit(".lora_", 1)[0] for name in learnt}),
+    }  # fmt: skip
+    metadata: dict[str, Any] = {
+        "format": "pt", METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})
+    }  # fmt: skip
+    named = {f"{component}.{name}": tensor for name, tensor in learnt.items()}
+    comfy = {}
+    for name, tensor in learnt.items():
+        module, _, kind = name.partition(".lora_")
+        comfy[f"{trainee.comfy_name(module)}.lora_{kind}"] = tensor
+    (folder / COMFY_FOLDER).mkdir(exist_ok=True)
+    files = folder / LORA_FILE, folder / COMFY_FOLDER / f"{folder.name}.safetensors"
+    for file, tensors in zip(files, (named, comfy), strict=True):
+        partial = file.with_suffix(".part")
+        save_file(tensors, partial, metadata)
+        partial.replace(file)
+    return list(files)

@@ -1,0 +1,158 @@
+"""Owns finding a data folder's clips and captions, and saying line by line what will be used and what will not.
+
+Three layouts: `metadata.jsonl` (file_name and caption, or their aliases), media files with a `.txt` of the same stem,
+and folders of numbered frames with a `prompt.txt` (Hotshot-XL's). Knows no model.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from praxino import media
+from praxino.errors import UserError
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".apng")
+VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".gifv")
+FILE_KEYS = ("file_name", "video", "image", "file", "path")
+CAPTION_KEYS = ("caption", "text", "prompt", "captions")
+HOTSHOT_CAPTION = "prompt.txt"
+HOTSHOT_FPS = 8.0
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip or picture with its caption."""
+
+    path: Path
+    """A file, or a folder of numbered frames."""
+    caption: str
+
+    @property
+    def name(self) -> str:
+        """How reports call it."""
+        return self.path.name
+
+    def read(self) -> tuple[np.ndarray, float]:
+        """(F, H, W, 3) uint8 RGB and frames per second. Raises UserError as `media.read_clip`."""
+        if self.path.is_dir():
+            frames = [media.read_picture(frame)[0] for frame in _numbered(self.path)]
+            if len({frame.shape for frame in frames}) > 1:
+                raise UserError(f"{self.path} has frames of several sizes; make them alike.")
+            return np.stack(frames), HOTSHOT_FPS
+        return media.read_clip(self.path)
+
+
+@dataclass
+class Found:
+    """What a data folder holds."""
+
+    clips: list[Clip] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    """A line for each thing that will not be used, and why."""
+
+
+def find(folder: Path) -> Found:
+    """Look through a data folder. Opens captions, but no picture.
+
+    Raises:
+        UserError: there is no such folder, or nothing in it is media.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; data is a folder of clips with their captions.")
+    found = Found()
+    metadata = folder / "metadata.jsonl"
+    entries = _listed(metadata, found) if metadata.exists() else _stems(folder, found)
+    seen: dict[Path, str] = {}
+    for path, caption in entries:
+        if path in seen:
+            found.problems.append(f"{path.name}: named twice; the first caption is used")
+        elif not caption.strip():
+            found.problems.append(f"{path.name}: its caption is empty")
+        else:
+            seen[path] = caption
+            found.clips.append(Clip(path, " ".join(caption.split())))
+    if not found.clips and not found.problems:
+        raise UserError(
+            f"{folder} holds no clips: put GIFs, videos or pictures there, each with a .txt of the same name "
+            "as its caption, or a metadata.jsonl."
+        )
+    return found
+
+
+def _listed(metadata: Path, found: Found) -> Iterator[tuple[Path, str]]:
+    """What a metadata.jsonl names."""
+    try:
+        lines = metadata.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{metadata} is not UTF-8; save it in that encoding.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        where = f"metadata.jsonl line {number}"
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as problem:
+            found.problems.append(f"{where}: not JSON ({problem.msg})")
+            continue
+        name, caption = _first(row, FILE_KEYS), _first(row, CAPTION_KEYS)
+        if name is None or caption is None:
+            missing = "file_name" if name is None else "caption"
+            found.problems.append(f"{where}: has no {missing}")
+            continue
+        path = (metadata.parent / name).resolve()
+        if not path.is_relative_to(metadata.parent.resolve()):
+            found.problems.append(f"{where}: {name} lies outside of the folder")
+        elif not path.exists():
+            found.problems.append(f"{where}: there is no file {name}")
+        else:
+            yield path, caption
+
+
+def _first(row: Any, keys: tuple[str, ...]) -> str | None:
+    if not isinstance(row, dict):
+        return None
+    value = next((row[key] for key in keys if key in row), None)
+    return value if isinstance(value, str) else None
+
+
+def _stems(folder: Path, found: Found) -> Iterator[tuple[Path, str]]:
+    """Media files with captions beside them, and folders of frames."""
+    captioned: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if _numbered(path):
+                yield from _captioned(path, path / HOTSHOT_CAPTION, found)
+            continue
+        if path.suffix.lower() not in (*PICTURES, *VIDEOS):
+            continue
+        other = captioned.setdefault(path.stem, path)
+        if other != path:
+            found.problems.append(f"{path.name}: has the same name as {other.name}, and they would share a caption")
+            continue
+        yield from _captioned(path, path.with_suffix(".txt"), found)
+
+
+def _captioned(path: Path, caption: Path, found: Found) -> Iterator[tuple[Path, str]]:
+    try:
+        yield path.resolve(), caption.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        found.problems.append(f"{path.name}: has no caption; write one into {caption.relative_to(path.parent)}")
+    except UnicodeDecodeError:
+        found.problems.append(f"{path.name}: its caption {caption.name} is not UTF-8; save it in that encoding")
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """The frames of a folder, by their numbers: 2.jpg comes before 10.jpg."""
+    frames = [
+        (int(number[1]), path)
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURES and (number := re.search(r"(\d+)$", path.stem))
+    ]
+    return [path for _, path in sorted(frames)]

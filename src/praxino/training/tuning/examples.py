@@ -1,0 +1,106 @@
+"""Owns turning found clips into examples: pieces in buckets, and a line of report for each clip.
+
+Knows the model's grid, and nothing of networks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from praxino.errors import UserError
+from praxino.families import Variant
+from praxino.training.tuning.buckets import Bucket, Piece, pieces
+from praxino.training.tuning.cache import digest_of
+from praxino.training.tuning.clips import Clip, find
+from praxino.training.tuning.settings import Tuning
+from praxino.vocabulary import Vocabulary
+from praxino.weights.catalog import Entry
+
+
+@dataclass(frozen=True)
+class Example:
+    """A piece of a clip, and what is said of it."""
+
+    clip: Clip
+    piece: Piece
+    digest: str
+    """SHA-256 of the clip's file."""
+    caption: str
+    """With the trigger."""
+
+
+@dataclass
+class Survey:
+    """What a data folder comes to."""
+
+    examples: list[Example] = field(default_factory=list)
+    used: list[str] = field(default_factory=list)
+    """A line for each clip that is used."""
+    left_out: list[str] = field(default_factory=list)
+    """A line for each that is not, and why."""
+
+    def lines(self) -> Iterator[str]:
+        """The report: clip by clip, then the buckets."""
+        yield from self.used
+        yield from (f"not used: {line}" for line in self.left_out)
+        buckets = Counter(example.piece.bucket for example in self.examples)
+        for bucket, count in sorted(buckets.items()):
+            yield f"{count} example{'s' * (count > 1)} of {bucket}"
+
+
+def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
+    """Read every clip of a folder and decide how it is used.
+
+    Raises:
+        UserError: there is no such folder, or nothing of it can be used.
+    """
+    found, variant = find(folder), entry.variant
+    told = Survey(left_out=list(found.problems))
+    for clip in found.clips:
+        try:
+            frames, fps = clip.read()
+            cut = pieces(frames.shape[:3], fps, variant, tuning)
+        except UserError as problem:
+            told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
+            continue
+        if len(frames) > 1 and cut[0].bucket.num_frames == 1 and variant.num_frames > 1:
+            shortest = variant.grid.frame_step + 1
+            told.left_out.append(
+                f"{clip.name}: too short: {len(frames)} frames at {fps:g} fps; "
+                f"at least {shortest} at {variant.fps:g} fps are needed"
+            )
+            continue
+        told.used.append(_line(clip, len(frames), fps, cut, variant))
+        digest = digest_of(clip.path)
+        caption = caption_for(captioned(clip.caption, tuning.trigger), entry, tuning.trigger)
+        told.examples += [Example(clip, piece, digest, caption) for piece in cut]
+    if not told.examples:
+        reasons = "\n".join(told.left_out[:5])
+        raise UserError(f"nothing in {folder} can be used:\n{reasons}")
+    return told
+
+
+def caption_for(prompt: str, entry: Entry, trigger: str) -> str:
+    """What the text encoder reads for a prompt: where a model has a vocabulary, its words and the trigger alone."""
+    if not entry.variant.vocabulary:
+        return prompt
+    vocabulary = Vocabulary.read(entry.require_path() / entry.variant.vocabulary)
+    return vocabulary.taught([trigger] if trigger else []).understand(prompt).caption
+
+
+def captioned(caption: str, trigger: str) -> str:
+    """A caption that names the trigger, once."""
+    if not trigger or trigger.lower() in caption.lower().split():
+        return caption
+    return f"{trigger} {caption}"
+
+
+def _line(clip: Clip, count: int, fps: float, cut: list[Piece], variant: Variant) -> str:
+    bucket: Bucket = cut[0].bucket
+    what = f"{count} frames at {fps:g} fps" if count > 1 else "a picture"
+    retimed = f", re-timed to {variant.fps:g} fps" if count > 1 and fps != variant.fps else ""
+    some = f"{len(cut)} times " if len(cut) > 1 else ""
+    return f"{clip.name}: {what}{retimed} -> {some}{bucket}: {clip.caption!r}"

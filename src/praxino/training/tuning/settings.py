@@ -1,0 +1,176 @@
+"""Owns what a fine-tuning run is told: every setting declared once, read from TOML, and written as a commented TOML.
+
+Knows no clip, no network and no torch.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from praxino.errors import UserError
+from praxino.plain import field_types, from_plain
+from praxino.request import Option, option
+
+Extraction = Literal["first", "middle", "spread", "pieces"]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A fine-tuning run. Folders are relative to the TOML file's own."""
+
+    data: str = option("", "folder of clips and pictures with their captions", "what", metavar="FOLDER")
+    model: str = option("pocket", "the checkpoint to begin from: a name or a folder", "what")
+    out: str = option("", "folder of the run: what is learnt, its state, samples", "what", metavar="FOLDER")
+    method: Literal["lora", "dora", "full"] = option(
+        "lora", "what is trained: low-rank weights (dora adds a magnitude), or all of the network", "what",
+        choices=("lora", "dora", "full"),
+    )  # fmt: skip
+    trigger: str = option("", "a word put before every caption, and into prompts to call what was learnt", "what")
+
+    steps: int = option(1000, "optimizer steps", "length", min=1, max=10_000_000)
+    batch: int = option(1, "clips in a step, on each process", "length", min=1, max=4096)
+    accumulate: int = option(1, "batches that are summed up before the optimizer's step", "length", min=1, max=4096)
+    seed: int = option(0, "of new weights, order, noise and times", "length", min=0, max=2**31)
+
+    rank: int = option(16, "rank of the low-rank weights", "low-rank weights", min=1, max=1024)
+    alpha: int = option(16, "their scale is alpha / rank", "low-rank weights", min=1, max=4096)
+    targets: tuple[str, ...] = option(
+        (), "ends of the names of the layers that get them; the family's own when empty", "low-rank weights"
+    )
+
+    optimizer: Literal["adamw", "adamw-8bit", "prodigy", "muon"] = option(
+        "adamw", "adamw-8bit needs bitsandbytes, prodigy needs prodigyopt (and learning_rate 1)", "optimizer",
+        choices=("adamw", "adamw-8bit", "prodigy", "muon"),
+    )  # fmt: skip
+    learning_rate: float = option(1e-4, "of the optimizer", "optimizer", min=0, max=10)
+    schedule: Literal["constant", "cosine", "linear"] = option(
+        "constant",
+        "how the learning rate goes on after warming up",
+        "optimizer",
+        choices=("constant", "cosine", "linear"),
+    )
+    warmup: int = option(10, "steps over which the learning rate rises", "optimizer", min=0, max=1_000_000)
+    weight_decay: float = option(0.0, "of AdamW", "optimizer", min=0, max=1)
+    clip_norm: float = option(1.0, "largest norm of the gradient", "optimizer", min=0.0001, max=1e6)
+    ema: float = option(0.0, "decay of the averaged weights; 0 keeps no average", "optimizer", min=0, max=0.99999)
+
+    size: str = option("", "WIDTHxHEIGHT; the model's own area in each clip's aspect when empty", "clips")
+    frames: int = option(0, "most frames of a clip; the model's own number when 0", "clips", min=0, max=10_000)
+    extraction: Literal["first", "middle", "spread", "pieces"] = option(
+        "first", "which frames of a longer clip: its first, its middle, spread over all of it, or piece after piece",
+        "clips", choices=("first", "middle", "spread", "pieces"),
+    )  # fmt: skip
+    caption_dropout: float = option(0.1, "share of clips whose caption is left out", "clips", min=0, max=1)
+    image_share: float = option(
+        0.5, "share of steps that are given the first frame: image to video", "clips", min=0, max=1
+    )
+    prior: int = option(
+        0, "clips that the model draws itself before it starts, and goes on learning so as not to forget", "clips",
+        min=0, max=100_000,
+    )  # fmt: skip
+    prior_share: float = option(0.5, "share of those among the clips of a step", "clips", min=0.01, max=0.99)
+    prior_prompts: tuple[str, ...] = option(
+        (), "what they show; of a model that knows certain words only, those when empty", "clips"
+    )
+    validation: float = option(
+        0.0, "share of the clips that is held out to measure the loss on", "clips", min=0, max=0.9
+    )
+
+    save_every: int = option(250, "steps between two saves", "while it runs", min=1, max=1_000_000)
+    sample_every: int = option(
+        250, "steps between two rounds of samples; 0 draws none", "while it runs", min=0, max=10**6
+    )
+    samples: tuple[str, ...] = option((), "prompts that are drawn as it goes", "while it runs")
+    validate_every: int = option(
+        100, "steps between two measurements of the held-out loss", "while it runs", min=1, max=10**6
+    )
+    dtype: Literal["float32", "bfloat16"] | None = option(
+        None, "number format of the weights that stay as they are; the device's best when left out", "while it runs",
+        choices=("float32", "bfloat16"),
+    )  # fmt: skip
+    checkpointing: bool = option(False, "recompute activations: slower, in less memory", "while it runs")
+
+    def __post_init__(self) -> None:
+        for name, declared in declarations().items():
+            _check(name, getattr(self, name), declared)
+
+
+def declarations() -> dict[str, Option]:
+    """The declaration of every setting, in order."""
+    return {f.name: f.metadata["option"] for f in dataclasses.fields(Tuning)}
+
+
+def read(path: Path) -> Tuning:
+    """The settings of a TOML file, its folders made absolute.
+
+    Raises:
+        UserError: it cannot be read, has an unknown key, or a value that is not allowed.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise UserError(f"{path} cannot be read as TOML: {problem}") from problem
+    for key in data:
+        if key not in field_types(Tuning):
+            near = difflib.get_close_matches(key, field_types(Tuning), n=1, cutoff=0.4)
+            raise UserError(
+                f"{path} has {key!r}, which is no setting." + (f" Do you mean {near[0]!r}?" if near else "")
+            )
+    try:
+        tuning = from_plain(Tuning, data)
+    except ValueError as problem:
+        raise UserError(f"{path}: {str(problem).removeprefix('Tuning.')}") from problem
+    if not tuning.data:
+        raise UserError(f'{path} names no clips; add a line such as data = "my-clips".')
+    home = path.resolve().parent
+    out = tuning.out or f"runs/{path.stem}"
+    model = home / tuning.model
+    return dataclasses.replace(
+        tuning,
+        data=str(home / Path(tuning.data).expanduser()),
+        out=str(home / Path(out).expanduser()),
+        model=str(model) if model.exists() else tuning.model,
+    )
+
+
+def template(values: dict[str, Any]) -> str:
+    """A TOML of every setting with its help; those in `values` are set, the rest stand as comments with defaults."""
+    lines, group = [], ""
+    for field in dataclasses.fields(Tuning):
+        declared: Option = field.metadata["option"]
+        if declared.group != group:
+            group = declared.group
+            lines += ["", f"# {group}"]
+        choices = f" ({', '.join(declared.choices)})" if declared.choices else ""
+        shown = values.get(field.name, field.default)
+        line = f"{field.name} = {_toml('' if shown is None else shown)}"
+        lines.append(f"# {declared.help}{choices}")
+        lines.append(line if field.name in values else f"# {line}")
+    return "\n".join(lines).lstrip("\n") + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return repr(value)
+
+
+def _check(name: str, value: Any, declared: Option) -> None:
+    if value is None:
+        return
+    if declared.choices and value not in declared.choices:
+        raise UserError(f"{name} is {value!r}; allowed are {', '.join(declared.choices)}.")
+    if declared.min is None or declared.max is None:
+        return
+    if not math.isfinite(value) or not declared.min <= value <= declared.max:
+        raise UserError(f"{name} is {value}; allowed is {declared.min:g} to {declared.max:g}.")

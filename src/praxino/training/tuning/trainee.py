@@ -1,0 +1,109 @@
+"""The contract that a family fulfils to be fine-tuned, and how its fulfilment is found.
+
+A trainee is a module of `trainees/`, named as the family, with `TRAINEE`. It may import torch at its top.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from praxino.errors import UserError
+from praxino.families import Variant
+from praxino.training.tuning import trainees
+from praxino.training.tuning.cache import Tensors
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Examples of one bucket, stacked."""
+
+    clips: Tensors
+    """What `encode` gave, (B, ...) each."""
+    texts: Tensors
+    """What `read` gave, (B, ...) each."""
+    fps: float
+    gives_first: bool
+    """Whether the first frame is given, and only the others are learnt."""
+    chances: list[torch.Generator]
+    """A source of chance for each example, on the CPU."""
+    is_prior: Tensor
+    """(B,) bool: which examples are of what the model knew before."""
+
+    def noise(self, like: Tensor) -> Tensor:
+        """Normal noise of the shape of `like` (B, ...), each example's from its own source."""
+        drawn = [torch.randn(like.shape[1:], generator=chance) for chance in self.chances]
+        return torch.stack(drawn).to(like.device)
+
+    def normal(self, device: torch.device) -> Tensor:
+        """One normal number for each example, (B,)."""
+        return torch.cat([torch.randn(1, generator=chance) for chance in self.chances]).to(device)
+
+    def uniform(self, device: torch.device) -> Tensor:
+        """One number in [0, 1) for each example, (B,)."""
+        return torch.cat([torch.rand(1, generator=chance) for chance in self.chances]).to(device)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a network is to answer to one batch."""
+
+    inputs: dict[str, Any]
+    """Its arguments, by name."""
+    target: Tensor
+    """(B, ...) float32."""
+    learnt: Tensor | None = None
+    """True where the answer counts, of a shape that broadcasts to the target's; None is everywhere."""
+
+
+class Trainee(Protocol):
+    """How one family learns. `parts` is what `Family.load` gave."""
+
+    targets: tuple[str, ...]
+    """Ends of the names of the layers that low-rank weights are put on unless told otherwise."""
+    component: str
+    """The folder of the trained network in a diffusers checkpoint, and the prefix of its names in LoRA files."""
+
+    def network(self, parts: Any) -> nn.Module:
+        """The network that is trained."""
+        ...
+
+    def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
+        """What is learnt of one example, (F, H, W, 3) uint8; float32, with no batch dimension."""
+        ...
+
+    def read(self, parts: Any, caption: str) -> Tensors:
+        """What a caption becomes, with no batch dimension."""
+        ...
+
+    def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
+        """What the network is given, and what it should answer."""
+        ...
+
+    def answer(self, network: nn.Module, task: Task) -> Tensor:
+        """The network's answer, float32 of the target's shape. `network` may be wrapped for several processes."""
+        ...
+
+    def comfy_name(self, module: str) -> str:
+        """A layer's name as ComfyUI's LoRA loader knows it."""
+        ...
+
+
+def trainee(family: str) -> Trainee:
+    """How a family learns.
+
+    Raises:
+        UserError: it cannot be fine-tuned; names those that can.
+    """
+    names = [module.name for module in pkgutil.iter_modules(trainees.__path__)]
+    wanted = family.replace("-", "_")
+    if wanted not in names:
+        able = ", ".join(sorted(name.replace("_", "-") for name in names))
+        raise UserError(f"{family} cannot be fine-tuned; families that can: {able}.")
+    return importlib.import_module(f"{trainees.__name__}.{wanted}").TRAINEE

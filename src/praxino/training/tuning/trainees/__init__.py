@@ -1,0 +1,1 @@
+"""How each family learns: a module each, found by its name."""
