@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from praxino.errors import ModelError
+from praxino.errors import ModelError, UserError
 from praxino.families._stock import reference
 
 ENCODER_WIDTH, HIDDEN = 16, 32
@@ -161,3 +161,73 @@ def test_an_adapter_of_another_model_is_refused_and_leaves_nothing(models, adapt
         draw(model, adapters["stable-diffusion"], [("reference", picture, 1.0)])
     assert reference.ADAPTER not in model.parts.kept
     assert np.array_equal(model.draw(), before)
+
+
+@pytest.fixture(scope="module")
+def timed_adapter(models, tmp_path_factory) -> Path:
+    """An IP-Adapter for Stable Diffusion 3 and its SigLIP, beside it."""
+    from diffusers.models.attention_processor import SD3IPAdapterJointAttnProcessor2_0
+    from diffusers.models.embeddings import IPAdapterTimeImageProjection
+    from transformers import SiglipImageProcessorPil, SiglipVisionConfig, SiglipVisionModel
+
+    torch.manual_seed(2)
+    transformer = models("sd3").parts.base.transformer
+    projector = IPAdapterTimeImageProjection(
+        embed_dim=HIDDEN, output_dim=16, hidden_dim=16, heads=1, num_queries=4, timestep_in_dim=8
+    )
+    tensors = {f"image_proj.{name}": tensor for name, tensor in projector.state_dict().items()}
+    for index, _ in enumerate(transformer.attn_processors):
+        layer = SD3IPAdapterJointAttnProcessor2_0(
+            hidden_size=16, ip_hidden_states_dim=16, head_dim=8, timesteps_emb_dim=16
+        )
+        tensors |= {f"ip_adapter.{index}.{name}": tensor for name, tensor in layer.state_dict().items()}
+    file = tmp_path_factory.mktemp("timed") / "ip-adapter.safetensors"
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    config = SiglipVisionConfig(
+        hidden_size=HIDDEN,
+        intermediate_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        image_size=32,
+        patch_size=8,
+    )
+    SiglipVisionModel(config).save_pretrained(file.parent / "image_encoder")
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(file.parent / "image_encoder")
+    return file
+
+
+def test_stable_diffusion_3_takes_a_look_and_lets_it_go(models, timed_adapter, picture) -> None:
+    from transformers import SiglipImageProcessorPil, SiglipVisionModel
+
+    model, wish = models("sd3"), {"ip_adapter": "named"}
+    before = model.draw()
+    drawn = draw(model, timed_adapter, [("reference", picture, 0.6)], **wish)
+    folder = timed_adapter.parent / "image_encoder"
+    call: Any = model.by_hand(
+        "StableDiffusion3Pipeline",
+        image_encoder=SiglipVisionModel.from_pretrained(folder),
+        feature_extractor=SiglipImageProcessorPil.from_pretrained(folder),
+    )
+    call.pipeline.load_ip_adapter(
+        str(timed_adapter.parent), subfolder="", weight_name=timed_adapter.name, image_encoder_folder=None
+    )
+    call.pipeline.set_ip_adapter_scale(0.6)
+    wanted = call(ip_adapter_image=Image.fromarray(picture), height=64, width=64, guidance_scale=7.0)
+    assert np.array_equal(drawn, wanted)
+    assert not np.array_equal(drawn, before)
+    given = [("image", picture, 0.5), ("reference", 255 - picture, 0.6)]
+    changed = model.draw(
+        "image-to-image", given, reference=("x.png",), companions=[("ip-adapter", timed_adapter)], **wish
+    )
+    assert not np.array_equal(changed, model.draw("image-to-image", given[:1]))
+    assert np.array_equal(draw(model, timed_adapter, [("reference", picture, 0.0)], **wish), before)
+    assert np.array_equal(model.draw(), before)
+
+
+def test_adapters_of_another_kind_and_several_references_are_refused(models, adapters, timed_adapter, picture) -> None:
+    with pytest.raises(ModelError, match="no IP-Adapter for Stable Diffusion 3"):
+        draw(models("sd3"), adapters["sdxl"], [("reference", picture, 0.6)], ip_adapter="named")
+    with pytest.raises(ModelError, match="no IP-Adapter for a UNet"):
+        draw(models("sdxl"), timed_adapter, [("reference", picture, 0.6)])
+    with pytest.raises(UserError, match="reads one"):
+        models("sd3").recipe(reference=("a.png", "b.png"), ip_adapter="named")

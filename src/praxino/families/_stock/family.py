@@ -64,6 +64,8 @@ class StockFamily:
     """Whether its pipelines are shown references beside the picture, with no adapter; their weights cannot differ."""
     text_readers: tuple[Reader, ...] = ()
     """Its text encoders that read a long text in part; a variant's `options["text_readers"]` go before."""
+    one_reference: bool = False
+    """Whether its IP-Adapter reads one picture alone."""
     reader: Callable[[Path], dict[str, Any]] | None = None
     """Components of a folder that diffusers cannot read by itself, by name."""
     unpack: Callable[[Recipe, torch.Tensor], torch.Tensor] | None = None

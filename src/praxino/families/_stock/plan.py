@@ -132,6 +132,8 @@ def split_embedding(text: str) -> tuple[str, str]:
 
 
 def _check_references(family: StockFamily, request: Request) -> None:
+    if family.one_reference and len(request.reference) > 1:
+        raise UserError(f"--reference is given {len(request.reference)} times; {family.title} reads one.")
     if not family.shows_references:
         return
     if request.ip_adapter:

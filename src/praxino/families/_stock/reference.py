@@ -1,5 +1,6 @@
 """Pictures whose look is taken: IP-Adapters on a UNet, one adapter for each picture, so that each has its weight.
 
+Stable Diffusion 3's transformer takes one adapter, for one picture.
 Style and layout alone: InstantStyle (Wang et al. 2024, arXiv 2404.02733), by the blocks that diffusers' guide names
 (docs/source/en/using-diffusers/ip_adapter.md).
 """
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from praxino.families._stock.load import Parts
 
 ADAPTER, ENCODER = "ip-adapter", "image-encoder"
+TIMED = "image_proj.time_embedding.linear_1.weight"
+"""What only adapters for Stable Diffusion 3 have: their tokens depend on the noise level."""
 
 
 def scales(recipe: Recipe) -> list[Any]:
@@ -51,20 +54,20 @@ def equip(parts: Parts, recipe: Recipe) -> None:
         return
     paths = {companion.role: Path(companion.path) for companion in recipe.companions}
     file = paths[ADAPTER]
-    encoder = _find_encoder(file, paths.get(ENCODER))
-    base = parts.base
+    base, timed = parts.base, "transformer" in parts.base.components
+    encoder = _find_encoder(file, paths.get(ENCODER), timed=timed)
     parts.kept[ADAPTER] = {name: base.components[name] for name in ("image_encoder", "feature_extractor")}
     try:
         with quiet(), damaged(file):
-            base.register_modules(**_load_encoder(encoder, parts))
+            base.register_modules(**(_load_siglip if timed else _load_clip)(encoder, parts))
             base.load_ip_adapter(
-                [str(file.parent)] * len(wanted),
+                str(file.parent) if timed else [str(file.parent)] * len(wanted),
                 subfolder="",
-                weight_name=[file.name] * len(wanted),
+                weight_name=file.name if timed else [file.name] * len(wanted),
                 image_encoder_folder=None,
                 local_files_only=True,
             )
-        base.set_ip_adapter_scale(wanted)
+        base.set_ip_adapter_scale(wanted[0] if timed else wanted)
     except ModelError:
         remove(parts)
         raise
@@ -83,32 +86,47 @@ def arguments(given: Given) -> dict[str, Any]:
     if not _has_adapter(given.recipe):
         return {}
     found: list[np.ndarray] = of_role(given.recipe, given.pictures, "reference")
-    return {"ip_adapter_image": [Image.fromarray(frames[0]) for frames in found]}
+    shown = [Image.fromarray(frames[0]) for frames in found]
+    return {"ip_adapter_image": shown[0] if "transformer" in given.pipeline.components else shown}
 
 
 def _has_adapter(recipe: Recipe) -> bool:
     return any(companion.role == ADAPTER for companion in recipe.companions)
 
 
-def _find_encoder(file: Path, named: Path | None) -> Path:
+def _find_encoder(file: Path, named: Path | None, *, timed: bool) -> Path:
     """The image encoder whose outputs the adapter takes: the one that is named, or those that lie beside it."""
     shapes = read_shapes(file) or {}
     width = next((shape[-1] for name, shape in shapes.items() if name == "image_proj.proj.weight"), None)
     plus = next((shape[-1] for name, shape in shapes.items() if name == "image_proj.proj_in.weight"), None)
-    if width is None and plus is None:
-        raise ModelError(f"{file} is no IP-Adapter that is known here: it has neither image_proj.proj nor proj_in.")
+    if (TIMED in shapes) != timed or (width is None and plus is None):
+        kind = "Stable Diffusion 3" if timed else "a UNet"
+        raise ModelError(f"{file} is no IP-Adapter for {kind} that is known here.")
     beside = (file.parent / "image_encoder", file.parent.parent / "models" / "image_encoder")
     for folder in (*([named] if named else []), *beside):
         config = read_json(folder / "config.json")
+        config = config.get("vision_config", config) if timed else config
         if config and (config.get("projection_dim") == width if width else config.get("hidden_size") == plus):
             return folder
     raise ModelError(
-        f"{file} reads what a CLIP image encoder of width {width or plus} says, and there is none at hand.\n"
-        f"Put its folder beside it, as image_encoder (h94/IP-Adapter has it)."
+        f"{file} reads what an image encoder of width {width or plus} says, and there is none at hand.\n"
+        "Put its folder beside it, as image_encoder."
     )
 
 
-def _load_encoder(folder: Path, parts: Parts) -> dict[str, Any]:
+def _load_siglip(folder: Path, parts: Parts) -> dict[str, Any]:
+    from transformers import SiglipImageProcessorPil, SiglipVisionModel
+
+    encoder: Any = SiglipVisionModel.from_pretrained(
+        folder, dtype=parts.dtype, local_files_only=True, use_safetensors=True
+    )
+    return {
+        "image_encoder": encoder.requires_grad_(False).eval().to(parts.device),
+        "feature_extractor": SiglipImageProcessorPil.from_pretrained(folder, local_files_only=True),
+    }
+
+
+def _load_clip(folder: Path, parts: Parts) -> dict[str, Any]:
     from transformers import CLIPImageProcessor, CLIPVisionModelWithProjection
 
     encoder: Any = CLIPVisionModelWithProjection.from_pretrained(

@@ -66,6 +66,7 @@ FAMILY: Family = StockFamily(
     write_miniature=_miniature,
     arguments=_arguments,
     whole=("inpainting+inpaint", "outpainting+inpaint"),
+    one_reference=True,
     schedulers=FLOW,
     flow=True,
 )

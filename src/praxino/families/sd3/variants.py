@@ -13,7 +13,7 @@ GRID = Grid(size_multiple=16, min_side=256, max_side=2048, frame_step=1, max_fra
 """Multiples of 16 are what the pipelines take: 8 for the VAE, 2 for the patches."""
 
 
-STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose", "tile", "blur", "inpaint")), "lora")
+STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose", "tile", "blur", "inpaint")), "reference", "lora")
 STRENGTH = {"image-to-image": 0.6, "inpainting": 0.6, "outpainting": 1.0}
 COMPANIONS_3 = {
     "controlnet:canny": "InstantX/SD3-Controlnet-Canny",
@@ -21,7 +21,10 @@ COMPANIONS_3 = {
     "controlnet:tile": "InstantX/SD3-Controlnet-Tile",
     "controlnet:inpaint": "alimama-creative/SD3-Controlnet-Inpainting",
 }
+SIGLIP = "google/siglip-so400m-patch14-384"
+"""What reads pictures for the IP-Adapters."""
 COMPANIONS_LARGE = {
+    "ip-adapter": "guiyrt/InstantX-SD3.5-Large-IP-Adapter-diffusers/ip-adapter.safetensors",
     "controlnet:canny": "stabilityai/stable-diffusion-3.5-large-controlnet-canny",
     "controlnet:depth": "stabilityai/stable-diffusion-3.5-large-controlnet-depth",
     "controlnet:blur": "stabilityai/stable-diffusion-3.5-large-controlnet-blur",
@@ -33,7 +36,7 @@ ENCODERS_AND_VAE = 123_650_304 + 694_659_840 + 4_762_310_656 + 83_819_683
 
 
 def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
-    companions = data.pop("companions", {})
+    companions = {"image-encoder": SIGLIP, **data.pop("companions", {})}
     defaults: dict[str, Any] = {"steps": 28, "guidance_phases": (GuidancePhase(start=1.0, scale=7.0),)}
     return Variant(
         name=name,
