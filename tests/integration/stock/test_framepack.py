@@ -152,3 +152,13 @@ def test_a_transformer_beside_the_networks_of_others_draws_the_same(folder, part
     assert named is not None and named.name == "framepack"
     again = FAMILY.load(alone, named, "float32", "cpu")
     assert np.array_equal(drawn(again, recipe_for(parts)), drawn(parts, recipe_for(parts)))
+
+
+def test_what_is_not_read_of_a_prompt_is_told(parts):
+    def notes(count: int) -> tuple[str, ...]:
+        request = Request(prompt="x" * count)
+        return FAMILY.plan(request, parts.variant, Shape(SIDE, SIDE, 37, 30.0), "image-to-video").notes
+
+    assert notes(256) == ()
+    (note,) = notes(257)
+    assert note.endswith("it does not read: 'x'")

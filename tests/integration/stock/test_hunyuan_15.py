@@ -14,7 +14,6 @@ import torch
 from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
 from PIL import Image
 
-from praxino.errors import UserError
 from praxino.families import Shape
 from praxino.families._stock.load import quiet
 from praxino.families.hunyuan_video_15 import FAMILY
@@ -122,10 +121,11 @@ def test_a_picture_is_drawn_in_the_bucket_that_the_pipeline_would_choose(name):
         assert variant.grid.bucket(width, height)[::-1] == choose(height, width, variant.options["target"])
 
 
-def test_a_prompt_that_would_be_cut_is_refused(loaded):
-    recipe = dataclasses.replace(recipe_for(loaded("text-to-video")), caption="x" * 1200)
-    with pytest.raises(UserError, match="reads 1000"):
-        drawn(loaded("text-to-video"), recipe)
+def test_what_is_not_read_of_a_prompt_is_told(loaded):
+    parts = loaded("text-to-video")
+    sampling = FAMILY.plan(Request(prompt="x" * 1200), parts.variant, Shape(64, 64, FRAMES, 24.0), "text-to-video")
+    (note,) = sampling.notes
+    assert note.startswith("Qwen2.5-VL reads 1000 tokens of the prompt; it does not read: 'xxx")
 
 
 def test_distilled_ones_have_the_guidance_of_their_folder(folders, tmp_path):

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families._hunyuan.template import VIDEO
 from praxino.families._stock import FLOW, Given, StockFamily, standard
-from praxino.families._stock.words import check_read_whole
+from praxino.families._stock.reach import Reader
 from praxino.families.framepack import parted
 from praxino.families.framepack.variants import PUBLISHED, SECTION_FRAMES, variant_of
 from praxino.request import Request
@@ -31,7 +32,6 @@ def _miniature(folder: Path, like: str | None) -> None:
 
 def _arguments(given: Given) -> dict[str, Any]:
     """As many frames as make the pipeline draw the sections of the recipe's."""
-    check_read_whole(given)
     recipe = given.recipe
     named = standard(given)
     named.pop("negative_prompt", None)
@@ -102,5 +102,6 @@ FAMILY: Family = _FramePack(
     write_miniature=_miniature,
     arguments=_arguments,
     schedulers=FLOW,
+    text_readers=(Reader("Llama 3", "tokenizer", VIDEO.crop_start + 256, VIDEO.text.partition("{}")[0]),),
     encode=_encode,
 )

@@ -1,17 +1,19 @@
 """FramePack as it is published: a transformer alone, beside whose folder lie the other networks. No torch at import.
 
-`praxino.json` names the two folders: "components", a HunyuanVideo in the layout of diffusers, and "eye", which holds the
+`praxino.json` names the two folders: "components", a HunyuanVideo in the layout of diffusers, and "eye", with the
 `image_encoder` and the `feature_extractor` of FLUX.1 Redux.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 from praxino.errors import ModelError
 from praxino.families import Variant
 from praxino.families._stock.checkpoint import CARD, lay_over, read_card, read_json
+from praxino.families._stock.plan import HOME
 from praxino.families.framepack.variants import FRAMEPACK, PUBLISHED, TRANSFORMER_CLASS
 
 NEEDED = {"components": ("vae", "text_encoder", "text_encoder_2"), "eye": ("image_encoder", "feature_extractor")}
@@ -26,9 +28,12 @@ def is_transformer(path: Path) -> bool:
 def identify(path: Path) -> Variant | None:
     """The variant that the card names or, without one, whose name or repository the folder's is."""
     card = read_card(path)
+    if card is not None and card.family == "framepack":
+        found = lay_over(PUBLISHED.get(card.variant, FRAMEPACK), card)
+        home = path / str(read_json(path / CARD).get("components", ""))
+        return dataclasses.replace(found, options={**found.options, HOME: str(home)})
     if card is not None:
-        found = PUBLISHED.get(card.variant, FRAMEPACK)
-        return lay_over(found, card) if card.family == "framepack" else None
+        return None
     return next((variant for variant in PUBLISHED.values() if path.name in _names(variant)), FRAMEPACK)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from praxino.errors import UserError
 from praxino.families import Family, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.pictures import of_role
+from praxino.families._stock.reach import Reader
 from praxino.families.hunyuan_video_15.variants import FROM_PICTURES, PUBLISHED, variant_of
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ def _arguments(given: Given) -> dict[str, Any]:
     """The guidance is in the guider. A picture is given whole: the pipeline cuts it, to the size that is drawn."""
     from PIL import Image
 
-    _check_read_whole(given)
     recipe, pipeline = given.recipe, given.pipeline
     pipeline.register_modules(guider=pipeline.guider.new(guidance_scale=recipe.guidance, enabled=given.guided))
     named = {name: value for name, value in standard(given).items() if name not in ("guidance_scale", "image")}
@@ -39,15 +38,6 @@ def _arguments(given: Given) -> dict[str, Any]:
         return named
     pipeline.video_processor.calculate_default_height_width = lambda **_: (recipe.height, recipe.width)
     return {**named, "image": Image.fromarray(shown[0][0])}
-
-
-def _check_read_whole(given: Given) -> None:
-    """Refuse a text that its reader would cut. The second reader sees only what is in quotes."""
-    variant, tokenizer = given.parts.variant, given.pipeline.tokenizer
-    for name, text in (("the prompt", given.recipe.caption), ("the negative prompt", given.recipe.negative_prompt)):
-        count = len(tokenizer(text, verbose=False).input_ids)
-        if count > variant.max_text_tokens:
-            raise UserError(f"{name} has {count} tokens; {variant.name} reads {variant.max_text_tokens}. Shorten it.")
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:
@@ -79,5 +69,6 @@ FAMILY: Family = _HunyuanVideo15(
     arguments=_arguments,
     schedulers=FLOW,
     flow=True,
+    text_readers=(Reader("Qwen2.5-VL", "tokenizer", 1000),),
     encode=_encode,
 )
