@@ -171,3 +171,8 @@ def test_what_is_no_safetensors_file_is_no_checkpoint(tmp_path, data):
     path = tmp_path / "x.safetensors"
     path.write_bytes(data)
     assert identify(path) is None
+
+
+def test_another_familys_card_is_not_read_as_its_own(tmp_path) -> None:
+    (tmp_path / "praxino.json").write_text('{"family": "sdxl", "variant": "x", "a_field_of_its_own": 1}')
+    assert identify(tmp_path) is None

@@ -18,6 +18,7 @@ from praxino.families.ltx_video.variants import LATER_STEERING, grid
 from praxino.plain import from_plain, to_plain
 from praxino.recipe import GuidancePhase
 
+FAMILY_NAME = "ltx-video"
 CARD = "praxino.json"
 VOCABULARY = "vocabulary.json"
 OWN_SETTINGS = ("causal_rope", "max_text_tokens", "image_noise", "image_preparation")
@@ -58,7 +59,7 @@ class Card:
 
 
 def read_card(folder: Path) -> Card | None:
-    """The folder's card, or None when it has none.
+    """The folder's card, or None when it has none. Of another family's, only which family that is.
 
     Raises:
         ModelError: it is there but not readable.
@@ -67,7 +68,10 @@ def read_card(folder: Path) -> Card | None:
     if not path.is_file():
         return None
     try:
-        return from_plain(Card, json.loads(path.read_text(encoding="utf-8")))
+        told = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(told, dict) and told.get("family", FAMILY_NAME) != FAMILY_NAME:
+            return Card(family=str(told["family"]), variant="")
+        return from_plain(Card, told)
     except ValueError as problem:
         raise ModelError(f"{path} is not a readable model card: {problem}") from problem
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from praxino.families import LoopState, Sampling, Shape, Variant
 from praxino.families.ltx_video import identify, plan, refine
+from praxino.families.ltx_video.card import FAMILY_NAME
 from praxino.families.ltx_video.lora import check_lora
 from praxino.families.ltx_video.variants import PUBLISHED
 from praxino.recipe import Recipe
@@ -26,7 +27,7 @@ POCKET = Path(__file__).parents[2] / "assets" / "pocket"
 class LtxVideo:
     """Lightricks' LTX-Video: text, pictures and clips to video."""
 
-    name = identify.FAMILY_NAME
+    name = FAMILY_NAME
     title = "LTX-Video"
 
     @property

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from praxino.families import Variant
-from praxino.families.ltx_video.card import lay_over, read_card
+from praxino.families.ltx_video.card import FAMILY_NAME, lay_over, read_card
 from praxino.families.ltx_video.header import Header, read_header
 from praxino.families.ltx_video.settings import Settings, from_options, to_options
 from praxino.families.ltx_video.variants import NEGATIVE_PROMPT, NO_GUIDANCE, PUBLISHED, STEERING, TASKS, grid
 from praxino.recipe import GuidancePhase
 
-FAMILY_NAME = "ltx-video"
 TRANSFORMER_CLASS = "LTXVideoTransformer3DModel"
 VAE_CLASS = "AutoencoderKLLTXVideo"
 HOME = "home"

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from praxino.families.ltx_video import upsampler
-from praxino.families.ltx_video.card import CARD
-from praxino.families.ltx_video.identify import FAMILY_NAME, TRANSFORMER_CLASS, VAE_CLASS
+from praxino.families.ltx_video.card import CARD, FAMILY_NAME
+from praxino.families.ltx_video.identify import TRANSFORMER_CLASS, VAE_CLASS
 from praxino.families.ltx_video.load import no_progress_bars
 
 WEIGHTS_SEED = 20240
