@@ -144,7 +144,7 @@ class _Follower:
     def _seed_other_noise(self) -> None:
         """Have what some pipelines draw before their first step, a map's latents, come from this run's seed alone."""
         kept = ExitStack()
-        cuda = [self.call.pipeline.device] if self.call.pipeline.device.type == "cuda" else []
+        cuda = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
         kept.enter_context(torch.random.fork_rng(devices=cuda))
         torch.manual_seed(self.call.generator.initial_seed())
         self.undo.append(kept.close)
