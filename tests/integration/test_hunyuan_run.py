@@ -173,6 +173,18 @@ def test_pictures_are_cut_not_squashed():
     assert tall.shape == (1, 3, 1, 64, 96), "a size that is none of the picture's buckets is covered"
 
 
+def test_pictures_are_resized_bilinearly():
+    """Against torch's, with its antialias; diffusers' preparation would be Lanczos."""
+    photo = np.random.default_rng(2).integers(0, 256, (1, 90, 120, 3), dtype=np.uint8)
+    found = pictures.prepare(photo, 64, 64)
+    whole = torch.from_numpy(photo).permute(0, 3, 1, 2).float()
+    resized = torch.nn.functional.interpolate(whole, (64, 85), mode="bilinear", antialias=True)
+    expected = resized[:, :, :, 10:74] / 127.5 - 1
+    torch.testing.assert_close(found[:, :, 0], expected, rtol=0, atol=1.01 / 127.5)
+    lanczos = Image.fromarray(photo[0]).resize((85, 64), Image.Resampling.LANCZOS).crop((10, 0, 74, 64))
+    assert np.abs(np.asarray(lanczos) / 127.5 - 1 - found[0, :, 0].permute(1, 2, 0).numpy()).max() > 0.2
+
+
 class Seen:
     """What a network is given, call by call."""
 

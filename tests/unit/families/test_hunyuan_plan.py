@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,9 @@ from praxino.engine.geometry import resolve_size
 from praxino.errors import UserError
 from praxino.families import Shape, Variant
 from praxino.families._hunyuan import plan, sizes
+from praxino.families._hunyuan.settings import Settings
+from praxino.families._hunyuan.template import PICTURE, VIDEO, VIDEO_FROM_PICTURE
+from praxino.families._hunyuan.words import template_of
 from praxino.families.hunyuan_video.variants import TEXT
 from praxino.families.hunyuan_video_i2v.variants import LATENT_CONCAT, PUBLISHED, TOKEN_REPLACE
 from praxino.request import Request
@@ -123,3 +128,17 @@ def test_a_picture_decides_the_bucket_and_a_name_its_resolution():
 )
 def test_a_picture_covers_what_is_drawn(picture, drawn, expected):
     assert sizes.resized(picture, drawn) == expected
+
+
+def test_a_clip_of_one_frame_is_asked_for_as_a_picture():
+    text, picture = Settings(), Settings(kind="token-replace")
+    assert template_of(text, 1) is PICTURE and template_of(text, 5) is VIDEO
+    assert template_of(picture, 5) is VIDEO_FROM_PICTURE
+    for template, name in (
+        (VIDEO, "pipeline_hunyuan_video"),
+        (VIDEO_FROM_PICTURE, "pipeline_hunyuan_video_image2video"),
+    ):
+        module = importlib.import_module(f"diffusers.pipelines.hunyuan_video.{name}")
+        told = module.DEFAULT_PROMPT_TEMPLATE
+        assert (template.text, template.crop_start) == (told["template"], told["crop_start"])
+    assert VIDEO.around("a {b} c").endswith("a {b} c<|eot_id|>")
