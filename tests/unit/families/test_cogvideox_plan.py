@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from praxino.errors import UserError
+from praxino.errors import ModelError, UserError
 from praxino.families import Shape
 from praxino.families.cogvideox import FAMILY
 from praxino.families.cogvideox.variants import PUBLISHED
@@ -78,6 +78,7 @@ CONFIGS = {
     },
     "cogvideox-1.5-5b": {"patch_size_t": 2, "use_rotary_positional_embeddings": True},
     "cogvideox-1.5-5b-i2v": {"patch_size_t": 2, "in_channels": 32, "use_rotary_positional_embeddings": True},
+    "cogvideox-fun-2b-pose": {"in_channels": 32},
     "cogvideox-fun-5b-pose": {"in_channels": 32, "use_rotary_positional_embeddings": True},
 }  # fmt: skip
 
@@ -91,6 +92,20 @@ def test_a_folder_is_told_by_what_its_transformer_takes(name, tmp_path):
     variant = FAMILY.identify(tmp_path)
     assert variant is not None and variant.name == name and variant.options["num_layers"] == 7
     assert variant.grid == PUBLISHED[name].grid
+
+
+def test_a_card_that_names_another_checkpoint_is_refused(tmp_path):
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "model_index.json").write_text(
+        json.dumps({"transformer": ["diffusers", "CogVideoXTransformer3DModel"]})
+    )
+    (tmp_path / "transformer" / "config.json").write_text(json.dumps(CONFIGS["cogvideox-5b"]))
+    (tmp_path / "praxino.json").write_text(json.dumps({"family": "cogvideox", "variant": "cogvideox-2b"}))
+    with pytest.raises(ModelError, match="mend the card"):
+        FAMILY.identify(tmp_path)
+    (tmp_path / "praxino.json").write_text(json.dumps({"family": "cogvideox", "variant": "mine", "steps": 7}))
+    variant = FAMILY.identify(tmp_path)
+    assert variant is not None and (variant.name, variant.steps) == ("mine", 7)
 
 
 def test_inpainting_checkpoints_are_not_taken_for_others(tmp_path):

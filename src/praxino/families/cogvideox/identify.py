@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from praxino.errors import ModelError
 from praxino.families import Variant
 from praxino.families._stock.checkpoint import Shapes, read_json, read_shapes
-from praxino.families._video_card import lay_over, read_card
+from praxino.families._video_card import CARD, lay_over, read_card
 from praxino.families.cogvideox.settings import from_options, to_options
 from praxino.families.cogvideox.variants import FAMILY_NAME, PUBLISHED, SPATIAL_RATIO
 
@@ -42,7 +43,11 @@ def identify(path: Path) -> Variant | None:
         return None
     folder = path if path.is_dir() else path.parent
     card = read_card(folder, FAMILY_NAME)
-    found = PUBLISHED[name] if card is None else lay_over(PUBLISHED.get(card.variant, PUBLISHED[name]), card)
+    if card is not None and card.variant in PUBLISHED and card.variant != name:
+        raise ModelError(
+            f"{folder / CARD} says {card.variant}, but the weights beside it are made as {name}'s; mend the card."
+        )
+    found = PUBLISHED[name] if card is None else lay_over(PUBLISHED[name], card)
     settings = dataclasses.replace(from_options(found.options), num_layers=facts.num_layers)
     grid = found.grid
     if facts.learned:
@@ -112,7 +117,7 @@ def _name_of(facts: Facts) -> str | None:
     if facts.temporal_patch == 2:
         return "cogvideox-1.5-5b-i2v" if beside else "cogvideox-1.5-5b"
     if not facts.rotary:
-        return None if beside else "cogvideox-2b"
+        return "cogvideox-fun-2b-pose" if beside else "cogvideox-2b"
     if beside:
         return "cogvideox-5b-i2v" if facts.learned else "cogvideox-fun-5b-pose"
     return "cogvideox-5b"

@@ -42,6 +42,13 @@ SETTINGS_FUN = Settings(
 )
 """Its authors build on diffusers, and sample as its pipeline does."""
 
+AFTER_POSES: dict[str, Any] = {
+    "tasks": ("text-to-video",),
+    "grid": FUN_GRID,
+    "steering": ("control:pose", "lora", "stg", "cfg-zero-star"),
+    "needs": ("control:pose",),
+}
+
 
 def _published(name: str, title: str, source: str, settings: Settings, **data: Any) -> Variant:
     wide = settings.temporal_patch == 2
@@ -89,9 +96,13 @@ PUBLISHED: dict[str, Variant] = {
             grid=dataclasses.replace(WIDE_GRID, sizes=PICTURE_SIZES),
         ),
         _published(
+            "cogvideox-fun-2b-pose", "CogVideoX-Fun 1.1 2B: after a clip of poses",
+            "alibaba-pai/CogVideoX-Fun-V1.1-2b-Pose",
+            dataclasses.replace(SETTINGS_FUN, num_layers=30, shift_scale=3.0), **AFTER_POSES,
+        ),
+        _published(
             "cogvideox-fun-5b-pose", "CogVideoX-Fun 1.1 5B: after a clip of poses",
-            "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", SETTINGS_FUN, tasks=("text-to-video",), grid=FUN_GRID,
-            steering=("control:pose", "lora", "stg", "cfg-zero-star"), needs=("control:pose",),
+            "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", SETTINGS_FUN, **AFTER_POSES,
         ),
     )
 }  # fmt: skip
