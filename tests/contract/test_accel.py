@@ -38,15 +38,21 @@ def begun(folder: Path, device: str = "cpu") -> tuple[Family, Recipe, Any]:
     """A family, a recipe of two steps, and its parts, equipped."""
     entry = catalog.identify(folder, str(folder))
     assert entry is not None
-    given = wish(entry.variant, folder)
+    given = wish(entry.variant, folder) | shortest(entry.variant)
     recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32", **given)).recipe
     parts = entry.family.load(folder, entry.variant, "float32", device)
     return entry.family, recipe, entry.family.equip(parts, recipe)
 
 
+def shortest(variant: Variant) -> dict[str, Any]:
+    """The least frames that a family of clips draws beside one picture: plans are about networks, not about length."""
+    least = variant.grid.frame_step + 1
+    return {"frames": least} if variant.num_frames > least else {}
+
+
 def wish(variant: Variant, folder: Path) -> dict[str, Any]:
     """What a variant that does not draw from words alone is given: a picture, and a motion where it needs one."""
-    if "text-to-video" in variant.tasks or "text-to-image" in variant.tasks:
+    if not variant.needs and {"text-to-video", "text-to-image"} & {*variant.tasks}:
         return {}
     picture = folder.parent / "picture.png"
     Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(picture)
@@ -81,7 +87,6 @@ def test_exact_plans_draw_the_same_pixels(folders, name: str) -> None:
     for placement in ("offload", "group"):
         with placed(parts, Plan(placement), "cpu"):
             assert np.array_equal(drawn(family, recipe, parts), resident), placement
-    assert np.array_equal(drawn(family, recipe, parts), resident)
 
 
 @pytest.mark.parametrize("name", families())

@@ -79,6 +79,8 @@ def roles(task: str, variant: Variant) -> tuple[str, ...]:
     driven = ("motion",) if "motion-template" in variant.needs else ()
     if task == "video-to-video" and "video-mask" in variant.needs:
         return ("video", "mask", "reference", *driven)
+    if task == "text-to-video" and driven:
+        return ("reference", *driven)
     given = ("video",) if task == "video-to-video" and "extend" not in variant.steering else GIVEN[task]
     return (*given, *driven)
 
@@ -91,7 +93,10 @@ def needed(variant: Variant, task: str = "") -> dict[str, Any]:
         if name == "last-frame":
             given |= {"first": "picture.png", "last": "picture.png"}
         elif name == "motion-template":
-            given["motion_template"] = "poses.mp4"
+            given |= {
+                "motion_template": "poses.mp4",
+                **({"reference": ("who.png",)} if task == "text-to-video" else {}),
+            }
         elif name == "video-mask":
             clip = {"video": "clip.mp4", "mask": "mask.png", "reference": ("who.png",)}
             given |= clip if task == "video-to-video" else {}

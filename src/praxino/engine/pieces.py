@@ -18,7 +18,7 @@ from praxino.recipe import Condition, Media, Pieces, Recipe
 _SEED_STEP = 1_000_003
 """Between the seeds of neighbouring pieces, so that none has the noise of the one before, nor of the next sample."""
 _BRIDGE = Media("the piece before", "", "")
-_WHOLE = ("frame", "image", "mask", "reference")
+_WHOLE = ("frame", "image", "reference")
 """Roles of which every piece is given all; of a clip in another role, its own part."""
 
 

@@ -158,6 +158,36 @@ def test_in_half_precision_what_reads_faces_stays_wide(folder, loaded) -> None:
     assert torch.isfinite(state.tensors["latents"]).all()
 
 
+@pytest.mark.parametrize("mode", ["animate", "replace"])
+def test_a_later_segment_is_diffusers(folder, loaded, mode) -> None:
+    """Five frames, and four more from the last of them: what the second is prepared from, in diffusers' own words."""
+    variant, parts = loaded
+    before, ground = clip(6, frames=1), clip(4)
+    mask = np.zeros((5, 32, 32, 3), np.uint8)
+    mask[:, 8:, 8:24] = 255
+    roles: tuple[str, ...] = ("frame", "reference", "motion")
+    given = [before, clip(1, frames=1), clip(2)]
+    more: dict[str, Any] = {"task": mode}
+    if mode == "replace":
+        roles, given = (*roles, "video", "mask"), [*given, ground, mask]
+        pixels = torch.from_numpy(np.where(mask > 0, 0, ground)).permute(3, 0, 1, 2)[None] / 127.5 - 1
+        more |= {
+            "background_video": pixels.float(),
+            "mask_video": torch.from_numpy(mask[None, ..., 0])[:, None] / 255.0,
+        }
+    recipe = recipe_of(variant, ("video",) if mode == "replace" else ("frame", "motion"))
+    conditions = tuple(Condition(0, 1.0, Media("given", "", ""), role) for role in roles)
+    recipe = dataclasses.replace(recipe, conditions=conditions)
+    start = prepare.prepare(parts, Given(recipe, tuple(zip(conditions, given, strict=True))), SeededNoise(3))
+    pipeline = diffusers.WanAnimatePipeline.from_pretrained(folder)
+    wanted = pipeline.prepare_prev_segment_cond_latents(
+        torch.from_numpy(before).permute(3, 0, 1, 2)[None] / 127.5 - 1, segment_frame_length=5, start_frame=4,
+        height=32, width=32, prev_segment_cond_frames=1, dtype=torch.float32, device="cpu", **more,
+    )  # fmt: skip
+    assert start.channels is not None
+    torch.testing.assert_close(start.channels[:, :, 1:], wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_a_character_is_whole_between_black_bars() -> None:
     picture = clip(1, 40, 1)[0][:20]
     given = prepare.padded(picture, 32, 32)
@@ -174,7 +204,8 @@ def test_what_stays_is_four_channels_of_a_latent_frame() -> None:
 
 @pytest.mark.parametrize(("wish", "task", "message"), [
     ({}, "image-to-video", "--motion-template"),
-    ({"motion_template": "walk", "reference": ("a.png",)}, "image-to-video", "--video FILE"),
+    ({"motion_template": "walk"}, "text-to-video", "--reference FILE"),
+    ({"motion_template": "walk", "first": "a", "reference": ("a",)}, "image-to-video", "no --first"),
     ({"motion_template": "walk", "video": "a.mp4"}, "video-to-video", "--mask FILE"),
     ({"motion_template": "walk", **REPLACE, "reference": ("a", "b")}, "video-to-video", "one character"),
     ({"motion_template": "walk", "control": ("pose-map=a.mp4",)}, "image-to-video", "face-map=FILE"),
@@ -206,6 +237,17 @@ def test_it_is_drawn_through_the_engine(folder, tmp_path) -> None:
     ).recipe
     assert [condition.role for condition in animated.conditions] == ["frame", "motion"]
     assert {condition.role for condition in replaced.conditions} == {"video", "mask", "reference", "motion"}
-    for recipe in (animated, replaced):
+    longer = resolve(
+        Request(
+            prompt="x",
+            model=str(folder),
+            motion_template="walk",
+            seconds=11,
+            seed=1,
+            reference=(str(tmp_path / "who.png"),),
+        )
+    ).recipe
+    assert longer.task == "text-to-video" and longer.pieces.count == 2 and longer.num_frames == 88
+    for recipe in (animated, replaced, longer):
         (frames,) = run(recipe, lambda _: None)
-        assert frames.shape == (5, recipe.height, recipe.width, 3)
+        assert frames.shape == (recipe.num_frames, recipe.height, recipe.width, 3)

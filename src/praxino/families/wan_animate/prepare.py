@@ -1,7 +1,8 @@
 """What a character, poses, a face and a clip become before the loop. Knows the loaded networks, no file.
 
 Source: Wan-Video/Wan2.2 at 42bf4cf, wan/animate.py (prepare_source, generate, get_i2v_mask) and
-wan/modules/animate/preprocess/process_pipepline.py. One segment is drawn: no frames of one before it are taken over.
+wan/modules/animate/preprocess/process_pipepline.py. Where a character is given as a reference, frames are those that
+the clip goes on from.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ def prepare(parts: Parts, given: Given, noise: NoiseSource) -> loop.Start:
     frames = latents.num_latent_frames(recipe.num_frames)
     ratio = parts.vae.config.scale_factor_spatial
     drawn = noise.draw((1, parts.vae.config.z_dim, frames + 1, height // ratio, width // ratio))
-    character = padded(_frames(given, "frame", "reference")[0], width, height)
+    character = padded((_all(given, "reference") or _all(given, "frame"))[0][0], width, height)
     features = text.embed_picture(parts, pictures.for_clip(character[None], parts.image_encoder.config.image_size))
-    poses = pictures.clip_covering(fill(_frames(given, "motion"), recipe.num_frames), width, height)
+    poses = pictures.clip_covering(fill(_all(given, "motion")[0], recipe.num_frames), width, height)
     face = _face(parts, given)
     guided = any(phase.scale > 1 for phase in recipe.guidance_phases)
     return loop.Start(
@@ -67,8 +68,9 @@ def padded(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return canvas
 
 
-def _frames(given: Given, *roles: str) -> np.ndarray:
-    return given.of(*roles)[0][1]
+def _all(given: Given, role: str) -> list[np.ndarray]:
+    """The pictures or clips of a role, each (F, H, W, 3) uint8."""
+    return [frames for _, frames in given.of(role)]
 
 
 def _character(parts: Parts, character: np.ndarray) -> Tensor:
@@ -78,18 +80,20 @@ def _character(parts: Parts, character: np.ndarray) -> Tensor:
 
 
 def _clip(parts: Parts, given: Given) -> Tensor:
-    """The clip around the character with a mask of what stays, or nothing known of grey, (1, 20, f, h, w)."""
+    """What is known around the character with a mask of it, (1, 20, f, h, w): a clip, the frames gone on from."""
     recipe = given.recipe
-    shape = recipe.num_frames, 3, recipe.height, recipe.width
-    if not given.of("video"):
-        encoded = latents.encode(parts.vae, torch.zeros(shape))
-        return torch.cat((known_mask(torch.zeros(recipe.num_frames), encoded), encoded), dim=1)
-    size = recipe.width, recipe.height
-    clip = pictures.clip_covering(fill(_frames(given, "video"), recipe.num_frames), *size)
-    mask = pictures.mask_of(fill(_frames(given, "mask"), recipe.num_frames), *size)
-    encoded = latents.encode(parts.vae, torch.where(mask > 0, torch.full((), -1.0), clip))
-    stays = F.interpolate(1 - mask, encoded.shape[-2:], mode="nearest")
-    return torch.cat((staying_mask(stays).to(encoded), encoded), dim=1)
+    width, height, count = recipe.width, recipe.height, recipe.num_frames
+    clip, stays = torch.zeros(count, 3, height, width), torch.zeros(count, 1, height, width)
+    for frames in _all(given, "video"):
+        clip = pictures.clip_covering(fill(frames, count), width, height)
+        mask = pictures.mask_of(fill(_all(given, "mask")[0], count), width, height)
+        clip, stays = torch.where(mask > 0, torch.full((), -1.0), clip), 1 - mask
+    if given.of("reference"):
+        for frames in _all(given, "frame"):
+            clip[: len(frames)], stays[: len(frames)] = pictures.squashed(frames, width, height), 1
+    encoded = latents.encode(parts.vae, clip)
+    cells = F.interpolate(stays, encoded.shape[-2:], mode="nearest")
+    return torch.cat((staying_mask(cells).to(encoded), encoded), dim=1)
 
 
 def staying_mask(stays: Tensor) -> Tensor:

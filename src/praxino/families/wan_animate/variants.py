@@ -15,7 +15,7 @@ PROMPT = "视频中的人在做动作"
 FACE = "control:face"
 """A clip of the face alone, whose expression is followed."""
 SEGMENT_FRAMES = 77
-"""What the authors draw at a time."""
+"""What the authors draw at a time; a longer clip goes on from the last frame of the piece before."""
 
 PUBLISHED: dict[str, Variant] = {
     "wan2.2-animate-14b": Variant(
@@ -23,7 +23,7 @@ PUBLISHED: dict[str, Variant] = {
         title="Wan 2.2 Animate, 14B: a character moves as poses say, or takes somebody's place in a clip",
         source=f"{HUB}/Wan2.2-Animate-14B-Diffusers",
         licence="Apache-2.0",
-        tasks=("image-to-video", "video-to-video"),
+        tasks=("image-to-video", "text-to-video", "video-to-video"),
         grid=dataclasses.replace(grid(16), max_frames=SEGMENT_FRAMES),
         width=1280,
         height=720,
