@@ -15,6 +15,7 @@ from diffusers.pipelines.ltx2.pipeline_ltx2_latent_upsample import LTX2LatentUps
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from praxino.accel.networks import networks
 from praxino.errors import ModelError, UserError
 from praxino.families import DrawsSound, LoopState, Shape
 from praxino.families._stock.load import quiet
@@ -333,6 +334,15 @@ def test_a_folder_without_an_upsampler_is_not_drawn_larger(folder, parts, tmp_pa
     without = dataclasses.replace(parts, upsampler=None)
     with pytest.raises(ModelError, match="latent_upsampler/"):
         list(FAMILY.denoise(recipe_for(parts, upscale=(128, 64)), without, [], SEED))
+
+
+def test_plans_of_where_networks_lie_find_each_of_them(parts) -> None:
+    found = {type(network.module).__name__: network.stage for network in networks(parts)}
+    assert found == {
+        "LTX2VideoTransformer3DModel": "denoise", "LTX2TextConnectors": "denoise", "AutoencoderKLLTX2Video": "vae",
+        "AutoencoderKLLTX2Audio": "vae", "LTX2Vocoder": "denoise", "Gemma3ForConditionalGeneration": "encode",
+        "LTX2LatentUpsamplerModel": "denoise",
+    }  # fmt: skip
 
 
 def test_previews_follow_both_stages(parts) -> None:

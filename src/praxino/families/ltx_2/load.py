@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ PACKAGE = "diffusers.pipelines.ltx2"
 class Parts:
     """The loaded networks."""
 
-    takes_loras: torch.nn.ModuleDict
-    """Diffusers' LTX2VideoTransformer3DModel and LTX2TextConnectors: what LoRAs are laid over."""
+    transformer: Any
+    """Diffusers' LTX2VideoTransformer3DModel."""
+    connectors: Any
+    """Diffusers' LTX2TextConnectors, between the text encoder and the transformer."""
     vae: Any
     """Diffusers' AutoencoderKLLTX2Video."""
     sound_vae: Any
@@ -44,15 +47,10 @@ class Parts:
     preview: Any = None
     """The linear map of previews, once it is known."""
 
-    @property
-    def transformer(self) -> Any:
-        """What denoises."""
-        return self.takes_loras[TRANSFORMER]
-
-    @property
-    def connectors(self) -> Any:
-        """Between the text encoder and the transformer."""
-        return self.takes_loras[CONNECTORS]
+    @cached_property
+    def takes_loras(self) -> torch.nn.ModuleDict:
+        """What LoRAs are laid over. No field: a plan of where networks lie has to find each of them by itself."""
+        return torch.nn.ModuleDict({TRANSFORMER: self.transformer, CONNECTORS: self.connectors})
 
 
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
@@ -65,7 +63,8 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         network.requires_grad_(False).eval().to(device)
     _make_perturbable(networks[TRANSFORMER])
     return Parts(
-        takes_loras=torch.nn.ModuleDict({name: networks[name] for name in (TRANSFORMER, CONNECTORS)}),
+        transformer=networks[TRANSFORMER],
+        connectors=networks[CONNECTORS],
         vae=networks["vae"],
         sound_vae=networks["audio_vae"],
         vocoder=networks["vocoder"],
