@@ -35,6 +35,8 @@ class Source:
     role: str = "frame"
     first: int | None = None
     """Which frame of the file `frames` begins with, where they are cut to measure; else they are cut when placed."""
+    fps: float = 0.0
+    """Frames per second of a clip that is changed."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -91,7 +93,7 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
     if request.last:
         yield Source(request.last, media.read_picture(request.last), -1, strength)
     if request.video and not request.join:
-        frames, _ = media.read_clip(request.video)
+        frames, fps = media.read_clip(request.video)
         if len(frames) < 2:
             raise UserError(
                 f"--video {request.video} has one frame; give a clip of several, or use --image for a picture."
@@ -99,7 +101,7 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
         if "extend" in variant.steering:
             yield Source(request.video, frames, -1 if request.extend == "backward" else 0, strength)
         else:
-            yield Source(request.video, frames, 0, _share(request, variant, "video-to-video"), "video")
+            yield Source(request.video, frames, 0, _share(request, variant, "video-to-video"), "video", fps=fps)
         if request.mask:
             yield Source(request.mask, media.read_clip(request.mask)[0], 0, 1.0, "mask")
 

@@ -62,6 +62,17 @@ def resolve_length(request: Request, variant: Variant, fps: float, extended: int
     return Length(new + extended, dataclasses.replace(pieces, backward=backward, trim=trim))
 
 
+def of_clip(request: Request, variant: Variant, num_frames: int, fps: float) -> Request:
+    """A request for a clip to be changed: where it says nothing of length and rate, those of the clip are kept.
+
+    Of a clip longer than the variant draws at once, that is as much of its beginning.
+    """
+    if any(value is not None for value in (request.frames, request.seconds, request.fps)):
+        return request
+    kept = min(num_frames, longest(variant.grid))
+    return dataclasses.replace(request, seconds=kept / fps, fps=fps)
+
+
 def shown_frames(drawn: Pieces, num_frames: int) -> list[int]:
     """Which of the frames that are drawn make up a clip of `num_frames`."""
     span = drawn.span

@@ -15,7 +15,7 @@ from praxino.engine.driving import read_driving, with_pose_control
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.extension import Joined, read_joined
 from praxino.engine.geometry import resolve_size, resolve_upscale
-from praxino.engine.length import Length, length_notes, resolve_length
+from praxino.engine.length import Length, length_notes, longest, of_clip, resolve_length
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.pieces import check_chain
 from praxino.engine.rewriting import rewrite
@@ -71,7 +71,8 @@ def resolve(
     sources = read_sources(request, task, variant)
     if joined:
         sources = [joined.source(variant), *sources]
-    shape, length = _measured(request, variant, sources, joined)
+    sources, wanted, cut_notes = _cut(request, variant, sources)
+    shape, length = _measured(wanted, variant, sources, joined)
     sources += read_driving(
         request, variant, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
     )
@@ -111,17 +112,31 @@ def resolve(
         upscale=shape.upscale,
         pieces=length.pieces,
         extends=(joined.extended(variant),) if joined else (),
-        sound=resolve_sound(request, variant, task, shape.fps),
+        sound=resolve_sound(request, variant, sources, (length.num_frames, shape.fps)),
         **decided,
     )
     paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
     drawn_notes = (
         *paces,
+        *cut_notes,
         *_shape_notes(request, shape),
-        *length_notes(request, length, shape.fps),
+        *length_notes(wanted, length, shape.fps),
         *sound_notes(recipe),
     )
     return Resolution(recipe, (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes))
+
+
+def _cut(request: Request, variant: Variant, sources: list[Source]) -> tuple[list[Source], Request, list[str]]:
+    """A clip that is changed, no longer than is drawn at once; the request, of its length; and what to tell of it."""
+    clip = next((source for source in sources if source.role == "video"), None)
+    if clip is None:
+        return sources, request, []
+    most, count = longest(variant.grid), len(clip.frames)
+    wanted = of_clip(request, variant, count, clip.fps)
+    if count <= most:
+        return sources, wanted, []
+    cut = [dataclasses.replace(s, frames=s.frames[:most]) if s.role in ("video", "mask") else s for s in sources]
+    return cut, wanted, [f"{clip.name} has {count} frames; {variant.name} changes the first {most}"]
 
 
 def _measured(request: Request, variant: Variant, sources: list[Source], joined: Joined | None) -> tuple[Shape, Length]:
@@ -131,6 +146,8 @@ def _measured(request: Request, variant: Variant, sources: list[Source], joined:
     size = resolve_size(request, variant, shaping, keeps_size=keeps_size)
     fps = joined.fps if joined else variant.fps if request.fps is None else request.fps
     length = resolve_length(request, variant, fps, len(joined.frames) if joined else 0)
+    if length.pieces.count > 1 and any(source.role == "video" for source in sources):
+        raise UserError(f"{variant.name} changes at most {longest(variant.grid)} frames of a clip; ask for less.")
     return Shape(*size, length.at_once, fps, resolve_upscale(request.upscale, size, variant.grid)), length
 
 

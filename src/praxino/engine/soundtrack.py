@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from praxino import media
+from praxino.engine.conditions import Source
 from praxino.families import Variant
 from praxino.recipe import Recipe, Sound
 from praxino.request import Request
 
 
-def resolve_sound(request: Request, variant: Variant, task: str, fps: float) -> Sound:
-    """Drawn where the variant can; kept where a clip is changed in its own time, or extended, and has any.
+def resolve_sound(request: Request, variant: Variant, sources: list[Source], clip: tuple[int, float]) -> Sound:
+    """Drawn where the variant can; kept where a clip that has any is extended, or changed in its own time and length.
+
+    Args:
+        request: the wish.
+        variant: what draws.
+        sources: what it is given.
+        clip: frames and rate of the clip in the file.
 
     Raises:
         UserError: the sound of the clip is damaged.
@@ -18,12 +25,14 @@ def resolve_sound(request: Request, variant: Variant, task: str, fps: float) -> 
         return "none"
     if "sound" in variant.steering:
         return "drawn"
-    changed = task == "video-to-video" and "extend" not in variant.steering
-    if request.video is None or not (request.join or changed) or media.read_sound(request.video) is None:
+    if request.video is None or not (request.join or _in_its_own_time(sources, *clip)):
         return "none"
-    if not request.join and abs(media.read_clip(request.video)[1] - fps) > _SAME_FPS:
-        return "none"
-    return "kept"
+    return "none" if media.read_sound(request.video) is None else "kept"
+
+
+def _in_its_own_time(sources: list[Source], num_frames: int, fps: float) -> bool:
+    changed = [source for source in sources if source.role == "video"]
+    return any(len(source.frames) == num_frames and abs(source.fps - fps) < _SAME_FPS for source in changed)
 
 
 _SAME_FPS = 0.01

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from praxino.engine.length import above, below, length_notes, resolve_length, shown_frames
+from praxino.engine.length import above, below, length_notes, of_clip, resolve_length, shown_frames
 from praxino.engine.pieces import joined, start_of
 from praxino.errors import UserError
 from praxino.families import Grid, Variant
@@ -107,3 +107,12 @@ def test_pieces_are_joined_with_every_frame_once(backward):
     assert (pieces[0][0] == 0) is not backward
     assert (joined(pieces, drawn) == whole).all()
     assert dataclasses.replace(drawn, count=1).span == 9
+
+
+def test_a_clip_that_is_changed_keeps_its_length_and_rate_unless_told():
+    changing = variant(4, max_frames=31)
+    assert of_clip(Request(video="a"), changing, 20, 12.5) == Request(video="a", seconds=1.6, fps=12.5)
+    assert resolve_length(of_clip(Request(video="a"), changing, 20, 12.5), changing, 12.5).num_frames == 20
+    assert of_clip(Request(video="a"), changing, 99, 24).seconds == 29 / 24
+    for told in ({"frames": 9}, {"seconds": 1.0}, {"fps": 8.0}):
+        assert of_clip(Request(video="a", **told), changing, 20, 12.5) == Request(video="a", **told)
