@@ -24,6 +24,7 @@ from praxino.families.animatediff.miniature import make_adapter
 from praxino.families.animatediff.variants import DDIM, LCM, V2, V3, XL
 from praxino.request import Request
 
+from ..stock.test_original import small_pipeline, write_file
 from ..stock.test_reference import write_adapter
 from .conftest import SEED, Model, pil
 
@@ -133,6 +134,21 @@ def test_an_adapter_over_sdxl(tmp_path) -> None:
     )  # fmt: skip
     call.pipeline.unet.add_embedding.load_state_dict(unet.add_embedding.state_dict())
     assert np.array_equal(drawn, call(**WORDS))
+
+
+def test_a_base_in_a_single_file(tmp_path) -> None:
+    pipeline = small_pipeline("sd1", tmp_path / "words")
+    pipeline.save_pretrained(tmp_path / "base")
+    file = write_file(pipeline, "sd1", tmp_path / "base.safetensors")
+    make_adapter(pipeline.unet, middle=False).save_pretrained(tmp_path / "adapter")
+    small = dataclasses.replace(V3, width=SIDE, height=SIDE, num_frames=2, steps=1)
+    model = Model(FAMILY, small, FAMILY.load(tmp_path / "adapter", small, "float32", "cpu"), tmp_path)
+    drawn = [draw(model, "text-to-video", companions=[("spatial-base", at)]) for at in (tmp_path / "base", file)]
+    assert np.array_equal(drawn[0], drawn[1])
+    sampling = FAMILY.plan(
+        Request(prompt="a cat", spatial_base=str(file)), V3, Shape(512, 512, 16, 8.0), "text-to-video"
+    )
+    assert sampling.companions[0].path == str(file)
 
 
 def test_a_long_prompt_is_read_whole(folders, model) -> None:

@@ -12,7 +12,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
   time, and a `praxino.json` with the fields of `checkpoint.Card` (few steps, so that tests are quick).
   `clip_tokenizer.write` makes a tokenizer for CLIP.
 - `__init__.py`: `FAMILY = StockFamily(...)`. Its fields say:
-    - `pipelines`: task -> diffusers class name. The first task of a variant decides the class that loads it, so give
+    - `pipelines`: task -> diffusers class name, or "MODULE:NAME" of a subclass where diffusers' own is mended. The first task of a variant decides the class that loads it, so give
       variants that cannot draw from words alone their own order of tasks.
     - `classes`: what `_class_name` may be in model_index.json.
     - `arguments`: a function of `Given` to the pipeline's arguments; begin with `standard(given)` and change what

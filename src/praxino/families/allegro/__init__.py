@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import DIFFUSION, Given, StockFamily, standard
-from praxino.families._stock.words import check_read_whole
-from praxino.families.allegro.variants import LENGTHS, PUBLISHED, variant_of
+from praxino.families._stock.reach import Reader
+from praxino.families.allegro.variants import ALLEGRO, LENGTHS, PUBLISHED, variant_of
 from praxino.request import Request
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def _miniature(folder: Path, like: str | None) -> None:
 
 def _arguments(given: Given) -> dict[str, Any]:
     """Words are read in small letters, else as they are: what its pipeline would clean hangs on what is installed."""
-    check_read_whole(given, str.lower)
     return {**standard(given), "clean_caption": False, "max_sequence_length": given.parts.variant.max_text_tokens}
 
 
@@ -68,5 +67,6 @@ FAMILY: Family = _Allegro(
     arguments=_arguments,
     schedulers={name: entry for name, entry in DIFFUSION.items() if name != "lcm"},
     float32=("vae",),
+    text_readers=(Reader("T5", "tokenizer", ALLEGRO.max_text_tokens),),
     encode=_encode,
 )

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
-from praxino.families._stock.words import check_read_whole
-from praxino.families.easyanimate.variants import CONTROL, INPAINT, PUBLISHED, variant_of
+from praxino.families._stock.reach import Reader
+from praxino.families.easyanimate.variants import CONTROL, INPAINT, PUBLISHED, WORDS, variant_of
 from praxino.picture_names import scaled_name
 from praxino.request import Request
 
 if TYPE_CHECKING:
     from praxino.families._stock.load import Parts
+
+
+SPOKEN = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+"""What the chat template of its reader writes before a prompt."""
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -27,7 +31,6 @@ def _arguments(given: Given) -> dict[str, Any]:
     """Clips are tensors to it; a negative prompt is not left out, even when it is empty."""
     from praxino.families.easyanimate.clips import changed, followed, shown
 
-    check_read_whole(given, lambda text: _spoken(given, text))
     named = standard(given)
     others = ("image", "last_image", "video", "mask_image")
     arguments = {name: value for name, value in named.items() if name not in others}
@@ -38,12 +41,6 @@ def _arguments(given: Given) -> dict[str, Any]:
             changed(given, named["video"]) if "video" in named else shown(named, given.recipe.num_frames)
         )
     return arguments | (followed(given, named.get("image")) if given.takes("control_video") else {})
-
-
-def _spoken(given: Given, text: str) -> str:
-    """A text as its reader, a language model, is told it."""
-    message = {"role": "user", "content": [{"type": "text", "text": text}]}
-    return given.pipeline.tokenizer.apply_chat_template([message], tokenize=False, add_generation_prompt=True)
 
 
 class _EasyAnimate(StockFamily):
@@ -78,4 +75,5 @@ FAMILY: Family = _EasyAnimate(
     schedulers=FLOW,
     rescaling=("text-to-video", "image-to-video", "video-to-video"),
     follows_maps=True,
+    text_readers=(Reader("Qwen2-VL", "tokenizer", WORDS.max_text_tokens, SPOKEN),),
 )
