@@ -52,11 +52,13 @@ def test_vace_is_given_a_clip_its_mask_maps_references_and_frames(miniature, fil
         "mask": Request(**wish, video=files["clip"], mask=files["mask"]),
         "changed": Request(**wish, video=files["clip"], strength=0.5),
         "map": Request(**wish, control=(f"depth-map={files['depth']}:0.8",)),
+        "made": Request(**wish, control=(f"gray={files['clip']}",)),
         "reference": Request(**wish, reference=(files["who"],)),
         "frames": Request(**wish, first=files["first"], last=files["last"]),
     }
     roles = {
         "words": [], "mask": ["video", "mask"], "changed": ["video"], "map": ["control:depth"],
+        "made": ["annotate:gray"],
         "reference": ["reference"], "frames": ["frame", "frame"],
     }  # fmt: skip
     drawn = {}

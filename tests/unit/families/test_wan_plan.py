@@ -73,7 +73,7 @@ def test_a_masked_clip_is_drawn_from_noise_alone() -> None:
     ("wan2.1-t2v-14b", {"stg_mode": "attention-skip"}, "turn it on"),
     ("wan2.1-t2v-14b", {"strength": 0.5}, "changes nothing"),
     ("wan2.1-t2v-14b", {"lora_blocks": "blocks.0.*"}, "--lora"),
-    ("wan2.1-vace-14b", {"control": ("depth=a.png",)}, "depth-map=FILE"),
+    ("wan2.1-vace-14b", {"control": ("flow=a.png",)}, "flow-map=FILE"),
     ("wan2.1-vace-14b", {"control": ("depth-map=a", "pose-map=b")}, "one map"),
     ("wan2.1-vace-14b", {"control": ("depth-map=a",), "video": "b"}, "exclude each other"),
 ])  # fmt: skip
@@ -93,3 +93,10 @@ def test_vace_names_what_it_follows() -> None:
     steering = PUBLISHED["wan2.1-vace-1.3b"].steering
     assert {f"control:{kind}" for kind in CONTROL_KINDS} <= set(steering)
     assert {"keyframes", "last-frame", "reference", "video-mask"} <= set(steering)
+
+
+def test_maps_are_made_with_companions_where_they_need_any() -> None:
+    vace = PUBLISHED["wan2.1-vace-1.3b"]
+    roles = {kind: [c.role for c in planned(vace, control=(f"{kind}=a.mp4",)).companions] for kind in ("gray", "depth")}
+    assert roles == {"gray": [], "depth": ["annotator:depth"]}
+    assert planned(vace, control=("depth-map=a.mp4",)).companions == ()

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from praxino.families.wan import latents, pictures, text
+from praxino.families.wan import latents, maps, pictures, text
 from praxino.families.wan.settings import from_options
 from praxino.recipe import Condition, Recipe
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from praxino.families.wan.load import Parts
 
 VAE_STRIDE = 8
+MAP_ROLES = ("control", "annotate")
+"""Before the colon: a ready map, and a clip of which one is made."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def known_mask(known: Tensor, encoded: Tensor) -> Tensor:
 def _for_vace(parts: Parts, given: Given) -> Prepared:
     """Frames that are kept and frames to draw, each as latents, the mask, and references before them."""
     recipe = given.recipe
-    clip, mask = _source(given)
+    clip, mask = _source(parts, given)
     kept, drawn = (latents.encode(parts.vae, clip * share) for share in (1 - mask, mask))
     references = [
         latents.encode(parts.vae, pictures.on_canvas(frames[0], recipe.width, recipe.height))
@@ -111,7 +113,7 @@ def _for_vace(parts: Parts, given: Given) -> Prepared:
     seen = torch.cat([*padded, torch.cat((kept, drawn), dim=1)], dim=2)
     cells = mask_cells(mask).to(seen)
     cells = torch.cat((cells.new_zeros(1, cells.shape[1], len(references), *cells.shape[-2:]), cells), dim=2)
-    scales = [condition.strength for condition, _ in given.of("control")]
+    scales = [condition.strength for condition, _ in given.of(*MAP_ROLES)]
     control = torch.cat((seen, cells), dim=1).to(parts.device)
     layers = len(parts.transformer.config.vace_layers)
     inputs = {
@@ -121,15 +123,17 @@ def _for_vace(parts: Parts, given: Given) -> Prepared:
     return Prepared(inputs=inputs, num_references=len(references))
 
 
-def _source(given: Given) -> tuple[Tensor, Tensor]:
+def _source(parts: Parts, given: Given) -> tuple[Tensor, Tensor]:
     """What VACE is shown, (F, 3, H, W), grey where nothing is known, and its mask, (F, 1, H, W): 1 is drawn."""
     recipe = given.recipe
     clip = torch.zeros(recipe.num_frames, 3, recipe.height, recipe.width)
     mask = torch.ones(recipe.num_frames, 1, recipe.height, recipe.width)
     masks = given.of("mask")
-    shown = given.of("control") or (given.of("video") if masks else [])
-    for _, frames in shown:
-        clip = pictures.clip_covering(fill(frames, recipe.num_frames), recipe.width, recipe.height)
+    for condition, frames in given.of(*MAP_ROLES, *(["video"] if masks else [])):
+        shown, (role, _, kind) = fill(frames, recipe.num_frames), condition.role.partition(":")
+        if role == "annotate":
+            shown = maps.make(kind, shown, {name: made for name, (_, made) in parts.makers.items()})
+        clip = pictures.clip_covering(shown, recipe.width, recipe.height)
     for _, frames in masks:
         mask = pictures.mask_of(fill(frames, recipe.num_frames), recipe.width, recipe.height)
     for condition, frames in given.of("frame"):

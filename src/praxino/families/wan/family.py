@@ -49,11 +49,10 @@ class Wan:
         return load(path, variant, dtype, device)
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
-        """Lay the recipe's LoRAs over the transformers, in place of any before."""
-        from praxino.families.wan import lora
+        """Lay the recipe's LoRAs over the transformers and its makers of maps beside them, in place of any before."""
+        from praxino.families.wan.equip import equip
 
-        lora.apply(parts, recipe)
-        return parts
+        return equip(parts, recipe)
 
     def denoise(
         self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None

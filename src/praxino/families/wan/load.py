@@ -43,6 +43,8 @@ class Parts:
     device: torch.device
     colours: Tensor | None = None
     """The map from latents to colours that previews use, once fitted."""
+    makers: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    """What makes maps of photos, by name: where it was loaded from, and its image processor and network."""
     laid: list[Callable[[], None]] = field(default_factory=list)
     """What takes the LoRAs that are laid over the transformers off again, last first."""
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.families._phases import planned_negative, planned_phases, planned_star
+from praxino.families._stock import annotate
 from praxino.families._t5 import unread_notes
+from praxino.families.wan import maps
 from praxino.families.wan.settings import TEXT_TOKENS, Settings, from_options, to_options
 from praxino.families.wan.variants import SMALL_AREA
-from praxino.recipe import GuidancePhase
+from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request
 from praxino.sampling import schedules
 
@@ -50,6 +52,7 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
         sigmas=sigmas,
         negative_prompt=planned_negative(request, variant, phases),
         options=to_options(settings),
+        companions=tuple(_companions(request)),
         notes=tuple(unread_notes(request.prompt, home / "tokenizer", TEXT_TOKENS)) if home else (),
     )
 
@@ -80,11 +83,19 @@ def _problems(request: Request, variant: Variant, shape: Shape, settings: Settin
         yield "--control and --video exclude each other: both are the clip that is followed; give one of them."
     for text in request.control:
         kind = text.partition("=")[0]
-        if not kind.endswith("-map"):
+        if not kind.endswith("-map") and kind not in maps.MADE:
             yield (
-                f"--control {text[:200]}: Praxino makes no maps for Wan itself; "
+                f"--control {text[:200]}: of a clip are made {', '.join(maps.MADE)} maps, but no {kind} maps; "
                 f"give a ready clip of them: --control {kind}-map=FILE"
             )
+        if kind == "pose":
+            annotate.check(kind)
+
+
+def _companions(request: Request) -> Iterator[Companion]:
+    for text in request.control:
+        kind = text.partition("=")[0]
+        yield from maps.companions(kind) if kind in maps.MADE else ()
 
 
 def _check_apg(request: Request, phases: tuple[GuidancePhase, ...]) -> None:
