@@ -90,8 +90,7 @@ def _of_role(recipe: Recipe, given: list[np.ndarray], role: str) -> np.ndarray |
 def _clip(recipe: Recipe, parts: Parts, settings: Settings, frames: np.ndarray, noise: NoiseSource) -> Tensor:
     """A clip that is changed, as scaled latents; its first latent frame twice where one is dropped again."""
     encoded = (
-        latents.encode(parts.vae, _pixels(recipe, settings, frames).to(parts.device), noise)
-        * parts.vae.config.scaling_factor
+        latents.encode(parts.vae, _pixels(recipe, frames).to(parts.device), noise) * parts.vae.config.scaling_factor
     )
     missing = latent_frames(recipe.num_frames, settings) - encoded.shape[1]
     return torch.cat((*[encoded[:, :1]] * missing, encoded), dim=1)
@@ -106,7 +105,7 @@ def _beside(
         maps = _of_role(recipe, given, "control")
         if maps is None:
             raise UserError(f"{recipe.variant} draws after a clip: add --control KIND-map=FILE.")
-        return latents.encode(parts.vae, _pixels(recipe, settings, maps).to(parts.device), None) * scale
+        return latents.encode(parts.vae, _pixels(recipe, maps).to(parts.device), None) * scale
     if settings.beside == "nothing":
         return None
     picture = _of_role(recipe, given, "frame")
@@ -118,17 +117,11 @@ def _beside(
     return torch.cat((encoded, empty), dim=1)
 
 
-def _pixels(recipe: Recipe, settings: Settings, frames: np.ndarray) -> Tensor:
-    """As many frames of a clip as are drawn.
-
-    Raises:
-        UserError: it has fewer.
-    """
-    if len(frames) < recipe.num_frames:
-        raise UserError(
-            f"the clip has {len(frames)} frames and {recipe.num_frames} are to be drawn; give --frames within it."
-        )
-    return pictures.prepare(frames[: recipe.num_frames], recipe.width, recipe.height, "bicubic")
+def _pixels(recipe: Recipe, frames: np.ndarray) -> Tensor:
+    """As many frames of a clip as are drawn; the last of a shorter one is held."""
+    missing = max(recipe.num_frames - len(frames), 0)
+    held = np.concatenate((frames[: recipe.num_frames], frames[-1:].repeat(missing, axis=0)))
+    return pictures.prepare(held, recipe.width, recipe.height, "bicubic")
 
 
 @torch.no_grad()
