@@ -24,7 +24,6 @@ LAYERS = {
     "hunyuan-dit": ("blocks.0.attn1.to_q", "blocks.1.ff.net.2", "blocks.3.skip_linear"),
 }
 """Three layers of each family, none of them like another."""
-EDITORS = (("qwen-image", "qwen-image-edit"), ("flux2", "flux2-dev"))
 RANKS, ALPHAS, SCALE = (2, 3, 4), (1.0, 6.0, 3.0), 0.3
 
 
@@ -112,14 +111,28 @@ def test_several_add_up_and_blocks_are_chosen(models, tmp_path, name: str) -> No
     assert not torch.equal(filtered, wanted)
 
 
-@pytest.mark.parametrize(("name", "like"), EDITORS)
-def test_further_pipelines_take_them_too(models, tmp_path, picture, name: str, like: str) -> None:
-    model = models(name, like)
-    file = saved(kohya(lora(model, LAYERS[name])), tmp_path / "lora.safetensors")
+def test_the_dev_of_flux2_takes_them_too(models, tmp_path, picture) -> None:
+    model = models("flux2", "flux2-dev")
+    file = saved(kohya(lora(model, LAYERS["flux2"])), tmp_path / "lora.safetensors")
     task, given = "instruction-editing", [("image", picture, 1.0)]
     plain = model.draw(task, given)
     assert not np.array_equal(model.draw(task, given, loras=[(file, 2.0)]), plain)
     assert np.array_equal(model.draw(task, given), plain)
+
+
+def test_the_editor_of_qwen_image_takes_them_too(models, tmp_path) -> None:
+    model = models("qwen-image", "qwen-image-edit")
+    found = lora(model, LAYERS["qwen-image"])
+    file = saved(kohya(found), tmp_path / "lora.safetensors")
+    network = model.family.equip(model.parts, model.recipe("instruction-editing", loras=[(file, 2.0)])).base.transformer
+    layer = LAYERS["qwen-image"][2]
+    given = torch.randn(1, network.get_submodule(layer).in_features, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        laid = network.get_submodule(layer)(given)
+        model.family.equip(model.parts, model.recipe("instruction-editing"))
+        side = found[layer]
+        added = given @ (side["up"] @ side["down"]).T * (2.0 * float(side["alpha"]) / len(side["down"]))
+        assert torch.allclose(laid, network.get_submodule(layer)(given) + added, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", LAYERS)
