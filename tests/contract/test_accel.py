@@ -22,6 +22,10 @@ from praxino.recipe import Recipe
 from praxino.request import Request
 from praxino.weights import catalog
 
+HEAVY = ("framepack",)
+"""Families that always decode a whole section of many frames."""
+DRAWN = [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in families()]
+
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory):
@@ -80,7 +84,7 @@ def test_every_weight_is_found_and_counted_from_the_files(folders, name: str) ->
     assert num_bytes(parts) >= 4 * sum(loaded.values())
 
 
-@pytest.mark.parametrize("name", families())
+@pytest.mark.parametrize("name", DRAWN)
 def test_exact_plans_draw_the_same_pixels(folders, name: str) -> None:
     family, recipe, parts = begun(folders(name))
     resident = drawn(family, recipe, parts)
@@ -89,7 +93,7 @@ def test_exact_plans_draw_the_same_pixels(folders, name: str) -> None:
             assert np.array_equal(drawn(family, recipe, parts), resident), placement
 
 
-@pytest.mark.parametrize("name", families())
+@pytest.mark.parametrize("name", DRAWN)
 def test_other_plans_draw_the_same_pixels_each_time(folders, name: str) -> None:
     family, recipe, parts = begun(folders(name))
     before = num_bytes(parts)
