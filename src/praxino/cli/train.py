@@ -64,7 +64,7 @@ def check(source: str, model: str) -> None:
     from praxino.training.tuning.settings import Tuning, read
 
     tuning = read(Path(source)) if source.endswith(".toml") else Tuning(data=source, model=model)
-    from praxino.training.tuning.run import check as checked
+    from praxino.training.tuning.examples import check as checked
 
     for line in checked(tuning).lines():
         click.echo(line)
@@ -77,9 +77,11 @@ def check(source: str, model: str) -> None:
 def run(file: str, resume: bool, device: str | None) -> None:
     """Train as a file of settings says."""
     from praxino.engine.machine import this_machine
+    from praxino.training.tuning.examples import check as checked
     from praxino.training.tuning.settings import read
 
     tuning = read(Path(file))
+    checked(tuning)
     recipe_of = _sampler(tuning)
     for prompt in (*tuning.samples, *tuning.prior_prompts):
         recipe_of(prompt, tuning.seed)

@@ -16,7 +16,7 @@ from praxino.families import families
 from praxino.recipe import Encoding, Lora
 from praxino.training.tuning import adapters, objective
 from praxino.training.tuning.buckets import Bucket
-from praxino.training.tuning.run import check
+from praxino.training.tuning.examples import check
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import trainee
 

@@ -55,12 +55,3 @@ class Cache:
     def _digest(self, key: dict[str, Any]) -> str:
         whole = json.dumps([LAYOUT, self._revision, key], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file, or of all files of a folder with their names."""
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    parts = [(str(inner.relative_to(path)), digest_of(inner)) for inner in sorted(path.rglob("*")) if inner.is_file()]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -6,6 +6,7 @@ and folders of numbered frames with a `prompt.txt` (Hotshot-XL's). Knows no mode
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -156,3 +157,12 @@ def _numbered(folder: Path) -> list[Path]:
         if path.suffix.lower() in PICTURES and (number := re.search(r"(\d+)$", path.stem))
     ]
     return [path for _, path in sorted(frames)]
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder with their names."""
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    parts = [(str(inner.relative_to(path)), digest_of(inner)) for inner in sorted(path.rglob("*")) if inner.is_file()]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

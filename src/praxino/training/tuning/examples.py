@@ -12,12 +12,14 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Variant
-from praxino.training.tuning.buckets import Bucket, Piece, pieces
-from praxino.training.tuning.cache import digest_of
-from praxino.training.tuning.clips import Clip, find
+from praxino.training.tuning import trainees
+from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces
+from praxino.training.tuning.clips import Clip, digest_of, find
+from praxino.training.tuning.prior import prompts
 from praxino.training.tuning.settings import Tuning
 from praxino.vocabulary import Vocabulary
 from praxino.weights.catalog import Entry
+from praxino.weights.catalog import find as find_model
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,20 @@ class Survey:
         buckets = Counter(example.piece.bucket for example in self.examples)
         for bucket, count in sorted(buckets.items()):
             yield f"{count} example{'s' * (count > 1)} of {bucket}"
+
+
+def check(tuning: Tuning) -> Survey:
+    """What of the settings' data would be used, clip by clip. Loads no model and no torch.
+
+    Raises:
+        UserError: a setting is wrong for the model, or nothing can be used.
+    """
+    entry = find_model(tuning.model)
+    trainees.check(entry.family.name)
+    prompts(entry, tuning)
+    if tuning.size:
+        asked(tuning.size, entry.variant)
+    return survey(Path(tuning.data), entry, tuning)
 
 
 def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:

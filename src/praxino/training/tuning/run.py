@@ -24,7 +24,7 @@ from praxino.recipe import Recipe
 from praxino.training.loop import Loop, LoopSettings, OnEvent
 from praxino.training.tuning import adapters, buckets, outputs
 from praxino.training.tuning.cache import Cache, Tensors
-from praxino.training.tuning.examples import Example, Survey, survey
+from praxino.training.tuning.examples import Example, Survey, check
 from praxino.training.tuning.objective import ALONE, Encoded, Objective, Share
 from praxino.training.tuning.optimizer import num_weights, optimizers
 from praxino.training.tuning.prior import mixed, prompts
@@ -53,20 +53,6 @@ class Run:
     on_event: OnEvent = lambda message: None
     stopped: Callable[[], bool] = lambda: False
     """Asked after every step; yes saves and ends the run."""
-
-
-def check(tuning: Tuning) -> Survey:
-    """What would be used, clip by clip. Loads no model.
-
-    Raises:
-        UserError: a setting is wrong for the model, or nothing can be used.
-    """
-    entry = catalog.find(tuning.model)
-    trainee(entry.family.name)
-    prompts(entry, tuning)
-    if tuning.size:
-        buckets.asked(tuning.size, entry.variant)
-    return survey(Path(tuning.data), entry, tuning)
 
 
 def train(run: Run) -> Path:

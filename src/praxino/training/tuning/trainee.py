@@ -6,7 +6,6 @@ A trainee is a module of `trainees/`, named as the family, with `TRAINEE`. It ma
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.training.tuning import trainees
 from praxino.training.tuning.cache import Tensors
@@ -96,14 +94,6 @@ class Trainee(Protocol):
 
 
 def trainee(family: str) -> Trainee:
-    """How a family learns.
-
-    Raises:
-        UserError: it cannot be fine-tuned; names those that can.
-    """
-    names = [module.name for module in pkgutil.iter_modules(trainees.__path__)]
-    wanted = family.replace("-", "_")
-    if wanted not in names:
-        able = ", ".join(sorted(name.replace("_", "-") for name in names))
-        raise UserError(f"{family} cannot be fine-tuned; families that can: {able}.")
-    return importlib.import_module(f"{trainees.__name__}.{wanted}").TRAINEE
+    """How a family learns. Raises UserError when it cannot be fine-tuned."""
+    trainees.check(family)
+    return importlib.import_module(f"{trainees.__name__}.{family.replace('-', '_')}").TRAINEE
