@@ -28,7 +28,7 @@ from ..stock.test_original import small_pipeline, write_file
 from ..stock.test_reference import write_adapter
 from .conftest import SEED, Model, pil
 
-SIDE, FRAMES, STEPS = 64, 4, 3
+SIDE, FRAMES, STEPS = 64, 4, 2
 NOISE = {key: value for key, value in DDIM.items() if key != "_class_name"}
 
 

@@ -12,8 +12,9 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
   time, and a `praxino.json` with the fields of `checkpoint.Card` (few steps, so that tests are quick).
   `clip_tokenizer.write` makes a tokenizer for CLIP.
 - `__init__.py`: `FAMILY = StockFamily(...)`. Its fields say:
-    - `pipelines`: task -> diffusers class name, or "MODULE:NAME" of a subclass where diffusers' own is mended. The first task of a variant decides the class that loads it, so give
-      variants that cannot draw from words alone their own order of tasks.
+    - `pipelines`: task -> diffusers class name, or "MODULE:NAME" of a subclass where diffusers' own is mended. A
+      variant's first task decides the class that loads it, so give variants that cannot draw from words alone their
+      own order of tasks.
     - `classes`: what `_class_name` may be in model_index.json.
     - `arguments`: a function of `Given` to the pipeline's arguments; begin with `standard(given)` and change what
       differs (`true_cfg_scale` for `guidance_scale`, `max_sequence_length`, ...).
@@ -21,6 +22,7 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
     - `shows_references`, `reader`: references among the pictures of the pipeline; components that need other hands.
     - `unpack`: packed latents as (1, C, h, w) scaled as the VAE's encoder gives them, for the preview.
     - `text_readers`: text encoders that cut long texts, so that what they leave out is told.
+    - `float32`: components that stay so whatever the run's dtype is.
     - `rescaling`: tasks whose pipeline takes `guidance_rescale`.
     - `file_variant_of`: which variant lies in a single file; `StockFamily.load_file` reads those of `original`.
     - `refuse_lora`: what is no LoRA for it, by its header (`lora_names`); without it, none is taken.
