@@ -33,7 +33,8 @@ UNET_RATIO, TOKEN_SIDE_PX = 8, 32
 TILE_SIDE_PX = 512
 FRAMES_AT_ONCE = {"AutoencoderKLWan": 4, "AutoencoderKLCogVideoX": 8, "AutoencoderKLMochi": 12}
 """VAEs that decode a clip in pieces by themselves (diffusers, models/autoencoders)."""
-_VAE_FOLDER, _ENCODER_FOLDER = re.compile(r"(audio_)?vae|vqvae|movq"), re.compile(r"(text|image)_encoder|safety_checker|mllm")
+_VAE_FOLDER = re.compile(r"(audio_)?vae|vqvae|movq")
+_ENCODER_FOLDER = re.compile(r"(text|image)_encoder|safety_checker|mllm")
 _VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
 _ENCODER_KEY = re.compile(r"(conditioner|cond_stage_model|text_encoders?(_\d)?)\.")
 _LAST_OF_DECODER = re.compile(r"decoder\.(conv_out|proj_out)(\.conv)?\.weight$")
