@@ -88,6 +88,10 @@ def test_cfg_zero_star_stands_still_at_first(loaded) -> None:
     states = list(FAMILY.denoise(recipe_of(variant, cfg_star=True), parts, [], 3))
     assert torch.equal(states[1].tensors["denoised"], states[0].tensors["latents"])
     assert not torch.equal(states[2].tensors["denoised"], states[1].tensors["latents"])
+    clip = picture(4, variant.width, variant.height, variant.num_frames)
+    changed = recipe_of(variant, (condition("video"),), "video-to-video", cfg_star=True, video="clip.mp4")
+    first, second, *_ = FAMILY.denoise(changed, parts, [clip], 3)
+    assert not torch.equal(second.tensors["denoised"], first.tensors["latents"])
 
 
 RUNS: list[tuple[str, dict[str, Any]]] = [

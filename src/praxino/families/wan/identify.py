@@ -16,17 +16,13 @@ from praxino.families import Variant
 from praxino.families._stock.checkpoint import read_json
 from praxino.families._video_card import CARD, Card, lay_over, read_card
 from praxino.families.wan import convert, layout
-from praxino.families.wan.settings import Kind, from_options
+from praxino.families.wan.settings import LATENT_KIND_CHANNELS, Kind, from_options
 from praxino.families.wan.variants import PUBLISHED
 
 FAMILY_NAME = "wan"
 TRANSFORMER_CLASSES = ("WanTransformer3DModel", "WanVACETransformer3DModel")
 PICTURE_CHANNELS = 20
 """Of mask and picture, beside the latents'."""
-LATENT_KIND_CHANNELS = 48
-"""Of Wan 2.2's own VAE, whose first latent frame a picture becomes."""
-SMALL_LAYERS = 30
-"""Of 1.3B; the 14B models have 40."""
 
 
 @dataclass(frozen=True)

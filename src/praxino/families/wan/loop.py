@@ -16,6 +16,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._perturb import perturbed
+from praxino.families.wan.settings import LATENT_KIND_CHANNELS
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance, unipc
 from praxino.sampling.noise import NoiseSource
@@ -53,6 +54,8 @@ class Plan:
     phases: tuple[GuidancePhase, ...]
     scheduler: str
     cfg_star: bool = False
+    zero_steps: int = 0
+    """Of the first steps, whose prediction is nothing (CFG-zero*)."""
     apg: bool = False
     stg_mode: str = ""
     boundary: float = 0.0
@@ -103,7 +106,7 @@ def guided_velocity(
     """The velocity after guidance, shaped as x, and APG's running guidance. Needless passes are left out."""
     level = plan.sigmas[step]
     phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), level)]
-    if plan.cfg_star and step < guidance.ZERO_STEPS:
+    if step < plan.zero_steps:
         return torch.zeros_like(x), None
     v_t, v_u, v_p = velocity(transformer, x, start, level), None, None
     if phase.scale > 1 and start.negative is not None:
@@ -130,11 +133,8 @@ def velocity(transformer: Any, x: Tensor, start: Start, level: float, *, negativ
 
 
 def takes_token_times(transformer: Any) -> bool:
-    """Whether each token has a time of its own: Wan 2.2's 5B, told by its 48 channels."""
-    return transformer.config.in_channels == TOKEN_TIME_CHANNELS
-
-
-TOKEN_TIME_CHANNELS = 48
+    """Whether each token has a time of its own, as in Wan 2.2's 5B."""
+    return transformer.config.in_channels == LATENT_KIND_CHANNELS
 
 
 def _timesteps(x: Tensor, start: Start, t: int, *, per_token: bool) -> Tensor:

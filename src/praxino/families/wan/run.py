@@ -14,6 +14,7 @@ from praxino.families._stock import preview as linear
 from praxino.families.wan import conditioning, latents, loop, pictures, text
 from praxino.families.wan.settings import from_options
 from praxino.recipe import Recipe
+from praxino.sampling.guidance import ZERO_STEPS
 from praxino.sampling.noise import NoiseSource
 
 if TYPE_CHECKING:
@@ -36,10 +37,17 @@ def plan_of(recipe: Recipe) -> loop.Plan:
         phases=recipe.guidance_phases,
         scheduler=recipe.scheduler,
         cfg_star=recipe.cfg_star,
+        zero_steps=ZERO_STEPS if recipe.cfg_star and not begins_with_clip(recipe) else 0,
         apg=settings.apg,
         stg_mode=recipe.stg_mode,
         boundary=settings.boundary,
     )
+
+
+def begins_with_clip(recipe: Recipe) -> bool:
+    """Whether the run goes out from a noised clip; one with a mask over it is drawn from noise alone."""
+    roles = {condition.role for condition in recipe.conditions}
+    return "video" in roles and "mask" not in roles
 
 
 @torch.no_grad()
@@ -51,9 +59,8 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
     ratio = parts.vae.config.scale_factor_spatial
     shape = (1, parts.vae.config.z_dim, frames, recipe.height // ratio, recipe.width // ratio)
     drawn = noise.draw(shape).to(parts.device)
-    clips = [frames for condition, frames in pairs.of("video")]
-    if clips and not pairs.of("mask"):
-        drawn = _noised(recipe, parts, clips[0], drawn)
+    if begins_with_clip(recipe):
+        drawn = _noised(recipe, parts, pairs.of("video")[0][1], drawn)
     guided = any(phase.scale > 1 for phase in recipe.guidance_phases)
     return loop.Start(
         latents=drawn,

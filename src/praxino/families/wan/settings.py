@@ -14,6 +14,8 @@ Kind = Literal["words", "picture", "first-last", "latent", "vace"]
 first-last: the same of two pictures; latent: a picture is the first latent frame itself, whose tokens stand at time 0;
 vace: a second stack of blocks reads frames, masks and references."""
 
+LATENT_KIND_CHANNELS = 48
+"""Of Wan 2.2's own VAE: what tells a transformer of the kind "latent"."""
 TEXT_TOKENS = 512
 """What UMT5 reads of a prompt, and to how many the transformer's text is filled up with zeros."""
 
