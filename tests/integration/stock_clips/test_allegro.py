@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from praxino.errors import UserError
 from praxino.families import Shape
 from praxino.families.allegro.variants import ALLEGRO
 from praxino.request import Request
@@ -42,10 +41,20 @@ def test_the_vae_stays_in_float32(models) -> None:
     assert "to" not in vars(model.parts.base.vae)
 
 
-@pytest.mark.parametrize(("frames", "near"), [(16, "24 and 40"), (87, "72 and 88"), (48, "40 and 56")])
-def test_lengths_that_its_tiles_do_not_cover_are_refused(models, frames: int, near: str) -> None:
-    with pytest.raises(UserError, match=f"{frames} frames.* {near}"):
-        models("allegro").family.plan(Request(prompt="a cat"), ALLEGRO, Shape(1280, 720, frames, 15.0), "text-to-video")
+@pytest.mark.parametrize(("frames", "drawn"), [(1, 24), (24, 24), (25, 40), (80, 88), (88, 88)])
+def test_lengths_that_its_tiles_do_not_cover_are_cut_from_longer_ones(models, frames: int, drawn: int) -> None:
+    family = models("allegro").family
+    notes = family.plan(Request(prompt="a cat"), ALLEGRO, Shape(1280, 720, frames, 15.0), "text-to-video").notes
+    assert notes == (() if frames == drawn else (notes[0],))
+    assert all(f"draws {drawn} frames" in note and f"keeps {frames}" in note for note in notes)
+
+
+def test_a_shorter_clip_is_the_beginning_of_a_longer_one(models) -> None:
+    model = models("allegro")
+    recipe = model.recipe("text-to-video", num_frames=5)
+    state = model.follow(recipe)[-1]
+    whole = model.draw("text-to-video")
+    assert np.array_equal(model.family.decode(recipe, model.parts, state), whole[:5])
 
 
 @pytest.mark.parametrize("text", ["prompt", "negative_prompt"])

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from praxino.errors import UserError
-from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families import Family, LoopState, Sampling, Shape, Variant
 from praxino.families._stock import DIFFUSION, Given, StockFamily, standard
 from praxino.families._stock.reach import Reader
 from praxino.families.allegro.variants import ALLEGRO, LENGTHS, PUBLISHED, variant_of
+from praxino.recipe import Recipe
 from praxino.request import Request
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from praxino.families._stock.load import Parts
@@ -26,7 +28,17 @@ def _miniature(folder: Path, like: str | None) -> None:
 
 def _arguments(given: Given) -> dict[str, Any]:
     """Words are read in small letters, else as they are: what its pipeline would clean hangs on what is installed."""
-    return {**standard(given), "clean_caption": False, "max_sequence_length": given.parts.variant.max_text_tokens}
+    return {
+        **standard(given),
+        "num_frames": _covered(given.recipe.num_frames),
+        "clean_caption": False,
+        "max_sequence_length": given.parts.variant.max_text_tokens,
+    }
+
+
+def _covered(num_frames: int) -> int:
+    """The least length that tiles cover and that is as long."""
+    return next(length for length in LENGTHS if length >= num_frames)
 
 
 def _encode(vae: Any, pictures: Tensor) -> Tensor:
@@ -41,13 +53,16 @@ class _Allegro(StockFamily):
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample."""
-        if shape.num_frames not in LENGTHS:
-            near = sorted(sorted(LENGTHS, key=lambda length: abs(length - shape.num_frames))[:2])
-            raise UserError(
-                f"{variant.name} cannot decode {shape.num_frames} frames; the nearest lengths that it draws are "
-                f"{near[0]} and {near[1]}: --frames {near[0]}"
-            )
-        return super().plan(request, variant, shape, task)
+        sampling = super().plan(request, variant, shape, task)
+        length = _covered(shape.num_frames)
+        if length == shape.num_frames:
+            return sampling
+        note = f"{variant.name} draws {length} frames, which its decoder's tiles cover, and keeps {shape.num_frames}"
+        return dataclasses.replace(sampling, notes=(*sampling.notes, note))
+
+    def decode(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The frames of the last state that are kept."""
+        return super().decode(recipe, parts, state)[: recipe.num_frames]
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         """Load the networks."""

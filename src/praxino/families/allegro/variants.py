@@ -53,7 +53,11 @@ def variant_of(folder: Folder) -> Variant:
         height=height,
         num_frames=num_frames,
         grid=dataclasses.replace(
-            ALLEGRO.grid, min_side=min(width, height), max_side=max(width, height), sizes=((width, height),)
+            ALLEGRO.grid,
+            min_side=min(width, height),
+            max_side=max(width, height),
+            sizes=((width, height),),
+            max_frames=num_frames,
         ),
         scheduler=name_of(scheduler, DIFFUSION),
         **UNKNOWN_LICENCE,
