@@ -162,7 +162,7 @@ class LoopState:
 
 
 class Family(Protocol):
-    """One architecture. `name` is the module's name with hyphens."""
+    """One architecture. `name` is its module's with hyphens, and dots where a version has them."""
 
     name: str
     title: str
