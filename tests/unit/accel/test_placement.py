@@ -77,6 +77,8 @@ def test_nothing_is_left_behind(parts):
 
 def test_tiles_are_turned_on_and_off():
     class Tiled(Vae):
+        use_tiling = False
+
         def enable_tiling(self):
             self.log.append("tiles")
 
