@@ -49,7 +49,8 @@ def by_words() -> list[str]:
     """Families whose every variant draws from words alone, with nothing else on the machine."""
     texts = {"text-to-image", "text-to-video"}
     every = families().items()
-    return [n for n, f in every if n != "animatediff" and all(texts & {*v.tasks} for v in f.variants.values())]
+    others = ("animatediff", "wan-animate")
+    return [n for n, f in every if n not in others and all(texts & {*v.tasks} for v in f.variants.values())]
 
 
 @pytest.mark.parametrize("name", by_words())
