@@ -44,18 +44,26 @@ class Embedded:
 def embed(parts: Parts, prompt: str, template: Template, settings: Settings, picture: np.ndarray | None) -> Embedded:
     """What the encoders make of a prompt and, from a picture to a clip, of the picture, (H, W, 3) uint8."""
     words = prompt.strip()
-    length = template.crop_start + settings.max_text_tokens
-    ids, mask = parts.tokenizer.ids(template.around(words), length)
-    if picture is None:
-        states, looked_at = _of_words(parts, ids, mask, template)
-    else:
-        states, looked_at = _of_picture(parts, ids, mask, template, picture)
-        every = EVERY_IMAGE_TOKEN[settings.kind]
-        shown = states[:, :IMAGE_TOKENS:every], looked_at[:, :IMAGE_TOKENS:every]
-        states = torch.cat([shown[0], states[:, IMAGE_TOKENS:]], 1)
-        looked_at = torch.cat([shown[1], looked_at[:, IMAGE_TOKENS:]], 1)
+    ids, mask = parts.tokenizer.ids(template.around(words), template.crop_start + settings.max_text_tokens)
+    states, looked_at = states_of(parts, (ids, mask), template, settings, picture)
     dtype = parts.transformer.dtype
-    return Embedded(states.to(dtype), looked_at.to(dtype), _pooled(parts, words).to(dtype))
+    return Embedded(states.to(dtype), looked_at.to(dtype), pooled(parts, words).to(dtype))
+
+
+def states_of(
+    parts: Parts,
+    tokens: tuple[list[int], list[int]],
+    template: Template,
+    settings: Settings,
+    picture: np.ndarray | None,
+) -> tuple[Tensor, Tensor]:
+    """The language model's states (1, tokens, channels) and mask (1, tokens), of token ids and their mask."""
+    if picture is None:
+        return _of_words(parts, *tokens, template)
+    states, looked_at = _of_picture(parts, *tokens, template, picture)
+    every = EVERY_IMAGE_TOKEN[settings.kind]
+    shown = states[:, :IMAGE_TOKENS:every], looked_at[:, :IMAGE_TOKENS:every]
+    return torch.cat([shown[0], states[:, IMAGE_TOKENS:]], 1), torch.cat([shown[1], looked_at[:, IMAGE_TOKENS:]], 1)
 
 
 def _of_words(parts: Parts, ids: list[int], mask: list[int], template: Template) -> tuple[Tensor, Tensor]:
@@ -103,7 +111,8 @@ def _shown(processor: Any, picture: np.ndarray) -> Tensor:
     return processor(Image.fromarray(picture), return_tensors="pt").pixel_values
 
 
-def _pooled(parts: Parts, words: str) -> Tensor:
+def pooled(parts: Parts, words: str) -> Tensor:
+    """CLIP's vector of a text, (1, channels)."""
     given = parts.tokenizer_2(
         words, padding="max_length", max_length=CLIP_TOKENS, truncation=True, return_tensors="pt"
     ).input_ids

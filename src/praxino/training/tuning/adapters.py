@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor, nn
 
 from praxino.errors import UserError
+from praxino.training.tuning import comfyui
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import Trainee
 
@@ -34,13 +36,16 @@ def prepare(network: nn.Module, trainee: Trainee, tuning: Tuning) -> None:
     """
     network.requires_grad_(False)
     if tuning.method == "full":
-        network.float().requires_grad_(True)
+        for name, parameter in network.float().named_parameters():
+            parameter.requires_grad_(trainee.scope in name)
         return
     from peft import LoraConfig
 
     targets = list(tuning.targets or trainee.targets)
     matched = [
-        name for name, module in network.named_modules() if isinstance(module, nn.Linear) and _ends(name, targets)
+        name
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and trainee.scope in name and _ends(name, targets)
     ]
     if not matched:
         raise UserError(f"targets {', '.join(targets)} match no layer of {type(network).__name__}.")
@@ -56,7 +61,7 @@ def prepare(network: nn.Module, trainee: Trainee, tuning: Tuning) -> None:
 
 
 def _ends(name: str, targets: list[str]) -> bool:
-    return any(name == target or name.endswith("." + target) for target in targets)
+    return any(fnmatchcase(f".{name}", f"*.{target}") for target in targets)
 
 
 @contextmanager
@@ -99,10 +104,7 @@ def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) ->
         "format": "pt", METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})
     }  # fmt: skip
     named = {f"{component}.{name}": tensor for name, tensor in learnt.items()}
-    comfy = {}
-    for name, tensor in learnt.items():
-        module, _, kind = name.partition(".lora_")
-        comfy[f"{trainee.comfy_name(module)}.lora_{kind}"] = tensor
+    comfy = comfyui.converted(network, trainee, learnt)
     (folder / COMFY_FOLDER).mkdir(exist_ok=True)
     files = folder / LORA_FILE, folder / COMFY_FOLDER / f"{folder.name}.safetensors"
     for file, tensors in zip(files, (named, comfy), strict=True):

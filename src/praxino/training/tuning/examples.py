@@ -82,6 +82,9 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
         except UserError as problem:
             told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
             continue
+        if len(frames) == 1 and entry.family.name in trainees.OF_MOTION_ALONE:
+            told.left_out.append(f"{clip.name}: a picture, and {variant.name} learns motion alone")
+            continue
         if len(frames) > 1 and cut[0].bucket.num_frames == 1 and variant.num_frames > 1:
             shortest = variant.grid.frame_step + 1
             told.left_out.append(

@@ -60,11 +60,22 @@ class Task:
     """True where the answer counts, of a shape that broadcasts to the target's; None is everywhere."""
 
 
+@dataclass(frozen=True)
+class ComfyLayer:
+    """A layer as ComfyUI's LoRA loader knows it."""
+
+    name: str
+    parts: tuple[str, ...]
+    """The network's layers whose rows, one after another, are its rows: mostly one."""
+
+
 class Trainee(Protocol):
     """How one family learns. `parts` is what `Family.load` gave."""
 
     targets: tuple[str, ...]
-    """Ends of the names of the layers that low-rank weights are put on unless told otherwise."""
+    """Ends of the names of the layers that low-rank weights are put on unless told otherwise; `*` is any text."""
+    scope: str
+    """What the name of a weight has in it to be trained at all, by whatever method; "" is in every name."""
     component: str
     """The folder of the trained network in a diffusers checkpoint, and the prefix of its names in LoRA files."""
 
@@ -88,8 +99,8 @@ class Trainee(Protocol):
         """The network's answer, float32 of the target's shape. `network` may be wrapped for several processes."""
         ...
 
-    def comfy_name(self, module: str) -> str:
-        """A layer's name as ComfyUI's LoRA loader knows it."""
+    def comfy_layer(self, module: str) -> ComfyLayer:
+        """The layer of ComfyUI's that a layer of the network is, or is a part of."""
         ...
 
 

@@ -6,6 +6,9 @@ import pkgutil
 
 from praxino.errors import UserError
 
+OF_MOTION_ALONE = ("hotshot-xl", "hunyuan-video-i2v")
+"""Families that learn nothing from a picture."""
+
 
 def names() -> list[str]:
     """The families that can be fine-tuned."""

@@ -19,7 +19,7 @@ from praxino.families.ltx_video.settings import from_options
 from praxino.families.ltx_video.text import embed
 from praxino.sampling.noise import SeededNoise
 from praxino.training.tuning.cache import Tensors
-from praxino.training.tuning.trainee import Batch, Task
+from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
 
 SHIFTS = ((1024, 0.95), (4096, 2.05))
 """Tokens and the centre of the logit-normal there; a line through both."""
@@ -32,6 +32,7 @@ class LtxVideo:
     """See `Trainee`."""
 
     targets = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
+    scope = ""
     component = "transformer"
 
     def network(self, parts: Any) -> nn.Module:
@@ -73,11 +74,12 @@ class LtxVideo:
         """The velocity, (B, N, C)."""
         return network(**task.inputs, return_dict=False)[0].float()
 
-    def comfy_name(self, module: str) -> str:
+    def comfy_layer(self, module: str) -> ComfyLayer:
         """Lightricks' own name, under ComfyUI's prefix."""
+        renamed = module
         for name, theirs in COMFY_NAMES:
-            module = module.replace(name, theirs)
-        return f"diffusion_model.{module}"
+            renamed = renamed.replace(name, theirs)
+        return ComfyLayer(f"diffusion_model.{renamed}", (module,))
 
 
 def _times(batch: Batch, num_tokens: int, device: torch.device) -> Tensor:

@@ -1,0 +1,155 @@
+"""HunyuanVideo-I2V: flow matching from a first frame, both kinds of checkpoint.
+
+x_t = (1 - t) x_1 + t e and v = e - x_1, t = 7 s / (1 + 6 s), s = sigmoid(N(0, 1)). The given frame's latents are made
+of its decoded latents, and a tenth of the time the language model is shown black in its place. As in
+Tencent-Hunyuan/HunyuanVideo-I2V at 1481c1d: hyvideo/utils/train_utils.py (get_cond_latents, get_cond_images,
+prepare_model_inputs), hyvideo/diffusion/flow/transport.py (sample, training_losses), train_image2video_lora.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from praxino.families import Variant
+from praxino.families._hunyuan import loop, names, text
+from praxino.families._hunyuan.settings import from_options
+from praxino.families._hunyuan.template import VIDEO_FROM_PICTURE
+from praxino.families._hunyuan.text import Embedded
+from praxino.sampling.noise import NoiseSource, SeededNoise
+from praxino.training.tuning.cache import Tensors
+from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
+
+BLACK_SHARE = 0.1
+STREAMS = "attn.to_q attn.to_k attn.to_v attn.add_q_proj attn.add_k_proj attn.add_v_proj attn.to_out.0 attn.to_add_out"
+ONE_STREAM = "attn.to_q attn.to_k attn.to_v proj_mlp proj_out norm.linear"
+MIXED = "ff.net.0.proj ff.net.2 ff_context.net.0.proj ff_context.net.2 norm1.linear norm1_context.linear"
+TENCENT = (
+    ("double_blocks.{}", r"transformer_blocks\.(\d+)\.(.+)", names.DOUBLE,
+     ("img_attn_qkv", "img_attn_proj", "img_mlp.fc1", "img_mlp.fc2", "img_mod.linear",
+      "txt_attn_qkv", "txt_attn_proj", "txt_mlp.fc1", "txt_mlp.fc2", "txt_mod.linear")),
+    ("single_blocks.{}", r"single_transformer_blocks\.(\d+)\.(.+)", names.SINGLE,
+     ("linear1", "linear2", "modulation.linear")),
+    ("txt_in.individual_token_refiner.blocks.{}", r"context_embedder\.token_refiner\.refiner_blocks\.(\d+)\.(.+)",
+     names.REFINER, ("self_attn_qkv", "self_attn_proj", "mlp.fc1", "mlp.fc2")),
+)  # fmt: skip
+"""Tencent's name of a block, ours, and its layers there, which ComfyUI knows under a prefix of its own."""
+
+
+class HunyuanVideoI2v:
+    """See `Trainee`. A picture alone teaches nothing, and the first frame is always given."""
+
+    targets = (
+        *(f"transformer_blocks.*.{layer}" for layer in f"{STREAMS} {MIXED}".split()),
+        *(f"single_transformer_blocks.*.{layer}" for layer in ONE_STREAM.split()),
+        *(f"refiner_blocks.*.{layer}" for layer in ("ff.net.0.proj", "ff.net.2")),
+        "proj_out",
+    )
+    scope = ""
+    component = "transformer"
+
+    def network(self, parts: Any) -> nn.Module:
+        """The transformer."""
+        return parts.transformer
+
+    def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
+        """Scaled latents (C, f, h, w), those of the given frame (C, 1, h, w), and that frame (H, W, 3) uint8."""
+        noise = SeededNoise(int(np.int64(frames.sum())))
+        pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+        latents = _sampled(parts.vae, pixels, noise)
+        decoded = parts.vae.decode((latents[:, :, :1] / parts.vae.config.scaling_factor).to(parts.vae.dtype))
+        share = (decoded.sample.float() / 2 + 0.5).clamp(0, 1)
+        shown = (share * 255).round()
+        given = _sampled(parts.vae, shown / 127.5 - 1, noise)
+        return {"latents": latents[0], "given": given[0], "shown": shown[0, :, 0].movedim(0, -1).byte()}
+
+    def read(self, parts: Any, caption: str) -> Tensors:
+        """Tokens (tokens,) with their mask, and CLIP's vector (channels,): what they mean depends on the picture."""
+        words, template = caption.strip(), VIDEO_FROM_PICTURE
+        length = template.crop_start + from_options(parts.variant.options).max_text_tokens
+        ids, mask = parts.tokenizer.ids(template.around(words), length)
+        return {"ids": torch.tensor(ids), "mask": torch.tensor(mask), "pooled": text.pooled(parts, words)[0]}
+
+    def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
+        """Latents noised to times of chance, and the velocity of all frames that are not given."""
+        clean = batch.clips["latents"]
+        s = torch.sigmoid(batch.normal(clean.device))
+        shift = variant.options["shifts"]["stable"]
+        t = shift * s / (1 + (shift - 1) * s)
+        noise = batch.noise(clean)
+        black = batch.uniform(clean.device) < BLACK_SHARE
+        return noised(parts, variant, batch.clips, _read(parts, variant, batch, black), (t, noise))
+
+    def answer(self, network: nn.Module, task: Task) -> Tensor:
+        """The velocity, (B, C, f, h, w)."""
+        return network(**task.inputs, return_dict=False)[0].float()
+
+    def comfy_layer(self, module: str) -> ComfyLayer:
+        """Tencent's own name and parts, under ComfyUI's prefix; diffusers' for layers outside of the blocks."""
+        if module == "proj_out":
+            return ComfyLayer("diffusion_model.final_layer.linear", (module,))
+        for theirs, ours, parts, layers in TENCENT:
+            if not (match := re.fullmatch(ours, module)):
+                continue
+            for layer in layers:
+                own = parts[layer.replace(".", "_")]
+                if match[2] in own:
+                    home = module.removesuffix(match[2])
+                    name = f"diffusion_model.{theirs.format(match[1])}.{layer}"
+                    return ComfyLayer(name, tuple(home + part for part in own))
+        return ComfyLayer(f"diffusion_model.{module}", (module,))
+
+
+def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, drawn: tuple[Tensor, Tensor]) -> Task:
+    """The task of times (B,) and noise (B, C, f, h, w) that are drawn already."""
+    t, noise = drawn
+    clean, kind = clips["latents"], from_options(variant.options).kind
+    share, dtype = t.view(-1, 1, 1, 1, 1), parts.transformer.dtype
+    start = loop.Start((1 - share) * clean + share * noise, clips["given"], words, None)
+    guidance = None
+    if from_options(variant.options).embeds_guidance:
+        guidance = t.new_full(t.shape, loop.embedded_guidance(variant.guidance_phases[0].scale))
+    inputs = {
+        "hidden_states": loop.model_input(start.latents, start, loop.Plan((), kind, None, ())).to(dtype),
+        "timestep": t * loop.THOUSANDTHS,
+        "encoder_hidden_states": words.states.to(dtype),
+        "encoder_attention_mask": words.mask.to(dtype),
+        "pooled_projections": words.pooled.to(dtype),
+        "guidance": guidance,
+    }
+    learnt = torch.arange(clean.shape[2], device=clean.device) > 0 if kind == "token-replace" else None
+    return Task(inputs, noise - clean, None if learnt is None else learnt[:, None, None])
+
+
+@torch.no_grad()
+def _read(parts: Any, variant: Variant, batch: Batch, black: Tensor) -> Embedded:
+    """What the language model makes of each example's tokens beside its picture, or beside black."""
+    settings, read = from_options(variant.options), []
+    with torch.autocast(parts.device.type, enabled=False):
+        for ids, mask, shown, is_black in zip(
+            batch.texts["ids"], batch.texts["mask"], batch.clips["shown"], black, strict=True
+        ):
+            picture = (torch.zeros_like(shown) if is_black else shown).cpu().numpy()
+            tokens = ids.tolist(), mask.tolist()
+            read.append(text.states_of(parts, tokens, VIDEO_FROM_PICTURE, settings, picture))
+    states, masks = (torch.cat(some) for some in zip(*read, strict=True))
+    return Embedded(states, masks, batch.texts["pooled"])
+
+
+def _sampled(vae: Any, pixels: Tensor, noise: NoiseSource) -> Tensor:
+    """Pixels (1, 3, F, H, W) in [-1, 1] as scaled latents (1, C, f, h, w) float32, sampled, encoded in one piece."""
+    tiled = vae.use_tiling, vae.use_framewise_encoding
+    vae.use_tiling = vae.use_framewise_encoding = False
+    try:
+        posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+    finally:
+        vae.use_tiling, vae.use_framewise_encoding = tiled
+    mean, deviation = posterior.mean.float(), posterior.std.float()
+    return (mean + deviation * noise.draw(tuple(mean.shape)).to(mean)) * vae.config.scaling_factor
+
+
+TRAINEE = HunyuanVideoI2v()
