@@ -7,7 +7,7 @@ step is the last estimate of x_0, `before`: the loop keeps it and a checkpoint s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +27,12 @@ class Step:
     t_next: float
     t_before: float | None = None
     """The level of the step before; None for the first, or when its estimate is not at hand."""
+
+    @classmethod
+    def at(cls, sigmas: Sequence[float], index: int) -> Step:
+        """The step from the level at `index`: to the one after it, or to 0 from the last."""
+        t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
+        return cls(sigmas[index], t_next, sigmas[index - 1] if index else None)
 
 
 def denoised(x: Tensor, v: Tensor, t_token: Tensor) -> Tensor:

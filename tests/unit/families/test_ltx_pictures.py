@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from praxino.families.ltx_video import latents, linear, pictures
+from praxino.families import _linear
+from praxino.families.ltx_video import latents, pictures
 
 ROOM = pictures.Room(64, 32, (64, 32))
 
@@ -82,7 +83,7 @@ def test_preview_by_factors_is_linear():
     given = torch.zeros(1, 4, 3, 2, 5)
     given[:, 0, 1] = 1.0
     weight = [[0.5, 0, 0, 0], [-0.5, 0, 0, 0], [0, 1, 0, 0]]
-    picture = linear.preview(given, (weight, [0.5, 0.0, -1.0]))
+    picture = _linear.preview(given, (weight, [0.5, 0.0, -1.0]))
     assert picture.shape == (2, 5, 3)
     assert picture[0, 0].tolist() == [255, 63, 0]
 
@@ -90,8 +91,8 @@ def test_preview_by_factors_is_linear():
 def test_preview_without_factors_shows_where_latents_differ():
     given = torch.randn(1, 8, 1, 4, 4, generator=torch.Generator().manual_seed(1)) * 0.1
     given[..., :2] += torch.arange(8.0).view(1, 8, 1, 1, 1)
-    picture = linear.preview(given, None)
+    picture = _linear.preview(given, None)
     left, right = picture[:, :2, 0].astype(int), picture[:, 2:, 0].astype(int)
     assert abs(left.mean() - right.mean()) > 50
-    flat = linear.preview(torch.ones(1, 8, 1, 4, 4), None)
+    flat = _linear.preview(torch.ones(1, 8, 1, 4, 4), None)
     assert flat.shape == (4, 4, 3)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from praxino.families._hunyuan.rope import placed
 from praxino.families._hunyuan.settings import Kind, Motion
 from praxino.families._hunyuan.text import Embedded
 from praxino.families._perturb import Surgery, perturbed
+from praxino.families._walk import walk
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance
 from praxino.sampling.noise import NoiseSource
@@ -99,14 +101,7 @@ def denoise(
     transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
-    if state is None:
-        state = LoopState(0, {"latents": start.latents, "generator": noise.state()})
-    else:
-        noise.restore(state.tensors["generator"])
-    yield state
-    for _ in range(state.step, len(plan.sigmas)):
-        state = advance(transformer, start, plan, noise, state)
-        yield state
+    return walk(start.latents, len(plan.sigmas), partial(advance, transformer, start, plan, noise), noise, state)
 
 
 @torch.no_grad()
@@ -119,7 +114,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(device)
     t_token = torch.tensor(t, device=device)
-    stepped = SAMPLERS[plan.scheduler](x, v, t_token, _step(plan.sigmas, state.step), before, noise)
+    stepped = SAMPLERS[plan.scheduler](x, v, t_token, Step.at(plan.sigmas, state.step), before, noise)
     clean = denoised(x, v, t_token)
     tensors = {"latents": held(stepped, start, plan), "denoised": held(clean, start, plan), "generator": noise.state()}
     return LoopState(state.step + 1, tensors)
@@ -175,8 +170,3 @@ def velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, given: tuple
             return_dict=False,
         )[0]
     return predicted.float()
-
-
-def _step(sigmas: tuple[float, ...], index: int) -> Step:
-    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
-    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

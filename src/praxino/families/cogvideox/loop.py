@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._perturb import Surgery, perturbed
+from praxino.families._walk import walk
 from praxino.families.cogvideox.positions import Rotary
 from praxino.families.cogvideox.samplers import SAMPLERS, Step
 from praxino.families.cogvideox.schedule import Levels, dynamic_scale, noise_level
@@ -76,14 +78,8 @@ def denoise(
     transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
-    if state is None:
-        state = LoopState(0, {"latents": start.latents, "generator": noise.state()})
-    else:
-        noise.restore(state.tensors["generator"])
-    yield state
-    for _ in range(plan.first_step + state.step, plan.num_steps):
-        state = advance(transformer, start, plan, noise, state)
-        yield state
+    steps = plan.num_steps - plan.first_step
+    return walk(start.latents, steps, partial(advance, transformer, start, plan, noise), noise, state)
 
 
 @torch.no_grad()

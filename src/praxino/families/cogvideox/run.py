@@ -10,13 +10,12 @@ import torch
 from torch import Tensor
 
 from praxino.errors import UserError
-from praxino.families import LoopState
+from praxino.families import LoopState, _linear
 from praxino.families.cogvideox import latents, loop, pictures, positions, text
 from praxino.families.cogvideox.plan import first_step, latent_frames
 from praxino.families.cogvideox.schedule import Levels, levels, noise_level
 from praxino.families.cogvideox.settings import Settings, from_options
 from praxino.families.cogvideox.variants import SPATIAL_RATIO, TEMPORAL_RATIO
-from praxino.families.ltx_video import linear
 from praxino.recipe import Recipe
 from praxino.sampling.noise import NoiseSource
 
@@ -139,4 +138,4 @@ def preview(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     middle = clean[:, clean.shape[1] // 2 :][:, :1]
     if middle[0, 0, 0].numel() <= DECODED_CELLS:
         return latents.decode(parts.vae, middle.to(parts.device))[0]
-    return linear.preview(middle.transpose(1, 2), None)
+    return _linear.preview(middle.transpose(1, 2), None)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._walk import walk
 from praxino.families.flux.controlnet import Control, residuals
 from praxino.families.flux.text import Text
 from praxino.sampling import guidance
@@ -75,20 +77,13 @@ def denoise(
     transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
-    if state is None:
-        state = LoopState(0, {"latents": start.tokens, "generator": noise.state()})
-    else:
-        noise.restore(state.tensors["generator"])
-    yield state
-    for _ in range(state.step, len(plan.sigmas)):
-        state = advance(transformer, start, plan, noise, state)
-        yield state
+    return walk(start.tokens, len(plan.sigmas), partial(advance, transformer, start, plan, noise), noise, state)
 
 
 @torch.no_grad()
 def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState) -> LoopState:
     """One step. The new state's "denoised" is the estimate of the clean tokens that it was made with."""
-    step = _step(plan.sigmas, state.step)
+    step = Step.at(plan.sigmas, state.step)
     x = state.tensors["latents"].to(start.tokens)
     v = guided_velocity(transformer, x, start, plan, step.t)
     before = state.tensors.get("denoised")
@@ -148,8 +143,3 @@ def held(x: Tensor, kept: Kept | None, t_next: float) -> Tensor:
         return x
     picture = t_next * kept.noise + (1 - t_next) * kept.picture
     return kept.mask * x + (1 - kept.mask) * picture
-
-
-def _step(sigmas: tuple[float, ...], index: int) -> Step:
-    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
-    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

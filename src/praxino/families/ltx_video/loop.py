@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._perturb import perturbed
+from praxino.families._walk import walk
 from praxino.families.ltx_video.text import Embedded
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance
@@ -58,14 +60,7 @@ def denoise(
     transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
-    if state is None:
-        state = LoopState(0, {"latents": start.tokens, "generator": noise.state()})
-    else:
-        noise.restore(state.tensors["generator"])
-    yield state
-    for _ in range(state.step, len(plan.sigmas)):
-        state = advance(transformer, start, plan, noise, state)
-        yield state
+    return walk(start.tokens, len(plan.sigmas), partial(advance, transformer, start, plan, noise), noise, state)
 
 
 @torch.no_grad()
@@ -79,7 +74,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     t_token = t_start.clamp(max=t)[..., None]
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(device)
-    stepped = SAMPLERS[plan.scheduler](x, v, t_token, _step(plan.sigmas, state.step), before, noise)
+    stepped = SAMPLERS[plan.scheduler](x, v, t_token, Step.at(plan.sigmas, state.step), before, noise)
     tensors = {
         "latents": hold(x, stepped, t, t_start),
         "denoised": denoised(x, v, t_token),
@@ -125,8 +120,3 @@ def _velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Embedded, 
         return_dict=False,
     )[0]
     return predicted.float()
-
-
-def _step(sigmas: tuple[float, ...], index: int) -> Step:
-    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
-    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from praxino.families import LoopState, _in_context
+from praxino.families import LoopState, _in_context, _linear
 from praxino.families.ltx_video import (
     conditioning,
     latents,
-    linear,
     loop,
     passes,
     pictures,
@@ -150,4 +149,4 @@ def preview(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     if shape[1] * shape[2] <= DECODED_CELLS:
         settings, size = from_options(recipe.options), (recipe.width, recipe.height)
         return latents.decode(parts.vae, middle.to(parts.device), settings, SeededNoise(0), size)[0]
-    return linear.preview(middle, parts.variant.options.get("preview"))
+    return _linear.preview(middle, parts.variant.options.get("preview"))

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._perturb import Surgery, perturbed
+from praxino.families._walk import walk
 from praxino.families.mochi.text import Embedded
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance
@@ -65,14 +67,7 @@ def denoise(
     transformer: Any, start: Start, plan: Plan, noise: NoiseSource, state: LoopState | None = None
 ) -> Iterator[LoopState]:
     """Yield the state before the first step and after every one; a given state is the first one yielded."""
-    if state is None:
-        state = LoopState(0, {"latents": start.latents, "generator": noise.state()})
-    else:
-        noise.restore(state.tensors["generator"])
-    yield state
-    for _ in range(state.step, len(plan.sigmas)):
-        state = advance(transformer, start, plan, noise, state)
-        yield state
+    return walk(start.latents, len(plan.sigmas), partial(advance, transformer, start, plan, noise), noise, state)
 
 
 @torch.no_grad()
@@ -85,7 +80,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(device)
     level = torch.full((1, 1, 1, 1, 1), t, device=device)
-    step = _step(plan.sigmas, state.step)
+    step = Step.at(plan.sigmas, state.step)
     stepped = SAMPLERS[plan.scheduler](z, v, level, step, before, noise)
     tensors = {"latents": stepped, "denoised": denoised(z, v, level), "generator": noise.state()}
     return LoopState(state.step + 1, tensors)
@@ -124,8 +119,3 @@ def _rope_in_float32() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In (CPU|CUDA) autocast, but the target dtype is not supported", UserWarning)
         yield
-
-
-def _step(sigmas: tuple[float, ...], index: int) -> Step:
-    t_next = sigmas[index + 1] if index + 1 < len(sigmas) else 0.0
-    return Step(sigmas[index], t_next, sigmas[index - 1] if index else None)

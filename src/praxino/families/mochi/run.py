@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from praxino.families import LoopState
-from praxino.families.ltx_video import linear
+from praxino.families import LoopState, _linear
 from praxino.families.mochi import latents, loop, text
 from praxino.recipe import Recipe
 from praxino.sampling.noise import NoiseSource
@@ -65,4 +64,4 @@ def preview(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     middle = clean[:, :, clean.shape[2] // 2 :][:, :, :1]
     if middle[0, 0, 0].numel() <= DECODED_CELLS:
         return latents.decode(parts.vae, middle.to(parts.device), parts.dtype)[0]
-    return linear.preview(middle, None)
+    return _linear.preview(middle, None)
