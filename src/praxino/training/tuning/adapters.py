@@ -1,7 +1,7 @@
 """Owns what is trained of a network: low-rank weights laid on with peft, or all of it; and how that is written.
 
 A LoRA file is in diffusers' names with its settings in the metadata; its scale alpha / rank is multiplied into the
-weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names.
+weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names, if it has any.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def weights(network: nn.Module, tuning: Tuning) -> dict[str, Tensor]:
 
 
 def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) -> list[Path]:
-    """Write the LoRA in both namings into a folder that exists; the files."""
+    """Write the LoRA in diffusers' and ComfyUI's names into a folder that exists; the files."""
     from safetensors.torch import save_file
 
     learnt, component = weights(network, tuning), trainee.component
@@ -103,11 +103,11 @@ def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) ->
     metadata: dict[str, Any] = {
         "format": "pt", METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})
     }  # fmt: skip
-    named = {f"{component}.{name}": tensor for name, tensor in learnt.items()}
-    comfy = comfyui.converted(network, trainee, learnt)
-    (folder / COMFY_FOLDER).mkdir(exist_ok=True)
-    files = folder / LORA_FILE, folder / COMFY_FOLDER / f"{folder.name}.safetensors"
-    for file, tensors in zip(files, (named, comfy), strict=True):
+    files = {folder / LORA_FILE: {f"{component}.{name}": tensor for name, tensor in learnt.items()}}
+    if comfy := comfyui.converted(network, trainee, learnt):
+        (folder / COMFY_FOLDER).mkdir(exist_ok=True)
+        files[folder / COMFY_FOLDER / f"{folder.name}.safetensors"] = comfy
+    for file, tensors in files.items():
         partial = file.with_suffix(".part")
         save_file(tensors, partial, metadata)
         partial.replace(file)

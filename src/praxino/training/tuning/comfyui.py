@@ -21,6 +21,8 @@ def converted(network: nn.Module, trainee: Trainee, learnt: dict[str, Tensor]) -
     for name, tensor in learnt.items():
         module, _, kind = name.partition(".lora_")
         layer = trainee.comfy_layer(module)
+        if layer is None:
+            continue
         if len(layer.parts) == 1:
             found[f"{layer.name}.lora_{kind}"] = tensor
         elif f"{layer.name}.{A}" not in found:

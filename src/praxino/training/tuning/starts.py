@@ -6,11 +6,23 @@ from typing import Any
 
 from praxino.families import Variant
 
+HUNYUAN_VIDEO_I2V = {
+    "steps": 2000,
+    "rank": 64,
+    "alpha": 64,
+    "learning_rate": 1e-4,
+    "warmup": 500,
+    "checkpointing": True,
+}
 STARTS: dict[str, dict[str, Any]] = {
     "pocket": {"steps": 400, "batch": 16, "rank": 32, "alpha": 32, "learning_rate": 1e-3, "caption_dropout": 0.0,
                "image_share": 0.25, "prior": 128, "sample_every": 100},
+    "hotshot-xl": {"method": "full", "steps": 1000, "batch": 4, "learning_rate": 1.25e-5, "weight_decay": 0.01,
+                   "caption_dropout": 0.0},
+    "hunyuan-video-i2v": HUNYUAN_VIDEO_I2V,
+    "hunyuan-video-i2v-33ch": HUNYUAN_VIDEO_I2V,
 }  # fmt: skip
-"""By variant, or else by family."""
+"""By variant."""
 GENERAL: dict[str, Any] = {"steps": 1000, "learning_rate": 1e-4, "rank": 16, "alpha": 16}
 
 

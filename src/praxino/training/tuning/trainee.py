@@ -99,8 +99,8 @@ class Trainee(Protocol):
         """The network's answer, float32 of the target's shape. `network` may be wrapped for several processes."""
         ...
 
-    def comfy_layer(self, module: str) -> ComfyLayer:
-        """The layer of ComfyUI's that a layer of the network is, or is a part of."""
+    def comfy_layer(self, module: str) -> ComfyLayer | None:
+        """The layer of ComfyUI's that a layer of the network is, or is a part of; None where it has none."""
         ...
 
 

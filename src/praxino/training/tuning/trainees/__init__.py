@@ -5,9 +5,13 @@ from __future__ import annotations
 import pkgutil
 
 from praxino.errors import UserError
+from praxino.families import Variant
 
 OF_MOTION_ALONE = ("hotshot-xl", "hunyuan-video-i2v")
 """Families that learn nothing from a picture."""
+
+FROM_WORDS = ("text-to-image", "text-to-video", "image-to-video")
+"""The first tasks of variants that can be fine-tuned: others are shown more than a trainee shows."""
 
 
 def names() -> list[str]:
@@ -19,3 +23,9 @@ def check(family: str) -> None:
     """Raise UserError when a family cannot be fine-tuned; names those that can."""
     if family not in names():
         raise UserError(f"{family} cannot be fine-tuned; families that can: {', '.join(names())}.")
+
+
+def check_variant(variant: Variant) -> None:
+    """Raise UserError when a family's trainee does not fit one of its variants."""
+    if variant.tasks[0] not in FROM_WORDS:
+        raise UserError(f"{variant.name} cannot be fine-tuned: it does {variant.tasks[0]}; choose one that draws.")
