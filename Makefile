@@ -17,6 +17,9 @@ unexport PROMPT
 # On Linux, the usual torch brings gigabytes of CUDA. Give TORCH_INDEX=URL to take a smaller build from another index.
 TORCH_INDEX ?=
 
+# The suite is dealt out to a process for each core.
+SHARED := --numprocesses logical --maxprocesses 8 --dist loadgroup
+
 .PHONY: help gif test test-all check bench docs clean
 
 help:
@@ -32,10 +35,10 @@ gif: $(RUNTIME)
 	@$(BIN)/praxino generate -- "$$PROMPT_TEXT"
 
 test: $(DEVELOP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(SHARED)
 
 test-all: $(DEVELOP)
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest $(SHARED) -m ''
 
 check: $(DEVELOP)
 	$(BIN)/ruff format --check .
