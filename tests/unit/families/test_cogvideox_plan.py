@@ -51,7 +51,7 @@ def test_a_clip_that_is_changed_is_run_through_the_last_steps():
     [
         ({"sigmas": (1.0, 0.5)}, "--sigmas"),
         ({"schedule": "uniform"}, "--schedule"),
-        ({"scheduler": "euler"}, "dpm++-sde or ddim"),
+        ({"scheduler": "euler"}, "dpm++-sde, ddim"),
         ({"steps": 1000}, "1000 noise levels"),
         ({"frames": 1}, "draws clips"),
         ({"stg": 1.0}, "which transformer blocks"),

@@ -13,12 +13,11 @@ from praxino.families import Sampling, Shape, Variant
 from praxino.families._hunyuan.settings import HIDDEN_FRAMES, Settings, from_options, to_options
 from praxino.families._hunyuan.template import IMAGE_TOKEN
 from praxino.families._hunyuan.words import unread_notes
+from praxino.families._sampler import planned_sampler
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
 from praxino.sampling import schedules
 
-SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
-"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
 SIDE_MULTIPLE = 16
 FRAME_STEP = 4
 STG_MODES = ("attention-values", "attention-skip", "transformer-block")
@@ -35,7 +34,7 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
         guidance_phases=phases,
         cfg_star=_cfg_star(request, settings),
         stg_mode=_stg_mode(request, variant, phases),
-        scheduler=_sampler(request, variant),
+        scheduler=planned_sampler(request, variant, variant.name),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, settings),
@@ -141,13 +140,6 @@ def _cfg_star(request: Request, settings: Settings) -> bool:
             "--true-guidance 2 (it doubles the time)."
         )
     return bool(request.cfg_star)
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; {variant.name} is sampled with {', '.join(SAMPLER_NAMES)}.")
-    return name
 
 
 def _negative_prompt(request: Request, variant: Variant, settings: Settings) -> str:

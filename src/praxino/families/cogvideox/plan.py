@@ -8,6 +8,7 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.families._phases import Phases, planned_negative, planned_phases, planned_star
+from praxino.families._sampler import planned_sampler
 from praxino.families._t5 import unread_notes
 from praxino.families.cogvideox.schedule import NUM_TRAINED
 from praxino.families.cogvideox.settings import Settings, from_options, to_options
@@ -33,7 +34,7 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
         guidance_phases=phases,
         cfg_star=planned_star(request, variant, phases),
         stg_mode=request.stg_mode or variant.stg_mode,
-        scheduler=_sampler(request, variant),
+        scheduler=planned_sampler(request, variant, "CogVideoX", SAMPLER_NAMES),
         schedule="scheduler",
         sigmas=(),
         negative_prompt=negative,
@@ -89,13 +90,6 @@ def _run_steps(request: Request, variant: Variant, num_steps: int) -> int:
             f"--strength is {strength:g}: of {num_steps} steps none would be run; give {1 / num_steps:.3g} or more."
         )
     return run_steps
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; CogVideoX is sampled with {' or '.join(SAMPLER_NAMES)}.")
-    return name
 
 
 def _notes(request: Request, variant: Variant, settings: Settings, negative: str, phases: Phases) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
+from praxino.families._sampler import planned_sampler
 from praxino.families.flux.names import brings_map
 from praxino.families.flux.settings import Settings, from_options, to_options
 from praxino.families.flux.variants import (
@@ -25,8 +26,6 @@ from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request, flag
 from praxino.sampling import schedules
 
-SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
-"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
 SCHEDULE_NAMES = ("uniform", "linear-quadratic")
 """What --schedule can name here, besides the default."""
 MAKES_NO_USE = ("rescale", "cfg_star", "stg", "stg_blocks", "stg_mode")
@@ -64,7 +63,7 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
         guidance_phases=(GuidancePhase(start=1.0, scale=_guidance(wish)),),
         cfg_star=False,
         stg_mode=variant.stg_mode,
-        scheduler=_sampler(request, variant),
+        scheduler=planned_sampler(request, variant, "FLUX.1"),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, settings),
@@ -198,13 +197,6 @@ def _guidance(wish: Wish) -> float:
     if given is not None:
         return given
     return CONTROL_GUIDANCE.get(wish.kinds[0], own) if wish.on_channels else own
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; FLUX.1 is sampled with {', '.join(SAMPLER_NAMES)}.")
-    return name
 
 
 def _negative_prompt(request: Request, settings: Settings) -> str:

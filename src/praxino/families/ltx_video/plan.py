@@ -12,6 +12,8 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
+from praxino.families._phases import planned_negative, planned_phases, planned_star
+from praxino.families._sampler import planned_sampler
 from praxino.families._stock import reach
 from praxino.families.ltx_video import refine
 from praxino.families.ltx_video.identify import HOME
@@ -28,19 +30,18 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     second = refine.wanted(request, variant, shape)
     size = (shape.width, shape.height) if second is None else refine.first_size(shape, settings)
     schedule, sigmas = _noise_levels(request, variant, _num_tokens(size, shape.num_frames, settings))
-    phases = _guidance(request, variant, settings)
-    guided = any(phase.scale > 1 for phase in phases)
+    phases = _merged(planned_phases(request, variant, settings.num_layers))
     if second is not None:
         refined = refine.refinement(request, second, size, len(sigmas))
         settings = dataclasses.replace(settings, refinement=refined, tone_map=second.tone_map)
         sigmas += second.sigmas
-    negative = _negative_prompt(request, variant, guided)
+    negative = planned_negative(request, variant, phases)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
-        cfg_star=_cfg_star(request, variant, guided),
-        stg_mode=_stg_mode(request, variant, phases),
-        scheduler=_sampler(request, variant),
+        cfg_star=planned_star(request, variant, phases),
+        stg_mode=request.stg_mode or variant.stg_mode,
+        scheduler=planned_sampler(request, variant, "LTX-Video"),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=negative,
@@ -60,17 +61,6 @@ def _notes(prompt: str, negative: str, variant: Variant, settings: Settings) -> 
 def _num_tokens(size: tuple[int, int], num_frames: int, settings: Settings) -> int:
     latent_frames = (num_frames - 1) // settings.temporal_ratio + 1
     return latent_frames * (size[0] // settings.spatial_ratio) * (size[1] // settings.spatial_ratio)
-
-
-SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
-"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; LTX-Video is sampled with {', '.join(SAMPLER_NAMES)}.")
-    return name
 
 
 def _noise_levels(request: Request, variant: Variant, num_tokens: int) -> tuple[str, schedules.Sigmas]:
@@ -105,37 +95,6 @@ def _distilled(request: Request, variant: Variant) -> schedules.Sigmas:
     return sigmas
 
 
-def _guidance(request: Request, variant: Variant, settings: Settings) -> tuple[GuidancePhase, ...]:
-    if request.guidance is not None and request.guidance < 1:
-        raise UserError(f"--guidance is {request.guidance:g}; allowed is 1 (off) and above.")
-    phases = variant.guidance_phases
-    if request.guidance is not None:
-        phases = _replace(phases, scale=request.guidance)
-    if request.stg_blocks is not None:
-        phases = _replace(phases, stg_blocks=_checked_blocks(request.stg_blocks, settings))
-    if request.stg is not None:
-        phases = tuple(_with_stg(phase, request.stg) for phase in phases)
-        if request.stg > 0 and not any(phase.stg_scale for phase in phases):
-            raise UserError(
-                f"--stg needs to know which transformer blocks to skip: {variant.name} has no default.\n"
-                f"Give --stg-blocks with numbers from 0 to {settings.num_layers - 1}."
-            )
-    if request.rescale is not None:
-        phases = _replace(phases, rescale=request.rescale)
-    if request.rescale is not None or request.stg_blocks is not None:
-        _refuse_without_stg("--rescale" if request.rescale is not None else "--stg-blocks", phases)
-    return _merged(phases)
-
-
-def _replace(phases: tuple[GuidancePhase, ...], **column: object) -> tuple[GuidancePhase, ...]:
-    return tuple(dataclasses.replace(phase, **column) for phase in phases)
-
-
-def _with_stg(phase: GuidancePhase, scale: float) -> GuidancePhase:
-    """A phase without blocks to skip stays without STG."""
-    return dataclasses.replace(phase, stg_scale=scale if phase.stg_blocks else 0.0)
-
-
 def _merged(phases: tuple[GuidancePhase, ...]) -> tuple[GuidancePhase, ...]:
     """Neighbours that do the same, as one; what has no effect without STG is put back to its default."""
     merged: list[GuidancePhase] = []
@@ -145,40 +104,3 @@ def _merged(phases: tuple[GuidancePhase, ...]) -> tuple[GuidancePhase, ...]:
         if not merged or dataclasses.replace(phase, start=merged[-1].start) != merged[-1]:
             merged.append(phase)
     return tuple(merged)
-
-
-def _checked_blocks(blocks: tuple[int, ...], settings: Settings) -> tuple[int, ...]:
-    for block in blocks:
-        if not 0 <= block < settings.num_layers:
-            raise UserError(
-                f"--stg-blocks names block {block}; this model's blocks are 0 to {settings.num_layers - 1}."
-            )
-    return blocks
-
-
-def _refuse_without_stg(flag: str, phases: tuple[GuidancePhase, ...]) -> None:
-    if not any(phase.stg_scale for phase in phases):
-        raise UserError(f"{flag} changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1.")
-
-
-def _stg_mode(request: Request, variant: Variant, phases: tuple[GuidancePhase, ...]) -> str:
-    if request.stg_mode is not None:
-        _refuse_without_stg("--stg-mode", phases)
-    return request.stg_mode or variant.stg_mode
-
-
-def _cfg_star(request: Request, variant: Variant, guided: bool) -> bool:
-    if request.cfg_star and not guided:
-        raise UserError("--cfg-star changes nothing here, as guidance is off; turn it on with --guidance 3.")
-    wanted = variant.cfg_star if request.cfg_star is None else request.cfg_star
-    return wanted and guided
-
-
-def _negative_prompt(request: Request, variant: Variant, guided: bool) -> str:
-    if request.negative_prompt and not guided:
-        raise UserError(
-            f"--negative changes nothing here, as {variant.name} is run without guidance; turn it on with --guidance 3."
-        )
-    if not guided:
-        return ""
-    return variant.negative_prompt if request.negative_prompt is None else request.negative_prompt

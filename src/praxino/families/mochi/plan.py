@@ -7,12 +7,11 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.families._phases import Phases, planned_negative, planned_phases, planned_star
+from praxino.families._sampler import planned_sampler
 from praxino.families._t5 import unread_notes
 from praxino.request import Request
 from praxino.sampling import schedules
 
-SAMPLER_NAMES = ("euler", "dpm++-2m", "euler-ancestral")
-"""The keys of `praxino.sampling.samplers.SAMPLERS`, which needs torch."""
 STG_MODES = ("attention-values", "transformer-block")
 """Its text stream is narrower than its attention, so that the latter cannot be left out without its values."""
 
@@ -27,20 +26,13 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         guidance_phases=phases,
         cfg_star=planned_star(request, variant, phases),
         stg_mode=_stg_mode(request, variant),
-        scheduler=_sampler(request, variant),
+        scheduler=planned_sampler(request, variant, "Mochi"),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=planned_negative(request, variant, phases),
         options=options,
         notes=_notes(request, variant, phases),
     )
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; Mochi is sampled with {', '.join(SAMPLER_NAMES)}.")
-    return name
 
 
 def _stg_mode(request: Request, variant: Variant) -> str:
