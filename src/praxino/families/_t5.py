@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import ModelError
+from praxino.families import _tokens
 from praxino.families._spiece import PAD, read_spiece
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-SHOWN_CHARACTERS = 60
-"""How much of an unread end is shown."""
 
 
 class Tokenizer:
@@ -50,8 +48,7 @@ def unread_notes(text: str, folder: Path, max_tokens: int) -> Iterator[str]:
     if not folder.is_dir():
         return
     if unread := Tokenizer(folder).unread(text, max_tokens):
-        shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
-        yield f"T5 reads {max_tokens} tokens of the prompt; it does not read: {shown!r}"
+        yield _tokens.unread_note("T5", max_tokens, unread)
 
 
 def _read(folder: Path) -> Any:

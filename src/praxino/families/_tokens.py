@@ -20,6 +20,9 @@ QWEN_WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
+SHOWN_CHARACTERS = 60
+"""How much of an unread end is shown."""
+
 
 @lru_cache(maxsize=8)
 def read(folder: Path) -> Any:
@@ -56,6 +59,12 @@ def unread(text: str, folder: Path, max_tokens: int, before: str = "") -> str:
     if len(offsets) <= max_tokens - marks:
         return ""
     return text[max(offsets[max_tokens - marks][0] - len(before), 0) :].strip()
+
+
+def unread_note(reader: str, max_tokens: int, unread: str, text: str = "the prompt") -> str:
+    """The line that tells which end of a text a reader of so many tokens leaves out."""
+    shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
+    return f"{reader} reads {max_tokens} tokens of {text}; it does not read: {shown!r}"
 
 
 def clip(vocabulary: dict[str, int], merges: list[Any]) -> Any:

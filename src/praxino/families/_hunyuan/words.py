@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from praxino.errors import ModelError
+from praxino.families import _tokens
 from praxino.families._hunyuan.settings import Settings
 from praxino.families._hunyuan.template import (
     ASSISTANT_TOKENS,
@@ -17,9 +18,6 @@ from praxino.families._hunyuan.template import (
     Template,
 )
 from praxino.families._stock.checkpoint import read_json
-
-SHOWN_CHARACTERS = 60
-"""How much of an unread end is shown."""
 
 
 class Tokenizer:
@@ -85,8 +83,7 @@ def unread_notes(prompt: str, home: Path, settings: Settings, num_frames: int) -
     template = template_of(settings, num_frames)
     limit = settings.max_text_tokens - (ASSISTANT_TOKENS if template is VIDEO_FROM_PICTURE else 0)
     if unread := tokenizer(folder).unread(prompt.strip(), template, limit):
-        shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
-        yield f"the language model reads {limit} tokens of the prompt; it does not read: {shown!r}"
+        yield _tokens.unread_note("the language model", limit, unread)
 
 
 def _token(told: object) -> str:

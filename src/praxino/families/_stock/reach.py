@@ -9,8 +9,6 @@ from pathlib import Path
 from praxino.errors import ModelError
 from praxino.families import _tokens
 
-SHOWN_CHARACTERS = 60
-"""How much of an unread end is shown."""
 MOST_MARKS = 4
 """More than a tokenizer puts around any text."""
 
@@ -53,12 +51,13 @@ def notes(readers: tuple[Reader, ...], home: Path, task: str, prompt: str, negat
 def _note(reader: Reader, home: Path, name: str, text: str, before: str) -> Iterator[str]:
     if len((before + text).encode()) <= reader.tokens - MOST_MARKS:
         return  # a token is a byte at least
-    reads = f"{reader.name} reads {reader.tokens} tokens of {name}"
     try:
         unread = _tokens.unread(text, home / reader.folder, reader.tokens, before)
     except ModelError:
-        yield f"{reads}; its tokenizer cannot be read here, so an end of it may be left out"
+        yield (
+            f"{reader.name} reads {reader.tokens} tokens of {name}; its tokenizer cannot be read here, "
+            "so an end of it may be left out"
+        )
         return
     if unread:
-        shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
-        yield f"{reads}; it does not read: {shown!r}"
+        yield _tokens.unread_note(reader.name, reader.tokens, unread, name)

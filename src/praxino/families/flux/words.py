@@ -15,8 +15,6 @@ from praxino.families import _tokens
 
 CLIP_TOKENS = 77
 T5_PAD = "<pad>"
-SHOWN_CHARACTERS = 60
-"""How much of an unread end is shown."""
 
 
 class Tokenizer:
@@ -74,5 +72,4 @@ def unread_notes(prompt: str, home: Path, max_text_tokens: int) -> Iterator[str]
     )
     for name, folder, read, limit in encoders:
         if folder.is_dir() and (unread := read(folder).unread(prompt, limit)):
-            shown = unread[:SHOWN_CHARACTERS] + ("..." if len(unread) > SHOWN_CHARACTERS else "")
-            yield f"{name} reads {limit} tokens of the prompt; it does not read: {shown!r}"
+            yield _tokens.unread_note(name, limit, unread)
