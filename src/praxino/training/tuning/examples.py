@@ -61,7 +61,7 @@ def check(tuning: Tuning) -> Survey:
     """
     entry = find_model(tuning.model)
     trainees.check(entry.family.name)
-    trainees.check_variant(entry.variant)
+    trainees.check_variant(entry.family.name, entry.variant)
     prompts(entry, tuning)
     if tuning.size:
         asked(tuning.size, entry.variant)

@@ -1,6 +1,6 @@
 """Owns the tutorial's clips: ten GIFs of Zib, a small robot that no model knows, drawn here stroke by stroke.
 
-Knows no model. Five motions on three grounds, so that the others are left to ask for.
+Knows no model. Five motions on five grounds: the others are left to ask for.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from praxino.training.motions import GROUNDS, MOTIONS, Placement, render_clip
 
 NAME = "zib"
 CLIPS = (
-    ("bouncing", "white"), ("bouncing", "blue"), ("sliding right", "green"), ("sliding right", "white"),
-    ("falling down", "blue"), ("falling down", "green"), ("shaking", "white"), ("shaking", "green"),
-    ("pulsing", "blue"), ("pulsing", "white"),
+    ("bouncing", "white"), ("bouncing", "blue"), ("sliding right", "green"), ("sliding right", "red"),
+    ("falling down", "black"), ("falling down", "white"), ("shaking", "blue"), ("shaking", "red"),
+    ("pulsing", "green"), ("pulsing", "black"),
 )  # fmt: skip
 """Motion and ground of each clip."""
 SPRITE_PX = 48
