@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import ModelError, UserError
-from praxino.families._stock.checkpoint import read_shapes
+from praxino.families._lora_names import shapes_of
 from praxino.recipe import Lora
 
 if TYPE_CHECKING:
@@ -66,10 +66,7 @@ def check(path: Path, title: str, targets: Targets) -> None:
     Raises:
         UserError: it is no safetensors file, or holds other things than LoRA weights for this family.
     """
-    shapes = read_shapes(path)
-    if shapes is None:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    roles = {name: named(name) for name in shapes}
+    roles = {name: named(name) for name in shapes_of(path)}
     for name, found in roles.items():
         if found is None:
             raise UserError(f"{path} is no LoRA: it holds {name!r}, which is neither a lora_A nor a lora_B weight.")
@@ -104,7 +101,7 @@ def apply(transformer: Any, loras: Iterable[Lora], targets: Targets, alphas: Alp
     for layers, scale in fitted:
         for layer, (A, B) in layers.items():
             if scale != 0:
-                laid.append(_lay(transformer.get_submodule(layer), A, B * scale))
+                laid.append(lay(transformer.get_submodule(layer), A, B * scale))
 
 
 def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> dict[str, tuple[Tensor, Tensor]]:
@@ -120,8 +117,8 @@ def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> d
             raise ModelError(f"the LoRA {path} is incomplete: {layer!r} has not both of lora_A and lora_B.")
         linears: list[Any] = [modules[name] for name in names]
         rows = [linear.out_features for linear in linears]
-        _check_shape(path, f"{layer} (lora_A)", weights.A, (len(weights.A), linears[0].in_features))
-        _check_shape(path, f"{layer} (lora_B)", weights.B, (sum(rows), len(weights.A)))
+        check_shape(path, f"{layer} (lora_A)", weights.A, (len(weights.A), linears[0].in_features))
+        check_shape(path, f"{layer} (lora_B)", weights.B, (sum(rows), len(weights.A)))
         alpha = alphas(layer, metadata) if weights.alpha is None else weights.alpha
         B = weights.B * (1 if alpha is None else alpha / len(weights.A))
         for name, part in zip(names, B.split(rows), strict=True):
@@ -153,14 +150,15 @@ def _read(path: Path) -> tuple[dict[str, LowRank], dict[str, str]]:
     return layers, metadata
 
 
-def _check_shape(path: Path, what: str, given: Tensor, needed: tuple[int, ...]) -> None:
+def check_shape(path: Path, what: str, given: Tensor, needed: tuple[int, ...]) -> None:
+    """Raise ModelError when weights of a file are not of the shape that a layer needs."""
     if tuple(given.shape) != needed:
         shapes = ["x".join(map(str, shape)) for shape in (given.shape, needed)]
         raise ModelError(f"the LoRA {path} does not fit this model: {what} is {shapes[0]}, not {shapes[1]}.")
 
 
-def _lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
-    """Add the low-rank part to what a linear layer puts out."""
+def lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
+    """Add the low-rank part to what a linear layer puts out. Returns what takes it off again."""
     import torch.nn.functional as F
 
     A, B = A.to(linear.weight.device), B.to(linear.weight.device)

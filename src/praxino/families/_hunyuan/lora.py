@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, cat, nn
 
 from praxino.errors import ModelError, UserError
 from praxino.families._hunyuan.names import Piece, read_names
+from praxino.families._low_rank import check_shape, lay
 from praxino.recipe import Lora
 
 TakeOff = Callable[[], None]
@@ -49,7 +49,7 @@ def apply(transformer: Any, laid: list[TakeOff], loras: tuple[Lora, ...], blocks
     while laid:
         laid.pop()()
     pairs = [pair for lora in loras if lora.scale != 0 for pair in _pairs(transformer, lora, blocks)]
-    laid.extend(_add(module, A, B) for module, A, B in pairs)
+    laid.extend(lay(module, A, B) for module, A, B in pairs)
 
 
 def _pairs(transformer: Any, lora: Lora, blocks: str) -> list[tuple[Any, Tensor, Tensor]]:
@@ -89,8 +89,8 @@ def _cut(transformer: Any, layer: Layer, path: Path) -> list[tuple[str, Any, Ten
         raise ModelError(f"the LoRA {path} is incomplete: {names[0]} has not both of lora_A and lora_B.")
     modules: list[Any] = [_linear(transformer, name, path) for name in names]
     rank, rows = layer.A.shape[0], [module.out_features for module in modules]
-    _check(layer.A, (rank, modules[0].in_features), f"{names[0]} (lora_A)", path)
-    _check(layer.B, (sum(rows), rank), f"{names[0]} (lora_B)", path)
+    check_shape(path, f"{names[0]} (lora_A)", layer.A, (rank, modules[0].in_features))
+    check_shape(path, f"{names[0]} (lora_B)", layer.B, (sum(rows), rank))
     weighed = layer.alpha is not None and not layer.piece.ignores_alpha
     B = layer.B * (layer.alpha / rank) if weighed else layer.B  # pyright: ignore[reportOptionalOperand]
     if layer.piece.swapped:
@@ -106,20 +106,3 @@ def _linear(transformer: Any, name: str, path: Path) -> nn.Linear:
     if not isinstance(module, nn.Linear):
         raise ModelError(f"the LoRA {path} does not fit this model: {name!r} is no linear layer.")
     return module
-
-
-def _check(given: Tensor, needed: tuple[int, int], name: str, path: Path) -> None:
-    if tuple(given.shape) != needed:
-        shapes = ["x".join(map(str, shape)) for shape in (given.shape, needed)]
-        raise ModelError(f"the LoRA {path} does not fit this model: {name} is {shapes[0]}, not {shapes[1]}.")
-
-
-def _add(module: Any, A: Tensor, B: Tensor) -> TakeOff:
-    """Add the low-rank part to what a linear layer puts out."""
-    down, up = A.to(module.weight), B.to(module.weight)
-
-    def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        x, device = inputs[0], output.device  # the layer may have come to another device since
-        return output + F.linear(F.linear(x.to(device), down.to(device)), up.to(device))
-
-    return module.register_forward_hook(added).remove

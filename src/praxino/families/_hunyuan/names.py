@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from praxino.errors import UserError
-from praxino.families._stock.checkpoint import read_shapes
+from praxino.families._lora_names import all_placed, shapes_of
 
 Role = Literal["A", "B", "alpha"]
 
@@ -28,7 +27,6 @@ SUFFIXES: tuple[tuple[str, Role], ...] = (
     (".lora_B.weight", "B"), (".lora_up.weight", "B"),
     (".alpha", "alpha"),
 )  # fmt: skip
-SHOWN = 3
 
 
 def _stream(name: str, parts: tuple[str, str, str], projection: str, mlp: str, norm: str) -> dict[str, tuple[str, ...]]:
@@ -113,25 +111,12 @@ def read_names(names: Iterable[str], path: Path) -> dict[str, Piece]:
         UserError: one of them belongs to no layer, or there is no LoRA in it.
     """
     found = {name: piece_of(name) for name in names}
-    unknown = [name for name, piece in found.items() if piece is None]
-    if unknown:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        raise UserError(
-            f"{path} is no LoRA for HunyuanVideo: {len(unknown)} of its {len(found)} tensors belong to no layer of it:"
-            f"\n{', '.join(unknown[:SHOWN])}{more}"
-        )
-    pieces = {name: piece for name, piece in found.items() if piece is not None}
-    if not any(piece.role == "A" for piece in pieces.values()):
-        raise UserError(f"{path} is no LoRA: it holds no lora_A (lora_down) weights.")
-    return pieces
+    return all_placed(found, "HunyuanVideo", path)
 
 
 def check_lora(path: Path) -> None:
     """See `Family.check_lora`."""
-    shapes = read_shapes(path)
-    if shapes is None:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    read_names(shapes, path)
+    read_names(shapes_of(path), path)
 
 
 def piece_of(name: str) -> Piece | None:

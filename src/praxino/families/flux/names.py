@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from praxino.errors import UserError
+from praxino.families._lora_names import all_placed, shapes_of
 from praxino.families._stock.checkpoint import read_shapes
 from praxino.families.flux.variants import CONTROL_LORA_SCALE
 
@@ -85,8 +85,6 @@ BLOCKS = (
     (r"single_blocks_(\d+)_(.+)", "single_transformer_blocks.{}.{}", SINGLE),
 )
 CLIP_LAYER = r"(?:text_model_)?encoder_layers_(\d+)_(self_attn_(?:q|k|v|out)_proj|mlp_fc[12])"
-SHOWN = 3
-"""How many unknown tensors an error names."""
 
 
 @dataclass(frozen=True)
@@ -108,25 +106,12 @@ def read_names(names: Iterable[str], path: Path) -> dict[str, Piece]:
         UserError: the file holds no LoRA, or a tensor that belongs nowhere; the message has the first of them.
     """
     found = {name: piece_of(name) for name in names}
-    unknown = [name for name, piece in found.items() if piece is None]
-    if unknown:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        raise UserError(
-            f"{path} is no LoRA for FLUX.1: {len(unknown)} of its {len(found)} tensors belong to no layer of it:\n"
-            f"{', '.join(unknown[:SHOWN])}{more}"
-        )
-    pieces = {name: piece for name, piece in found.items() if piece is not None}
-    if not any(piece.role == "A" for piece in pieces.values()):
-        raise UserError(f"{path} is no LoRA: it holds no lora_A (lora_down) weights.")
-    return pieces
+    return all_placed(found, "FLUX.1", path)
 
 
 def check_lora(path: Path) -> float | None:
     """See `Family.check_lora`."""
-    shapes = read_shapes(path)
-    if shapes is None:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    read_names(shapes, path)
+    read_names(shapes_of(path), path)
     return CONTROL_LORA_SCALE if brings_map(path) else None
 
 

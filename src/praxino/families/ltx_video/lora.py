@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from praxino.errors import ModelError, UserError
-from praxino.families.ltx_video.header import read_header
+from praxino.families._lora_names import shapes_of
 from praxino.recipe import Lora
 
 PREFIXES = ("base_model.model.", "model.diffusion_model.", "diffusion_model.", "transformer.")
@@ -25,10 +25,7 @@ def check_lora(path: Path) -> None:
     Raises:
         UserError: it is not a safetensors file, or holds no LoRA weights.
     """
-    header = read_header(path)
-    if header is None:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    split_names(header.shapes, path)
+    split_names(shapes_of(path), path)
 
 
 def split_names(names: Any, path: Path) -> dict[str, tuple[str, str]]:
