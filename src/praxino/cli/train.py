@@ -38,7 +38,8 @@ def command() -> None:
 @click.argument("file", metavar="FILE.toml")
 @click.option("--data", default="my-clips", metavar="FOLDER", help="folder of clips with their captions")
 @click.option("-m", "--model", default="pocket", metavar="NAME|FOLDER", help="the checkpoint to begin from")
-def new(file: str, data: str, model: str) -> None:
+@click.option("--trigger", default="", metavar="WORD", help="the word that will call what is learnt")
+def new(file: str, data: str, model: str, trigger: str) -> None:
     """Write a commented file of settings to begin with."""
     from praxino.training.tuning.settings import template
     from praxino.training.tuning.starts import start_for
@@ -50,7 +51,7 @@ def new(file: str, data: str, model: str) -> None:
     if path.exists():
         raise UserError(f"{path} is there already; give another name.")
     values = start_for(catalog.find(model).variant)
-    path.write_text(template({"data": data, "model": model, **values}), encoding="utf-8")
+    path.write_text(template({"data": data, "model": model, "trigger": trigger, **values}), encoding="utf-8")
     click.echo(
         f"wrote {path}; look it through, then: praxino train check {data} -m {model}; praxino train {path}", err=True
     )
@@ -128,10 +129,8 @@ def example(folder: str) -> None:
     from praxino.training.tuning.zib import NAME, write
 
     written = write(Path(folder))
-    click.echo(
-        f"wrote {len(written)} clips of {NAME} into {folder}; next: praxino train new zib.toml --data {folder}",
-        err=True,
-    )
+    click.echo(f"wrote {len(written)} clips of {NAME} into {folder}; next:", err=True)
+    click.echo(f"praxino train new {NAME}.toml --data {folder} --trigger {NAME}", err=True)
 
 
 @command.command("pocket")

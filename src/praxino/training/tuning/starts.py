@@ -15,8 +15,8 @@ HUNYUAN_VIDEO_I2V = {
     "checkpointing": True,
 }
 STARTS: dict[str, dict[str, Any]] = {
-    "pocket": {"steps": 400, "batch": 16, "rank": 32, "alpha": 32, "learning_rate": 1e-3, "caption_dropout": 0.0,
-               "image_share": 0.25, "prior": 128, "sample_every": 100},
+    "pocket": {"steps": 500, "batch": 16, "rank": 16, "alpha": 16, "learning_rate": 1e-3, "caption_dropout": 0.0,
+               "image_share": 0.0, "prior": 128, "sample_every": 250},
     "hotshot-xl": {"method": "full", "steps": 1000, "batch": 4, "learning_rate": 1.25e-5, "weight_decay": 0.01,
                    "caption_dropout": 0.0},
     "hunyuan-video-i2v": HUNYUAN_VIDEO_I2V,
