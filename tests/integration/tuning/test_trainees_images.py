@@ -126,5 +126,5 @@ def recipe_with(*loras):
 def test_what_is_shown_more_than_words_is_refused(family, tune, tmp_path):
     like = {"stable-diffusion": "stable-diffusion-1.5-inpainting", "sdxl": "sdxl-inpainting"}[family.name]
     family.miniature(tmp_path / "filling", like)
-    with pytest.raises(UserError, match="cannot be fine-tuned: it is shown more than words"):
+    with pytest.raises(UserError, match="cannot be fine-tuned: it does inpainting"):
         tune(model=str(tmp_path / "filling"))

@@ -102,7 +102,7 @@ def guided_velocity(transformer: Any, z: Tensor, start: Start, plan: Plan, t: fl
 def velocity(transformer: Any, z: Tensor, text: Embedded, t: float, dtype: torch.dtype) -> Tensor:
     """The transformer's prediction for one text, n - z_0, float32."""
     moment = (1 - torch.tensor([t], dtype=torch.float32, device=z.device)) * TIMESTEP_SCALE
-    with torch.autocast(z.device.type, dtype, enabled=dtype != torch.float32), _rope_in_float32():
+    with torch.autocast(z.device.type, dtype, enabled=dtype != torch.float32), rope_in_float32():
         predicted = transformer(
             hidden_states=z,
             encoder_hidden_states=text.states,
@@ -114,7 +114,7 @@ def velocity(transformer: Any, z: Tensor, text: Embedded, t: float, dtype: torch
 
 
 @contextmanager
-def _rope_in_float32() -> Iterator[None]:
+def rope_in_float32() -> Iterator[None]:
     """Around position frequencies diffusers asks for autocast to float32, which torch takes as off and says so."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "In (CPU|CUDA) autocast, but the target dtype is not supported", UserWarning)

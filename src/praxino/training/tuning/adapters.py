@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -100,15 +99,14 @@ def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) ->
         "r": tuning.rank, "lora_alpha": tuning.rank, "use_dora": tuning.method == "dora",
         "target_modules": sorted({name.rsplit(".lora_", 1)[0] for name in learnt}),
     }  # fmt: skip
-    metadata: dict[str, Any] = {
-        "format": "pt", METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})
-    }  # fmt: skip
-    files = {folder / LORA_FILE: {f"{component}.{name}": tensor for name, tensor in learnt.items()}}
+    told = {METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})}
+    named = {f"{component}.{name}": tensor for name, tensor in learnt.items()}
+    files = {folder / LORA_FILE: (named, told)}
     if comfy := comfyui.converted(network, trainee, learnt):
         (folder / COMFY_FOLDER).mkdir(exist_ok=True)
-        files[folder / COMFY_FOLDER / f"{folder.name}.safetensors"] = comfy
-    for file, tensors in files.items():
+        files[folder / COMFY_FOLDER / f"{folder.name}.safetensors"] = comfy, {}
+    for file, (tensors, metadata) in files.items():
         partial = file.with_suffix(".part")
-        save_file(tensors, partial, metadata)
+        save_file(tensors, partial, {"format": "pt", **metadata})
         partial.replace(file)
     return list(files)

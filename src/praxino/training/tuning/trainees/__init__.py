@@ -13,8 +13,12 @@ OF_MOTION_ALONE = ("hotshot-xl", "hunyuan-video-i2v")
 FROM_WORDS = ("text-to-image", "text-to-video", "image-to-video")
 """The first tasks of variants that can be fine-tuned: others are shown more than a trainee shows."""
 
-KINDS = {"flux": ("plain",), "wan": ("words", "latent")}
-"""What `options["kind"]` may be of a family's variants."""
+LEARNT: dict[str, dict[str, tuple[object, ...]]] = {
+    "cogvideox": {"beside": ("nothing",), "temporal_patch": (1,)},
+    "flux": {"kind": ("plain",)},
+    "wan": {"kind": ("words", "latent"), "boundary": (0,)},
+}
+"""What the options of a family's variants have to be, where its trainee does not fit all of them."""
 
 
 def names() -> list[str]:
@@ -30,8 +34,11 @@ def check(family: str) -> None:
 
 def check_variant(family: str, variant: Variant) -> None:
     """Raise UserError when a family's trainee does not fit one of its variants."""
-    kinds = KINDS.get(family)
-    if variant.tasks[0] not in FROM_WORDS or (kinds and variant.options.get("kind") not in kinds):
-        raise UserError(f"{variant.name} cannot be fine-tuned: it is shown more than words; choose one that is not.")
-    if variant.options.get("boundary"):
-        raise UserError(f"{variant.name} cannot be fine-tuned: it is two networks; choose a variant that is one.")
+    if variant.tasks[0] not in FROM_WORDS:
+        raise UserError(f"{variant.name} cannot be fine-tuned: it does {variant.tasks[0]}; choose one that draws.")
+    for name, allowed in LEARNT.get(family, {}).items():
+        if variant.options[name] not in allowed:
+            raise UserError(
+                f"{variant.name} cannot be fine-tuned: its {name} is {variant.options[name]}; of {family} those can "
+                f"whose {name} is {' or '.join(map(str, allowed))}."
+            )
