@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from praxino.families import LoopState
+from praxino.families._pixels import from_uint8
 from praxino.families._stock.schedulers import DIFFUSION
 from praxino.families.hotshot_xl import FAMILY, latents, load_unet, pictures, sampling, text
 from praxino.families.hotshot_xl.miniature import UNET
@@ -107,7 +108,7 @@ def test_frames_of_a_clip_differ_and_temporal_layers_join_them(parts, recipe_of,
 def test_a_picture_set_in_motion_stays_the_first_frame(parts, recipe_of, draw) -> None:
     recipe = recipe_of("image-to-video", (("frame", 1.0),))
     clip = draw(parts, recipe, [STILL])
-    fitted = pictures.unit(pictures.filled(STILL, recipe.width, recipe.height))
+    fitted = from_uint8(pictures.filled(STILL, recipe.width, recipe.height))
     seen = latents.decode(parts.networks.vae, latents.encode(parts.networks.vae, fitted))
     assert np.array_equal(clip[0], seen[0])
     assert not np.array_equal(clip[1], clip[0])
@@ -135,7 +136,7 @@ def test_a_clip_is_changed_by_its_strength(parts, recipe_of, draw) -> None:
         assert recipe.steps == round(10 * strength)
         clip = draw(parts, recipe, [CLIP])
         fitted = pictures.filled(pictures.resampled(CLIP, recipe.num_frames), recipe.width, recipe.height)
-        seen = latents.decode(parts.networks.vae, latents.encode(parts.networks.vae, pictures.unit(fitted)))
+        seen = latents.decode(parts.networks.vae, latents.encode(parts.networks.vae, from_uint8(fitted)))
         return float(np.abs(clip.astype(float) - seen).mean())
 
     assert distance(0.1) < distance(0.5) < distance(1.0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from praxino.families.hotshot_xl.pictures import filled, resampled, unit
+from praxino.families._pixels import from_uint8
+from praxino.families.hotshot_xl.pictures import filled, resampled
 
 
 def numbered(count: int) -> np.ndarray:
@@ -37,6 +38,6 @@ def test_the_middle_is_kept_at_any_aspect(width: int, height: int) -> None:
 
 
 def test_pixels_become_numbers_from_0_to_1() -> None:
-    tensor = unit(np.array([[[[0, 51, 255]]]], np.uint8))
+    tensor = from_uint8(np.array([[[[0, 51, 255]]]], np.uint8))
     assert tensor.shape == (1, 3, 1, 1)
     assert tensor.flatten().tolist() == pytest.approx([0.0, 0.2, 1.0])

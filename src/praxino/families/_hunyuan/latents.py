@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,12 +49,6 @@ def decode(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents (1, C, f, h, w) as pixels (3, F, H, W) in [-1, 1], in the VAE's number format."""
     scaled = latents / vae.config.scaling_factor
     return vae.decode(scaled.to(vae.dtype), return_dict=False)[0][0]
-
-
-def to_uint8(pixels: Tensor) -> np.ndarray:
-    """(3, F, H, W) in [-1, 1] as (F, H, W, 3), rounded down as Tencent's save_videos_grid does."""
-    scaled = (pixels.float() / 2 + 0.5).clamp(0, 1) * 255
-    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
 
 
 def colours(vae: Any, device: torch.device) -> Tensor:

@@ -12,6 +12,7 @@ from praxino.families import LoopState
 from praxino.families._hunyuan import latents, loop, pictures, text
 from praxino.families._hunyuan.settings import HIDDEN_FRAMES, Settings, from_options
 from praxino.families._hunyuan.words import template_of
+from praxino.families._pixels import to_uint8
 from praxino.families._stock import preview as linear
 from praxino.families._stock.pictures import resampled
 from praxino.recipe import Recipe
@@ -86,7 +87,7 @@ def _read(
 @torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.decode`."""
-    frames = latents.to_uint8(latents.decode(parts.vae, state.tensors["latents"].to(parts.device)))
+    frames = to_uint8(latents.decode(parts.vae, state.tensors["latents"].to(parts.device)))
     hidden = HIDDEN_FRAMES if from_options(recipe.options).kind == "latent-concat" else 0
     return frames[hidden:]
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from praxino.families._pixels import to_uint8
 from praxino.sampling.noise import NoiseSource
 
 MAX_GROUPS = 10
@@ -31,8 +32,7 @@ def decode(vae: Any, latents: Tensor) -> np.ndarray:
         pixels = vae.decode(unscaled.to(vae.dtype), return_dict=False)[0]
     finally:
         vae.num_latent_frames_batch_size = before
-    scaled = ((pixels[0].float() + 1) / 2).clamp(0, 1) * 255
-    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+    return to_uint8(pixels[0])
 
 
 def group_length(num_frames: int) -> int:

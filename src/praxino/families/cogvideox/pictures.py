@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from praxino.families._pixels import from_uint8
 from praxino.families.cogvideox.variants import SHORT_SIDE
 
 MULTIPLE = 16
@@ -21,7 +22,7 @@ def prepare(frames: np.ndarray, width: int, height: int, resize: str) -> Tensor:
     if resize == "lanczos":
         pixels = torch.stack([_lanczos(frame, width, height) for frame in frames])
     else:
-        pixels = _covering(_as_tensor(frames), width, height)
+        pixels = _covering(from_uint8(frames), width, height)
     return (pixels * 2 - 1).transpose(0, 1)[None]
 
 
@@ -35,10 +36,6 @@ def own_size(width: int, height: int) -> tuple[int, int]:
 def _nearest(side: float) -> int:
     below = side // MULTIPLE * MULTIPLE
     return int(below if side - below < MULTIPLE / 2 else below + MULTIPLE)
-
-
-def _as_tensor(frames: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.array(frames)).permute(0, 3, 1, 2).float() / 255
 
 
 def _covering(pixels: Tensor, width: int, height: int) -> Tensor:
@@ -62,4 +59,4 @@ def _lanczos(frame: np.ndarray, width: int, height: int) -> Tensor:
         across, down = round(width * scale), round(height * scale)
         left, top = (image.width - across) // 2, (image.height - down) // 2
         image = image.crop((left, top, left + across, top + down))
-    return _as_tensor(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))[None])[0]
+    return from_uint8(np.asarray(image.resize((width, height), Image.Resampling.LANCZOS))[None])[0]

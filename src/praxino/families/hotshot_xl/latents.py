@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from praxino.families._pixels import to_uint8
+
 PREVIEW_FACTORS = ((60, -60, 25, -70), (60, -5, 15, -50), (60, 10, -5, -35))
 PREVIEW_BIAS = (150, 140, 130)
 """SDXL's latents to RGB in 0 to 255 (huggingface/diffusers, docs/source/en/using-diffusers/callback.md)."""
@@ -24,8 +26,7 @@ def decode(vae: Any, latents: Tensor) -> np.ndarray:
     """Latents (1, C, F, h, w) as frames (F, H, W, 3) uint8, rounded down as the original does."""
     scaled = (latents / vae.config.scaling_factor).to(vae.device, vae.dtype)
     frames = [vae.decode(frame, return_dict=False)[0][0] for frame in scaled.unbind(2)]
-    pixels = (torch.stack(frames).float() / 2 + 0.5).clamp(0, 1) * 255
-    return pixels.byte().permute(0, 2, 3, 1).cpu().numpy()
+    return to_uint8(torch.stack(frames, dim=1))
 
 
 def preview(latents: Tensor) -> np.ndarray:

@@ -6,9 +6,7 @@ Source of crop and resize: hotshotco/Hotshot-XL at cc01f7f, hotshot_xl/utils.py 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from praxino.families._stock.pictures import resampled as resampled
 
@@ -27,8 +25,3 @@ def _cover(picture: Image.Image, width: int, height: int) -> np.ndarray:
     left, top = (size[0] - width) // 2, (size[1] - height) // 2
     resized = picture.resize(size, Image.Resampling.LANCZOS)
     return np.asarray(resized.crop((left, top, left + width, top + height)))
-
-
-def unit(frames: np.ndarray) -> Tensor:
-    """(F, H, W, 3) uint8 as (F, 3, H, W) float32 from 0 to 1."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._pixels import from_uint8
 from praxino.families._stock import annotate
 from praxino.families.hotshot_xl import latents, loop, pictures, sampling, text
 from praxino.families.hotshot_xl.load import ANNOTATOR, CONTROLNET, Parts
@@ -77,7 +78,7 @@ def _begin(
 
 def _encoded(recipe: Recipe, parts: Parts, frames: np.ndarray, num_frames: int) -> Tensor:
     fitted = pictures.filled(pictures.resampled(frames, num_frames), recipe.width, recipe.height)
-    return latents.encode(parts.networks.vae, pictures.unit(fitted))
+    return latents.encode(parts.networks.vae, from_uint8(fitted))
 
 
 def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loop.Control]:
@@ -90,7 +91,7 @@ def _controls(recipe: Recipe, parts: Parts, given: list[np.ndarray]) -> list[loo
             continue
         fitted = pictures.filled(pictures.resampled(frames, recipe.num_frames), recipe.width, recipe.height)
         maps = _annotated(recipe, parts, kind, fitted) if use == "annotate" else fitted
-        placed = pictures.unit(maps).to(parts.device, parts.dtype)
+        placed = from_uint8(maps).to(parts.device, parts.dtype)
         controls.append(loop.Control(next(networks), placed, condition.strength))
     return controls
 

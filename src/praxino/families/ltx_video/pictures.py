@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from praxino.families._pixels import from_uint8
 from praxino.families.ltx_video.sticker import with_room
 
 CRF = 29
@@ -37,7 +38,7 @@ def prepare(frames: np.ndarray, room: Room, preparation: str) -> Tensor:
     if preparation == "sticker":
         frames = with_room(frames, *room.aspect)
     cropped = crop_to_aspect(frames, *room.aspect)
-    pixels = torch.from_numpy(np.ascontiguousarray(cropped)).permute(0, 3, 1, 2).float() / 255
+    pixels = from_uint8(cropped)
     size = room.height, room.width
     if preparation == "lightricks":
         pixels = torch.stack([compress(frame) for frame in blur(pixels)])
@@ -49,7 +50,7 @@ def prepare(frames: np.ndarray, room: Room, preparation: str) -> Tensor:
 
 def fit(frames: np.ndarray, width: int, height: int) -> Tensor:
     """Frames of a clip to follow as `prepare` gives them: made as large as covers the size, then its middle cut out."""
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    pixels = from_uint8(frames)
     aspect = frames.shape[2] / frames.shape[1]
     wide = aspect > width / height
     covering = (height, int(height * aspect)) if wide else (int(width / aspect), width)

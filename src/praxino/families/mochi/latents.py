@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from praxino.families._pixels import to_uint8
 from praxino.families.mochi.variants import SPATIAL_RATIO, TEMPORAL_RATIO
 
 
@@ -34,8 +35,7 @@ def decode(vae: Any, latents: Tensor, kind: torch.dtype) -> np.ndarray:
     latents = latents * deviation / config.scaling_factor + mean
     with torch.autocast(latents.device.type, kind, enabled=kind != torch.float32):
         pixels = vae.decode(latents, return_dict=False)[0]
-    scaled = ((pixels[0].float() + 1) / 2).clamp(0, 1) * 255
-    return scaled.byte().permute(1, 2, 3, 0).cpu().numpy()
+    return to_uint8(pixels[0])
 
 
 def _without_leading(block: nn.Module, inputs: Any, output: tuple[Tensor, Any]) -> tuple[Tensor, Any]:

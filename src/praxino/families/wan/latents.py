@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from praxino.families._pixels import to_uint8
+
 TEMPORAL_RATIO = 4
 """Frames of a latent frame but the first, which is one frame."""
 
@@ -31,8 +33,7 @@ def decode(vae: Any, latents: Tensor) -> np.ndarray:
     """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8, cut down to whole bytes as the authors do."""
     mean, inverse_std = _statistics(vae)
     pixels = vae.decode(latents.to(vae.device, torch.float32) / inverse_std + mean, return_dict=False)[0]
-    frames = (pixels[0].clamp(-1, 1) + 1) / 2 * 255
-    return frames.permute(1, 2, 3, 0).byte().cpu().numpy()
+    return to_uint8(pixels[0])
 
 
 def _statistics(vae: Any) -> tuple[Tensor, Tensor]:

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from praxino.errors import UserError
-from praxino.families._stock.checkpoint import read_shapes
+from praxino.families._lora_names import all_placed, shapes_of
 
 Role = Literal["A", "B", "alpha", "diff", "diff_b"]
 Expert = Literal["all", "high", "low"]
@@ -62,8 +61,6 @@ OUTER = {
 }
 """Layers outside of the blocks."""
 BLOCK = re.compile(r"^(vace_blocks|blocks)_(\d+)_(.+)$")
-SHOWN = 3
-"""How many unknown tensors an error names."""
 
 
 @dataclass(frozen=True)
@@ -86,25 +83,12 @@ def read_names(names: Iterable[str], path: Path) -> dict[str, Piece]:
     names = list(names)
     has_both = any(DIFFUSERS_PREFIX.match(name) and "transformer_2." in name for name in names)
     found = {name: piece_of(name, EXPERT_FILES.get(path.stem, "all"), has_both=has_both) for name in names}
-    unknown = [name for name, piece in found.items() if piece is None]
-    if unknown:
-        more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
-        raise UserError(
-            f"{path} is no LoRA for Wan: {len(unknown)} of its {len(found)} tensors belong to no layer of it:\n"
-            f"{', '.join(unknown[:SHOWN])}{more}"
-        )
-    pieces = {name: piece for name, piece in found.items() if piece is not None}
-    if not any(piece.role == "A" for piece in pieces.values()):
-        raise UserError(f"{path} is no LoRA: it holds no lora_A (lora_down) weights.")
-    return pieces
+    return all_placed(found, "Wan", path)
 
 
 def check_lora(path: Path) -> None:
     """Refuse a file that holds no LoRA, by its header alone. Raises UserError."""
-    shapes = read_shapes(path)
-    if shapes is None:
-        raise UserError(f"{path} is not a readable .safetensors file; give a LoRA in that format.")
-    read_names(shapes, path)
+    read_names(shapes_of(path), path)
 
 
 def piece_of(name: str, expert: Expert = "all", *, has_both: bool = False) -> Piece | None:

@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from praxino.families._pixels import from_uint8
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 FLOORED = 16
@@ -21,8 +23,7 @@ FLOORED = 16
 
 def to_pixels(frames: np.ndarray) -> Tensor:
     """(F, H, W, 3) uint8 as (F, 3, H, W)."""
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
-    return (pixels - 0.5) / 0.5
+    return (from_uint8(frames) - 0.5) / 0.5
 
 
 def squashed(frames: np.ndarray, width: int, height: int) -> Tensor:

@@ -12,6 +12,7 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.families._phases import planned_negative, planned_phases, planned_star
+from praxino.families._sampler import planned_sampler
 from praxino.families._stock import annotate
 from praxino.families._t5 import unread_notes
 from praxino.families.wan import maps
@@ -47,7 +48,7 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
         guidance_phases=phases,
         cfg_star=planned_star(request, variant, phases),
         stg_mode=request.stg_mode or variant.stg_mode,
-        scheduler=_sampler(request, variant),
+        scheduler=planned_sampler(request, variant, "Wan", SAMPLER_NAMES),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=planned_negative(request, variant, phases),
@@ -126,7 +127,7 @@ def _noise_levels(request: Request, variant: Variant, shape: Shape, settings: Se
         )
     is_small = shape.width * shape.height <= SMALL_AREA
     shift = settings.small_shift if is_small and settings.small_shift else settings.shift
-    start = schedules.UNIPC_START if _sampler(request, variant) == "unipc" else 1.0
+    start = schedules.UNIPC_START if planned_sampler(request, variant, "Wan", SAMPLER_NAMES) == "unipc" else 1.0
     return variant.schedule, schedules.shifted(request.steps or variant.steps, shift, start)
 
 
@@ -146,10 +147,3 @@ def _from_clip(request: Request, sigmas: schedules.Sigmas) -> schedules.Sigmas:
             f"give --strength {1 / len(sigmas):.3g} or more, or more --steps."
         )
     return sigmas[-count:]
-
-
-def _sampler(request: Request, variant: Variant) -> str:
-    name = request.scheduler or variant.scheduler
-    if name not in SAMPLER_NAMES:
-        raise UserError(f"--scheduler is {name}; Wan is sampled with {', '.join(SAMPLER_NAMES)}.")
-    return name
