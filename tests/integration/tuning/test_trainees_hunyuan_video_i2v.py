@@ -105,6 +105,24 @@ def test_the_given_frame_is_the_decoded_one_in_eight_bits(parts):
     off = (clip["given"] / parts.vae.config.scaling_factor - posterior.mean[0]) / posterior.std[0]
     assert 0.8 < off.std() < 1.2 and off.mean().abs() < 0.2, "sampled, not the mean"
     assert torch.equal(LEARNER.encode(parts, frames)["given"], clip["given"])
+    pixels = torch.tensor(frames).movedim(-1, 0)[None] / 127.5 - 1
+    mean = parts.vae.encode(pixels).latent_dist.mode()[0] * parts.vae.config.scaling_factor
+    assert torch.allclose(clip["latents"], mean, atol=1e-5)
+
+
+@torch.no_grad()
+def test_clips_are_tiled_in_space_alone_and_the_given_frame_not_at_all(parts, monkeypatch):
+    vae, used = parts.vae, []
+    encode = vae._encode
+
+    def spied(pixels):
+        used.append((pixels.shape[2], vae.use_tiling, vae.use_framewise_encoding))
+        return encode(pixels)
+
+    monkeypatch.setattr(vae, "_encode", spied)
+    LEARNER.encode(parts, moving())
+    assert used == [(5, True, False), (1, False, False)]
+    assert vae.use_tiling and vae.use_framewise_encoding, "as they were"
 
 
 @torch.no_grad()

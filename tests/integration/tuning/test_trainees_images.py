@@ -4,10 +4,15 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionPipeline, StableDiffusionXLPipeline
+from safetensors.torch import load_file
 
+from praxino.engine.resolve import resolve
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.recipe import Lora
+from praxino.request import Request
+from praxino.training.tuning.run import Run, train
+from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import Batch, trainee
 
 KEPT = torch.cumprod(1 - torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2, 0)
@@ -128,3 +133,20 @@ def test_what_is_shown_more_than_words_is_refused(family, tune, tmp_path):
     family.miniature(tmp_path / "filling", like)
     with pytest.raises(UserError, match="cannot be fine-tuned: it does inpainting"):
         tune(model=str(tmp_path / "filling"))
+
+
+def test_samples_leave_the_new_weights_in_float32(folder, clips, tmp_path):
+    """A pipeline over networks in bfloat16 casts all that it is given."""
+
+    def recipe_of(prompt, seed):
+        return resolve(Request(prompt, model=str(folder), seed=seed, steps=1)).recipe
+
+    tuning = Tuning(
+        data=str(clips), model=str(folder), out=str(tmp_path / "run"), steps=2, rank=2, size="64x64", dtype="bfloat16",
+        sample_every=1, samples=("a cat",),
+    )  # fmt: skip
+    out = train(Run(tuning, recipe_of=recipe_of))
+    assert len(list((out / "samples").iterdir())) == 2
+    (state,) = (out / "state").glob("*.safetensors")
+    kinds = {tensor.dtype for name, tensor in load_file(state).items() if ".lora_" in name}
+    assert kinds == {torch.float32}

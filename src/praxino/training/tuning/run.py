@@ -200,13 +200,18 @@ def _drawn(bench: _Bench, recipe: Recipe) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _evaluating(network: nn.Module) -> Any:
-    """Dropout off while the block runs, and torch's own chance as it was afterwards."""
+def _evaluating(network: Any) -> Any:
+    """Dropout off while the block runs, and torch's own chance as it was afterwards.
+
+    diffusers' pipelines cast what they are given, and new weights are learnt in float32: they are kept from it.
+    """
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         network.eval()
+        network.to = lambda *_, **__: network
         try:
             yield
         finally:
+            del network.to
             network.train()
 
 

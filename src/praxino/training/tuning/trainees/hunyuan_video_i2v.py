@@ -3,12 +3,14 @@
 x_t = (1 - t) x_1 + t e and v = e - x_1, t = 7 s / (1 + 6 s), s = sigmoid(N(0, 1)). The given frame's latents are made
 of its decoded latents, and a tenth of the time the language model is shown black in its place. As in
 Tencent-Hunyuan/HunyuanVideo-I2V at 1481c1d: hyvideo/utils/train_utils.py (get_cond_latents, get_cond_images,
-prepare_model_inputs), hyvideo/diffusion/flow/transport.py (sample, training_losses), train_image2video_lora.py.
+prepare_model_inputs), hyvideo/diffusion/flow/transport.py (sample, training_losses), hyvideo/hyvae_extract/run.py.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,8 @@ from praxino.families._hunyuan import loop, names, text
 from praxino.families._hunyuan.settings import from_options
 from praxino.families._hunyuan.template import VIDEO_FROM_PICTURE
 from praxino.families._hunyuan.text import Embedded
-from praxino.sampling.noise import NoiseSource, SeededNoise
+from praxino.sampling.noise import SeededNoise
+from praxino.training.tuning import noising
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
 
@@ -58,13 +61,16 @@ class HunyuanVideoI2v:
 
     def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
         """Scaled latents (C, f, h, w), those of the given frame (C, 1, h, w), and that frame (H, W, 3) uint8."""
-        noise = SeededNoise(int(np.int64(frames.sum())))
-        pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-        latents = _sampled(parts.vae, pixels, noise)
-        decoded = parts.vae.decode((latents[:, :, :1] / parts.vae.config.scaling_factor).to(parts.vae.dtype))
-        share = (decoded.sample.float() / 2 + 0.5).clamp(0, 1)
-        shown = (share * 255).round()
-        given = _sampled(parts.vae, shown / 127.5 - 1, noise)
+        scale, vae = parts.vae.config.scaling_factor, parts.vae
+        pixels = noising.pixels_of(frames).transpose(0, 1)[None]
+        with _tiles(vae, in_space=True):
+            latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float() * scale
+        with _tiles(vae, in_space=False):
+            decoded = vae.decode((latents[:, :, :1] / scale).to(vae.dtype)).sample
+            shown = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round()
+            posterior = vae.encode((shown / 127.5 - 1).to(vae.dtype)).latent_dist
+        noise = SeededNoise(int(np.int64(frames.sum()))).draw(tuple(posterior.mean.shape))
+        given = noising.sampled(posterior, noise) * scale
         return {"latents": latents[0], "given": given[0], "shown": shown[0, :, 0].movedim(0, -1).byte()}
 
     def read(self, parts: Any, caption: str) -> Tensors:
@@ -79,7 +85,7 @@ class HunyuanVideoI2v:
         clean = batch.clips["latents"]
         s = torch.sigmoid(batch.normal(clean.device))
         shift = variant.options["shifts"]["stable"]
-        t = shift * s / (1 + (shift - 1) * s)
+        t = noising.shifted(s, shift)
         noise = batch.noise(clean)
         black = batch.uniform(clean.device) < BLACK_SHARE
         return noised(parts, variant, batch.clips, _read(parts, variant, batch, black), (t, noise))
@@ -108,8 +114,8 @@ def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, drawn:
     """The task of times (B,) and noise (B, C, f, h, w) that are drawn already."""
     t, noise = drawn
     clean, kind = clips["latents"], from_options(variant.options).kind
-    share, dtype = t.view(-1, 1, 1, 1, 1), parts.transformer.dtype
-    start = loop.Start((1 - share) * clean + share * noise, clips["given"], words, None)
+    noisy, velocity = noising.flowed(clean, noise, t)
+    start, dtype = loop.Start(noisy, clips["given"], words, None), parts.transformer.dtype
     guidance = None
     if from_options(variant.options).embeds_guidance:
         guidance = t.new_full(t.shape, loop.embedded_guidance(variant.guidance_phases[0].scale))
@@ -122,7 +128,7 @@ def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, drawn:
         "guidance": guidance,
     }
     learnt = torch.arange(clean.shape[2], device=clean.device) > 0 if kind == "token-replace" else None
-    return Task(inputs, noise - clean, None if learnt is None else learnt[:, None, None])
+    return Task(inputs, velocity, None if learnt is None else learnt[:, None, None])
 
 
 @torch.no_grad()
@@ -140,16 +146,15 @@ def _read(parts: Any, variant: Variant, batch: Batch, black: Tensor) -> Embedded
     return Embedded(states, masks, batch.texts["pooled"])
 
 
-def _sampled(vae: Any, pixels: Tensor, noise: NoiseSource) -> Tensor:
-    """Pixels (1, 3, F, H, W) in [-1, 1] as scaled latents (1, C, f, h, w) float32, sampled, encoded in one piece."""
-    tiled = vae.use_tiling, vae.use_framewise_encoding
-    vae.use_tiling = vae.use_framewise_encoding = False
+@contextmanager
+def _tiles(vae: Any, *, in_space: bool) -> Iterator[None]:
+    """The VAE with tiles of pixels, or none, while the block runs; clips are never cut in time."""
+    before = vae.use_tiling, vae.use_framewise_encoding
+    vae.use_tiling, vae.use_framewise_encoding = in_space, False
     try:
-        posterior = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist
+        yield
     finally:
-        vae.use_tiling, vae.use_framewise_encoding = tiled
-    mean, deviation = posterior.mean.float(), posterior.std.float()
-    return (mean + deviation * noise.draw(tuple(mean.shape)).to(mean)) * vae.config.scaling_factor
+        vae.use_tiling, vae.use_framewise_encoding = before
 
 
 TRAINEE = HunyuanVideoI2v()
