@@ -1,80 +1,33 @@
-"""`praxino.json`: what a FLUX.1 folder says about itself. It wins over anything read from the networks' configs.
-
-Knows the folder's networks only through the `Variant` that it is laid over. No torch.
-"""
+"""`praxino.json`: what a FLUX.1 folder says about itself. It wins over anything read from the networks' configs."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from praxino.errors import ModelError
-from praxino.families import Variant
-from praxino.plain import from_plain
-from praxino.recipe import GuidancePhase
+from praxino.families import Variant, _card
 
-CARD = "praxino.json"
+CARD = _card.CARD
 FAMILY_NAME = "flux"
 
 
 @dataclass(frozen=True)
-class Card:
-    """The fields of `praxino.json`. What is left out stays as the published variant has it."""
+class Card(_card.Card):
+    """With what FLUX.1 has."""
 
-    family: str
-    variant: str
-    """A published variant's name, or one of its own."""
     like: str | None = None
     """The published variant that it is run as, when `variant` is none."""
-    title: str | None = None
-    source: str | None = None
-    licence: str | None = None
-    width: int | None = None
-    height: int | None = None
-    steps: int | None = None
-    guidance: float | None = None
-    max_text_tokens: int | None = None
     buckets: tuple[tuple[int, int], ...] | None = None
     """The sizes in which a picture is given to Kontext."""
-    components: str | None = None
-    """For a transformer alone: the folder with the other networks, seen from this one."""
 
 
 def read_card(folder: Path) -> Card | None:
-    """The folder's card, or None when it has none of this family.
-
-    Raises:
-        ModelError: it is there but not readable.
-    """
-    path = folder / CARD
-    if not path.is_file():
-        return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or data.get("family") != FAMILY_NAME:
-            return None
-        return from_plain(Card, data)
-    except ValueError as problem:
-        raise ModelError(f"{path} is not a readable model card: {problem}") from problem
+    """See `_card.read_card`."""
+    return _card.read_card(folder, FAMILY_NAME, Card)
 
 
 def lay_over(base: Variant, card: Card) -> Variant:
-    """`base` with what the card says. A name of its own means that it is not the published checkpoint."""
-    given = {name: value for name, value in dataclasses.asdict(card).items() if value is not None}
-    data: dict[str, Any] = {
-        name: given[name]
-        for name in ("title", "source", "licence", "width", "height", "steps", "max_text_tokens")
-        if name in given
-    }
-    options = dict(base.options)
-    options |= {name: given[name] for name in ("max_text_tokens", "components") if name in given}
-    if card.guidance is not None:
-        data["guidance_phases"] = (GuidancePhase(start=1.0, scale=card.guidance),)
-    if card.buckets is not None:
-        data["grid"] = dataclasses.replace(base.grid, buckets=card.buckets)
-    if card.variant != base.name:
-        data = {"source": "", "licence": "unknown; see where it came from", "restrictions": "", "gated": False, **data}
-    return dataclasses.replace(base, name=card.variant, options=options, **data)
+    """See `_card.lay_over`."""
+    grid = base.grid if card.buckets is None else dataclasses.replace(base.grid, buckets=card.buckets)
+    return _card.lay_over(base, card, grid)
