@@ -56,19 +56,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Need:
-    """What a run needs, in bytes. None: not known, as the files are not on this machine."""
+    """What a run needs, in bytes."""
 
-    encode: int | None
+    encode: int
     """The weights of text and image encoders."""
-    denoise: int | None
+    denoise: int
     """The weights of the denoiser and of what runs beside it."""
-    vae: int | None
-    denoise_float8: int | None
+    vae: int
+    denoise_float8: int
     """The denoiser's, stored in 8 bits."""
-    largest: int | None
+    largest: int
     """The largest tensor."""
-    weights: int | None
-    """All together; known of some published checkpoints that are not here."""
     denoising: int
     """Estimate: tokens x width x 32 values, twice for guidance. A token is one place of the size and frame grid."""
     decoding: int
@@ -134,14 +132,11 @@ def has_own_memory(device: str) -> bool:
     return device.partition(":")[0] in ("cuda", "xpu")
 
 
-def estimate(plan: Plan, need: Need) -> Estimate:
-    """What a plan is expected to take."""
-    if need.encode is None or need.denoise is None or need.vae is None or need.largest is None:
-        peak = need.weights
-        if peak is None or plan != Plan("resident"):
-            return Estimate(plan, None, 0, 0)
-        return Estimate(plan, peak + max(need.denoising, need.decoding), peak, 0)
-    denoiser = (need.denoise_float8 or 0) if plan.pixels == "float8" else need.denoise
+def estimate(plan: Plan, need: Need | None) -> Estimate:
+    """What a plan is expected to take; None: nothing is known of the networks."""
+    if need is None:
+        return Estimate(plan, None, 0, 0)
+    denoiser = need.denoise_float8 if plan.pixels == "float8" else need.denoise
     decoding = need.decoding if plan.exact else need.decoding_tile
     working = max(need.denoising, decoding)
     waiting = need.encode + denoiser if plan.placement != "resident" else 0

@@ -1,5 +1,7 @@
 """What a run needs, read off the headers of the checkpoint's files: nothing is loaded. Imports no torch.
 
+Of a published checkpoint that is not on this machine, the same is known where its networks were counted.
+
 The networks are counted to the last weight. What they compute with is an estimate; its rules are told in `plan.Need`.
 """
 
@@ -10,18 +12,19 @@ import math
 import re
 import struct
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from praxino.accel.plan import Need
-from praxino.families import Shape, Variant
+from praxino.families import Network, Shape, Variant
 from praxino.weights.completeness import read_json
 from praxino.weights.selection import MODEL_INDEX, WEIGHTS, choose
 
 Stage = Literal["encode", "denoise", "vae"]
+STAGES: tuple[Stage, ...] = ("encode", "denoise", "vae")
 Shapes = dict[str, tuple[int, ...]]
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -33,6 +36,7 @@ UNET_RATIO, TOKEN_SIDE_PX = 8, 32
 TILE_SIDE_PX = 512
 FRAMES_AT_ONCE = {"AutoencoderKLWan": 4, "AutoencoderKLCogVideoX": 8, "AutoencoderKLMochi": 12}
 """VAEs that decode a clip in pieces by themselves (diffusers, models/autoencoders)."""
+ALL_FRAMES = 1_000_000
 _VAE_FOLDER = re.compile(r"(audio_)?vae|vqvae|movq")
 _ENCODER_FOLDER = re.compile(r"(text|image)_encoder|safety_checker|mllm")
 _VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
@@ -57,13 +61,13 @@ class Weighed:
     decoder_patch: int
     """A place of that layer becomes patch x patch pixels."""
     frames_at_once: int
-    """That the VAE decodes together; a large number where all of them."""
+    """That the VAE decodes together; ALL_FRAMES where all of them."""
 
 
 def need_of(
     path: Path | None, variant: Variant, shape: Shape, dtype: str, beside: tuple[tuple[Stage, Path], ...] = ()
-) -> Need:
-    """What a run needs.
+) -> Need | None:
+    """What a run needs; None for a checkpoint that is not on this machine and whose networks were not counted.
 
     Args:
         path: the checkpoint; None when it is not on this machine.
@@ -73,10 +77,9 @@ def need_of(
         beside: what else takes part: LoRAs and companions, by the stage that they work in.
     """
     size = BYTES[dtype]
-    if path is None:
-        unknown = Need(None, None, None, None, None, None, 0, 0, 0)
-        return replace(unknown, weights=variant.parameters and variant.parameters * size)
-    weighed = weigh(path)
+    weighed = weigh(path) if path is not None else published(variant.networks)
+    if weighed is None:
+        return None
     extra = Counter[Stage]()
     for stage, other in beside:
         extra[stage] += sum(weigh(other).parameters.values())
@@ -88,7 +91,6 @@ def need_of(
         vae=vae * VAE_BYTES,
         denoise_float8=denoise * size - weighed.matrices * (size - 1),
         largest=weighed.largest * wide,
-        weights=encode * wide + denoise * size + vae * VAE_BYTES,
         denoising=_denoising(weighed, variant, shape, size),
         decoding=_decoding(weighed, shape.width, shape.height, shape, size),
         decoding_tile=_decoding(weighed, TILE_SIDE_PX, TILE_SIDE_PX, shape, size),
@@ -115,12 +117,43 @@ def weigh(path: Path) -> Weighed:
     return _weighed(files, str(_vae_class(path)))
 
 
+def published(networks: Mapping[str, Network]) -> Weighed | None:
+    """The weights of a published checkpoint, by its components' folders; None when there are none."""
+    if not networks:
+        return None
+    counted = dict.fromkeys(STAGES, 0)
+    for folder, network in networks.items():
+        counted[stage_of_folder(folder)] += network.parameters
+    denoisers = [network for folder, network in networks.items() if stage_of_folder(folder) == "denoise"]
+    vae = networks.get("vae", Network(0))
+    return Weighed(
+        parameters=counted,
+        largest=max(network.largest for network in networks.values()),
+        matrices=sum(network.matrices for network in denoisers),
+        width=max((network.width for network in denoisers), default=0),
+        is_unet=any(network.is_unet for network in denoisers),
+        decoder_channels=vae.decoder_channels,
+        decoder_patch=vae.decoder_patch,
+        frames_at_once=FRAMES_AT_ONCE.get(vae.kind, ALL_FRAMES),
+    )
+
+
 @lru_cache(maxsize=64)
 def _weighed(files: tuple[tuple[Stage | None, Path, int], ...], vae_class: str) -> Weighed:
-    found: dict[Stage, Shapes] = {"encode": {}, "denoise": {}, "vae": {}}
+    found: dict[Stage, Shapes] = {stage: {} for stage in STAGES}
     for stage, file, _ in files:
         for name, shape in read_shapes(file).items():
             found[stage or _stage_of(name)][f"{file}:{name}"] = shape
+    return of_shapes(found, vae_class)
+
+
+def of_shapes(found: Mapping[Stage, Shapes], vae_class: str) -> Weighed:
+    """The weights of tensors that are named FILE:KEY, by stage.
+
+    Args:
+        found: their shapes.
+        vae_class: the VAE's in diffusers, "" where it is not known.
+    """
     counted: dict[Stage, int] = {stage: sum(map(math.prod, shapes.values())) for stage, shapes in found.items()}
     channels, patch = _decoder(found["vae"])
     outside = [math.prod(shape) for stage in ("encode", "denoise") for shape in found[stage].values()]
@@ -132,7 +165,7 @@ def _weighed(files: tuple[tuple[Stage | None, Path, int], ...], vae_class: str) 
         is_unet=any(re.search(r"(:|\.)(conv_in|input_blocks\.0\.0)\.weight$", name) for name in found["denoise"]),
         decoder_channels=channels,
         decoder_patch=patch,
-        frames_at_once=FRAMES_AT_ONCE.get(vae_class, 1_000_000),
+        frames_at_once=FRAMES_AT_ONCE.get(vae_class, ALL_FRAMES),
     )
 
 
@@ -166,7 +199,8 @@ def _stage_of(key: str) -> Stage:
     return "encode" if _ENCODER_KEY.match(key) else "denoise"
 
 
-def _stage_of_folder(name: str) -> Stage:
+def stage_of_folder(name: str) -> Stage:
+    """The stage that a component's folder takes part in."""
     if _VAE_FOLDER.match(name):
         return "vae"
     return "encode" if _ENCODER_FOLDER.match(name) else "denoise"
@@ -178,7 +212,7 @@ def _files(path: Path) -> Iterator[tuple[Stage | None, Path]]:
         names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         for name in choose(names).files:
             if name.endswith(WEIGHTS):
-                yield _stage_of_folder(name), path / name
+                yield stage_of_folder(name), path / name
         return
     home = path if path.is_dir() else path.parent
     if main := path if path.is_file() else _largest(home):
@@ -187,7 +221,7 @@ def _files(path: Path) -> Iterator[tuple[Stage | None, Path]]:
     for folder in sorted(home.iterdir()):
         if folder.is_dir() and (_VAE_FOLDER.match(folder.name) or _ENCODER_FOLDER.match(folder.name)):
             for file in sorted(folder.glob(f"*{WEIGHTS}")):
-                yield _stage_of_folder(folder.name), file
+                yield stage_of_folder(folder.name), file
         elif folder.name == "ae.safetensors" and folder != main:
             yield "vae", folder
 

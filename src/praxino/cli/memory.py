@@ -81,10 +81,8 @@ def peaks(entry: Entry, device: str) -> dict[str, int | None]:
 
 def peaks_in_words(found: dict[str, int | None]) -> str:
     """As in "resident 12 GB, offload 8 GB, group 3 GB"."""
-    if all(num_bytes is None for num_bytes in found.values()):
-        return NOT_KNOWN
     known = [f"{name} {amount(num_bytes)}" for name, num_bytes in found.items() if num_bytes is not None]
-    return ", ".join(known) + ("" if len(known) == len(found) else f"; the others are {NOT_KNOWN}")
+    return ", ".join(known) or NOT_KNOWN
 
 
 def plans_here() -> list[dict[str, Any]]:

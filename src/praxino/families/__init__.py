@@ -71,6 +71,27 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A published network as the headers of its files would tell of it, counted from its config."""
+
+    parameters: int
+    """All of its weights."""
+    largest: int = 0
+    """Weights of the largest tensor; of a VAE, which is never taken apart, not told."""
+    matrices: int = 0
+    """Of a denoiser: weights that are matrices and convolutions, not biases and norms."""
+    width: int = 0
+    """Of a denoiser: of its hidden states."""
+    is_unet: bool = False
+    kind: str = ""
+    """Of a VAE: its class in diffusers."""
+    decoder_channels: int = 128
+    """Of a VAE: before the last layer of its decoder."""
+    decoder_patch: int = 1
+    """Of a VAE: a place of that layer becomes patch x patch pixels."""
+
+
+@dataclass(frozen=True)
 class Variant:
     """A published checkpoint, with everything about it that is data."""
 
@@ -115,8 +136,8 @@ class Variant:
     """Whether the Hub asks for an account and an accepted licence."""
     restrictions: str = ""
     """What the licence forbids or asks for, in one line; shown before a download."""
-    parameters: int | None = None
-    """Weights of all networks together, where counted."""
+    networks: Mapping[str, Network] = field(default_factory=dict)
+    """By the component's folder, all that a run loads; empty where they were not counted."""
 
 
 @dataclass(frozen=True)

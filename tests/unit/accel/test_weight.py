@@ -1,19 +1,26 @@
 """What is read off headers, on files with known tensors."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from praxino.accel.weight import need_of, read_shapes, weigh
-from praxino.families import Grid, Shape, Variant
+from praxino.accel.weight import need_of, published, read_shapes, weigh
+from praxino.families import Grid, Network, Shape, Variant
 from praxino.recipe import GuidancePhase
 
 VARIANT = Variant(
     name="x", title="X", source="a/b", licence="MIT", tasks=("text-to-video",), grid=Grid(16, 64, 1024, 4, 97),
-    width=64, height=64, num_frames=9, fps=8, steps=4, guidance_phases=(GuidancePhase(1.0, 3.0),), parameters=1000,
+    width=64, height=64, num_frames=9, fps=8, steps=4, guidance_phases=(GuidancePhase(1.0, 3.0),),
 )  # fmt: skip
+NETWORKS = {
+    "transformer": Network(2080, largest=1024, matrices=2048, width=32),
+    "vae": Network(1080, kind="AutoencoderKLWan", decoder_channels=8, decoder_patch=2),
+    "text_encoder": Network(1600, largest=1600),
+}
+"""What is said of the tensors below before they are here."""
 SHAPE = Shape(1024, 512, 9, 8)
 TRANSFORMER = {"a.to_q.weight": (32, 32), "a.to_k.weight": (32, 32), "a.bias": (32,)}
 VAE = {"decoder.conv_out.weight": (12, 8, 3, 3), "encoder.conv_in.weight": (8, 3, 3, 3)}
@@ -90,9 +97,23 @@ def test_companions_count_where_they_work(folder, tmp_path_factory):
     assert beside.encode == alone.encode
 
 
-def test_a_model_that_is_not_here_is_known_by_its_parameters_at_most():
-    need = need_of(None, VARIANT, SHAPE, "bfloat16")
-    assert (need.weights, need.denoise) == (2000, None)
+def test_a_published_model_that_is_not_here_needs_what_its_files_will(folder):
+    (folder / "vae" / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLWan"}))
+    assert published(NETWORKS) == weigh(folder)
+    known = dataclasses.replace(VARIANT, networks=NETWORKS)
+    for dtype in ("bfloat16", "float16", "float32"):
+        assert need_of(None, known, SHAPE, dtype) == need_of(folder, known, SHAPE, dtype)
+
+
+def test_two_denoisers_and_what_runs_beside_them_are_added_up():
+    unet = Network(100, largest=50, matrices=90, width=8, is_unet=True)
+    weighed = published({"unet": unet, "transformer_2": unet, "motion_adapter": Network(30, 20, 25), **NETWORKS})
+    assert weighed.parameters == {"encode": 1600, "denoise": 2310, "vae": 1080}
+    assert (weighed.matrices, weighed.width, weighed.is_unet) == (2253, 32, True)
+
+
+def test_nothing_is_known_of_a_model_that_is_neither_here_nor_counted():
+    assert need_of(None, VARIANT, SHAPE, "bfloat16") is None
 
 
 def test_a_file_that_is_none(tmp_path):

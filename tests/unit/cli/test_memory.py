@@ -75,9 +75,15 @@ def test_models_show_the_memory_of_each_plan(praxino, model):
     assert details["steering"] == list(catalog.find(model).variant.steering)
 
 
-def test_what_is_not_here_is_not_known(praxino):
+def test_of_a_counted_model_that_is_not_here_every_plan_is_known(praxino):
     shown = praxino("models", "show", "sd3.5-large").out
-    assert "memory on a GPU  " in shown and memory.NOT_KNOWN in shown
+    assert "memory on a GPU  resident " in shown and memory.NOT_KNOWN not in shown
+    told = json.loads(praxino("models", "show", "sd3.5-large", "--json").out)["memory"]["gpu"]
+    assert told["resident"] > told["offload"] > told["group"] > 0
+
+
+def test_of_a_model_that_was_not_counted_nothing_is_known(praxino):
+    assert f"memory on a GPU  {memory.NOT_KNOWN}" in praxino("models", "show", "auraflow-0.3").out
 
 
 def test_doctor_tells_the_plan_of_each_model_that_is_here(praxino, model, machine, monkeypatch):

@@ -35,7 +35,6 @@ class Card:
     guidance: float | None = None
     restrictions: str | None = None
     gated: bool | None = None
-    parameters: int | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,8 @@ def lay_over(variant: Variant, card: Card) -> Variant:
     """The variant with what the card says."""
     names = ("title", "source", "licence", "width", "height", "num_frames", "steps", "restrictions", "gated")
     given = {name: getattr(card, name) for name in names if getattr(card, name) is not None}
-    if card.parameters is not None or card.variant != variant.name:
-        given["parameters"] = card.parameters
+    if card.variant != variant.name:
+        given["networks"] = {}
     if card.guidance is not None:
         given["guidance_phases"] = (GuidancePhase(start=1.0, scale=card.guidance),)
     return dataclasses.replace(variant, name=card.variant, **given)

@@ -19,7 +19,7 @@ GRID = Grid(size_multiple=8, min_side=256, max_side=2048, frame_step=1, max_fram
 DEPTH_ANYTHING = "depth-anything/Depth-Anything-V2-Small-hf"
 """What makes depth maps of photos; Apache-2.0."""
 UNKNOWN_LICENCE: dict[str, Any] = {
-    "licence": "unknown; see where it came from", "restrictions": "", "source": "", "parameters": None,
+    "licence": "unknown; see where it came from", "restrictions": "", "source": "", "networks": {},
 }  # fmt: skip
 """What is not known of a checkpoint that is none of the published ones."""
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import T5_XXL
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.schedulers import DIFFUSION, name_of
 from praxino.families._stock.unet import UNKNOWN_LICENCE
@@ -16,6 +17,11 @@ from praxino.recipe import GuidancePhase
 LENGTHS = (24, 40, 56, 72, 88)
 """Frames that tiles of 24 with steps of 16 cover (diffusers, AutoencoderKLAllegro)."""
 CELL_PX, CELL_FRAMES = 8, 4
+NETWORKS = {
+    "transformer": Network(2_771_907_856, largest=31_850_496, matrices=2_770_924_032, width=2304),
+    "text_encoder": T5_XXL,
+    "vae": Network(174_955_751, kind="AutoencoderKLAllegro"),
+}
 
 ALLEGRO = Variant(
     name="allegro",
@@ -33,6 +39,7 @@ ALLEGRO = Variant(
     scheduler="euler-ancestral",
     schedule="scheduler",
     max_text_tokens=512,
+    networks=NETWORKS,
 )
 PUBLISHED: dict[str, Variant] = {ALLEGRO.name: ALLEGRO}
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_G, CLIP_L, UNET_1, UNET_XL, VAE_4
 from praxino.families._stock.checkpoint import Folder, read_json, read_shapes
 from praxino.families._stock.unet import UNKNOWN_LICENCE
 from praxino.families.stable_diffusion.variants import COMPANIONS_1
@@ -43,6 +44,12 @@ XL_PIPELINES = {"text-to-video": "AnimateDiffSDXLPipeline"}
 XL_BLOCKS = 3
 """Blocks on a UNet's way down: SDXL has three, Stable Diffusion 1 four."""
 TEMPORAL = ".motion_modules."
+ADAPTER = Network(453_813_440, largest=13_107_200, matrices=453_416_960)
+ADAPTER_V3 = Network(417_700_800, largest=13_107_200, matrices=417_331_200)
+ADAPTER_XL = Network(237_137_600, largest=13_107_200, matrices=236_902_400)
+SD_1 = {"unet": UNET_1, "text_encoder": CLIP_L, "vae": VAE_4}
+SD_XL = {"unet": UNET_XL, "text_encoder": CLIP_L, "text_encoder_2": CLIP_G, "vae": VAE_4}
+"""Of the image checkpoints that adapters are laid over."""
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -72,6 +79,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         "max_text_tokens": 77,
         "steering": (*CONTROLS, "spatial-base", "lora", "reference", "embedding"),
         "files": FILES,
+        "networks": {**SD_1, "motion_adapter": ADAPTER},
     }
     return Variant(name=name, title=title, source=source, options=options, **{**defaults, **data})
 
@@ -86,6 +94,7 @@ V3 = _published(
     "guoyww/animatediff-motion-adapter-v1-5-3",
     tasks=("text-to-video", "image-to-video", "video-to-video"),
     guidance_phases=(GuidancePhase(start=1.0, scale=8.5),),
+    networks={**SD_1, "motion_adapter": ADAPTER_V3},
     steering=(
         *CONTROLS, "control:scribble", "last-frame", "keyframes", "spatial-base", "lora", "reference", "embedding",
     ),
@@ -105,6 +114,7 @@ XL = _published(
     tasks=("text-to-video",), steps=20, guidance_phases=(GuidancePhase(start=1.0, scale=8.0),),
     width=1024, height=1024, grid=Grid(8, min_side=512, max_side=1536, frame_step=1, max_frames=32),
     steering=("spatial-base", "lora", "embedding"),
+    networks={**SD_XL, "motion_adapter": ADAPTER_XL},
     options={
         "base": "sdxl", "noise": {**DDIM, "timestep_spacing": "linspace"},
         "companions": {SPATIAL_BASE: "sdxl-base"}, "pipelines": XL_PIPELINES,

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import T5_XXL
 from praxino.families.cogvideox.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
@@ -41,6 +42,13 @@ SETTINGS_FUN = Settings(
     beside="control", levels="trailing", dynamic_guidance=False, zero_negative=False, output_epsilon=1e-5
 )
 """Its authors build on diffusers, and sample as its pipeline does."""
+
+TRANSFORMER_2B = Network(1_693_783_872, largest=14_745_600, matrices=1_692_319_744, width=1920)
+TRANSFORMER_5B = Network(5_570_283_072, largest=37_748_736, matrices=5_567_021_056, width=3072)
+PICTURE_TRANSFORMER = Network(5_625_087_552, largest=54_607_872, matrices=5_621_825_536, width=3072)
+WIDE_TRANSFORMER = Network(5_570_676_352, largest=37_748_736, matrices=5_567_414_272, width=3072)
+WIDE_PICTURE_TRANSFORMER = Network(5_571_594_880, largest=37_748_736, matrices=5_568_331_776, width=3072)
+BESIDE = {"text_encoder": T5_XXL, "vae": Network(215_583_907, kind="AutoencoderKLCogVideoX")}
 
 AFTER_POSES: dict[str, Any] = {
     "tasks": ("text-to-video",),
@@ -83,17 +91,26 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "cogvideox-2b", "CogVideoX 2B", "THUDM/CogVideoX-2b", SETTINGS_2B,
             licence="Apache-2.0", restrictions="", dtype="float16",
+            networks={"transformer": TRANSFORMER_2B, **BESIDE},
         ),
-        _published("cogvideox-5b", "CogVideoX 5B", "THUDM/CogVideoX-5b", SETTINGS_5B),
+        _published(
+            "cogvideox-5b", "CogVideoX 5B", "THUDM/CogVideoX-5b", SETTINGS_5B,
+            networks={"transformer": TRANSFORMER_5B, **BESIDE},
+        ),
         _published(
             "cogvideox-5b-i2v", "CogVideoX 5B: a picture set in motion", "THUDM/CogVideoX-5b-I2V",
             dataclasses.replace(SETTINGS_5B, beside="image"), tasks=("image-to-video",), grid=PICTURE_GRID,
+            networks={"transformer": PICTURE_TRANSFORMER, **BESIDE},
         ),
-        _published("cogvideox-1.5-5b", "CogVideoX1.5 5B", "THUDM/CogVideoX1.5-5B", SETTINGS_WIDE),
+        _published(
+            "cogvideox-1.5-5b", "CogVideoX1.5 5B", "THUDM/CogVideoX1.5-5B", SETTINGS_WIDE,
+            networks={"transformer": WIDE_TRANSFORMER, **BESIDE},
+        ),
         _published(
             "cogvideox-1.5-5b-i2v", "CogVideoX1.5 5B: a picture set in motion", "THUDM/CogVideoX1.5-5B-I2V",
             dataclasses.replace(SETTINGS_WIDE, beside="image"), tasks=("image-to-video",),
             grid=dataclasses.replace(WIDE_GRID, sizes=PICTURE_SIZES),
+            networks={"transformer": WIDE_PICTURE_TRANSFORMER, **BESIDE},
         ),
         _published(
             "cogvideox-fun-2b-pose", "CogVideoX-Fun 1.1 2B: after a clip of poses",

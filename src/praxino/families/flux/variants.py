@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_L, SIGLIP, T5_XXL, VAE_16
 from praxino.families.flux.settings import Kind, Settings, to_options
 from praxino.recipe import GuidancePhase
 
@@ -44,8 +45,15 @@ RESTRICTIONS = (
 FOLDERS = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 FILES = ("model_index.json", *(f"{folder}/*" for folder in FOLDERS))
 STEERING = ("lora", "true-guidance")
-OTHER_PARAMETERS = 4_762_310_656 + 123_060_480 + 83_819_683
-"""Of T5, CLIP and the VAE; counted, as are the transformers."""
+TRANSFORMER = Network(11_901_408_320, largest=56_623_104, matrices=11_898_322_944, width=3072)
+SCHNELL_TRANSFORMER = Network(11_891_178_560, largest=56_623_104, matrices=11_888_099_328, width=3072)
+CONTROL_TRANSFORMER = Network(11_901_604_928, largest=56_623_104, matrices=11_898_519_552, width=3072)
+FILL_TRANSFORMER = Network(11_902_391_360, largest=56_623_104, matrices=11_899_305_984, width=3072)
+REDUX_NETWORKS = {
+    "image_encoder": SIGLIP,
+    "image_embedder": Network(64_503_808, largest=50_331_648, matrices=64_487_424),
+}
+BESIDE = {"text_encoder": CLIP_L, "text_encoder_2": T5_XXL, "vae": VAE_16}
 DRAWING = ("text-to-image", "image-to-image", "inpainting")
 
 
@@ -54,7 +62,7 @@ def _published(name: str, title: str, repository: str, file: str, kind: Kind = "
     strength = data.pop("strength", 0.8)
     guidance = data.pop("guidance", 2.5)
     guided = data.pop("guided", True)
-    transformer_parameters = data.pop("transformer_parameters", 11_901_408_320)
+    transformer = data.pop("transformer", TRANSFORMER)
     defaults: dict[str, Any] = {
         "licence": NON_COMMERCIAL,
         "restrictions": RESTRICTIONS,
@@ -67,7 +75,7 @@ def _published(name: str, title: str, repository: str, file: str, kind: Kind = "
         "steps": 50,
         "schedule": "flux",
         "files": FILES,
-        "parameters": transformer_parameters + OTHER_PARAMETERS,
+        "networks": {"transformer": transformer, **BESIDE},
     }
     return Variant(
         name=name,
@@ -88,7 +96,7 @@ def _control(kind: str, file: str) -> Variant:
     name = kind.capitalize()
     return _published(
         f"flux-{kind}", f"FLUX.1 {name} [dev]: draws after {kind} maps", f"FLUX.1-{name}-dev", file, "control",
-        transformer_parameters=11_901_604_928, guidance=CONTROL_GUIDANCE[kind], width=1024, height=1024,
+        transformer=CONTROL_TRANSFORMER, guidance=CONTROL_GUIDANCE[kind], width=1024, height=1024,
         steering=(f"control:{kind}", *STEERING), needs=(f"control:{kind}",),
     )  # fmt: skip
 
@@ -103,7 +111,7 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "flux-schnell", "FLUX.1 [schnell]: 4 steps", "FLUX.1-schnell", "flux1-schnell.safetensors", tasks=DRAWING,
             steering=("reference", *STEERING), steps=4, guidance=1.0, guided=False, schedule="uniform",
-            transformer_parameters=11_891_178_560, max_text_tokens=256, strength=0.75,
+            transformer=SCHNELL_TRANSFORMER, max_text_tokens=256, strength=0.75,
             licence=APACHE, restrictions="", gated=False,
         ),
         _published(
@@ -112,14 +120,14 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "flux-fill", "FLUX.1 Fill [dev]: draws what a mask covers", "FLUX.1-Fill-dev", "flux1-fill-dev.safetensors",
             "fill", tasks=("inpainting", "outpainting"), guidance=30.0, max_text_tokens=128, width=1024, height=1024,
-            transformer_parameters=11_902_391_360,
+            transformer=FILL_TRANSFORMER,
         ),
         _control("canny", "flux1-canny-dev.safetensors"),
         _control("depth", "flux1-depth-dev.safetensors"),
         _published(
             "flux-redux", "FLUX.1 Redux [dev]: draws in the likeness of a picture, over flux-dev", "FLUX.1-Redux-dev",
             "flux1-redux-dev.safetensors", "redux", steering=("reference", *STEERING), needs=("reference",),
-            parameters=428_225_600 + 64_503_808,
+            networks={"transformer": TRANSFORMER, **BESIDE, **REDUX_NETWORKS},
             files=("model_index.json", "image_encoder/*", "image_embedder/*", "feature_extractor/*"),
         ),
         _published(

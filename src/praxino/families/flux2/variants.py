@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import QWEN_3_4B
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.reach import Reader
 from praxino.recipe import GuidancePhase
@@ -22,6 +23,22 @@ DEV_SYSTEM = (
 )
 """What [dev]'s pipeline writes before a prompt (diffusers/pipelines/flux2/system_messages.py)."""
 FILLING = {"inpainting": 1.0, "outpainting": 1.0}
+VAE = Network(84_046_372, kind="AutoencoderKLFlux2")
+NETWORKS_4B = {
+    "transformer": Network(3_875_544_576, largest=84_934_656, matrices=3_875_536_896, width=3072),
+    "text_encoder": QWEN_3_4B,
+    "vae": VAE,
+}
+NETWORKS_9B = {
+    "transformer": Network(9_078_581_248, largest=150_994_944, matrices=9_078_571_008, width=4096),
+    "text_encoder": Network(8_190_735_360, largest=622_329_856),
+    "vae": VAE,
+}
+DEV_NETWORKS = {
+    "transformer": Network(32_223_281_152, largest=339_738_624, matrices=32_223_264_768, width=6144),
+    "text_encoder": Network(24_011_361_280, largest=671_088_640),
+    "vae": VAE,
+}
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -44,23 +61,23 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
 
 KLEIN = _published(
     "flux2-klein", "FLUX.2 [klein]: four steps, no guidance", "black-forest-labs/FLUX.2-klein-4B",
-    licence="Apache-2.0", steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+    licence="Apache-2.0", networks=NETWORKS_4B, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
 KLEIN_9B = _published(
     "flux2-klein-9b", "FLUX.2 [klein] 9B: four steps, no guidance", "black-forest-labs/FLUX.2-klein-9B",
-    **NON_COMMERCIAL, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+    **NON_COMMERCIAL, networks=NETWORKS_9B, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
 BASE_4B = _published(
     "flux2-klein-base-4b", "FLUX.2 [klein] base 4B, not distilled", "black-forest-labs/FLUX.2-klein-base-4B",
-    licence="Apache-2.0", steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    licence="Apache-2.0", networks=NETWORKS_4B, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
 )  # fmt: skip
 BASE = _published(
     "flux2-klein-base", "FLUX.2 [klein] base, not distilled", "black-forest-labs/FLUX.2-klein-base-9B",
-    **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    **NON_COMMERCIAL, networks=NETWORKS_9B, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
 )  # fmt: skip
 DEV = _published(
     "flux2-dev", "FLUX.2 [dev]", "black-forest-labs/FLUX.2-dev",
-    **NON_COMMERCIAL, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
+    **NON_COMMERCIAL, networks=DEV_NETWORKS, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
     tasks=EDITING,
     options={
         "pipelines": dict.fromkeys(EDITING, "Flux2Pipeline"),

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_G, CLIP_L, VAE_4
 from praxino.recipe import GuidancePhase
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
@@ -40,6 +41,13 @@ def grid(size_multiple: int, min_side: int) -> Grid:
     return Grid(size_multiple, min_side, MAX_SIDE, frame_step=1, max_frames=MAX_FRAMES)
 
 
+NETWORKS = {
+    "unet": Network(2_804_511_684, largest=29_491_200, matrices=2_802_693_120, width=320, is_unet=True),
+    "text_encoder": CLIP_L,
+    "text_encoder_2": CLIP_G,
+    "vae": VAE_4,
+}
+
 HOTSHOT_XL = Variant(
     name="hotshot-xl",
     title="Hotshot-XL: GIFs of a second with SDXL",
@@ -61,4 +69,5 @@ HOTSHOT_XL = Variant(
     max_text_tokens=77,
     options=OPTIONS,
     steering=STEERING,
+    networks=NETWORKS,
 )

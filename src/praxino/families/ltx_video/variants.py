@@ -10,7 +10,8 @@ import dataclasses
 import math
 from typing import Any
 
-from praxino.families import Grid, Variant, _in_context
+from praxino.families import Grid, Network, Variant, _in_context
+from praxino.families._networks import T5_XXL
 from praxino.families.ltx_video.settings import SecondPass, Settings, to_options
 from praxino.plain import to_plain
 from praxino.recipe import GuidancePhase
@@ -41,6 +42,13 @@ UPSAMPLERS = ("ltxv-spatial-upscaler-0.9.7.safetensors", "ltxv-spatial-upscaler-
 
 NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
 GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.7),)
+
+TRANSFORMER_2B = Network(1_923_385_472, largest=25_165_824, matrices=1_922_387_968, width=2048)
+TRANSFORMER_13B = Network(13_042_569_344, largest=100_663_296, matrices=13_039_181_824, width=4096)
+VAE_KIND = "AutoencoderKLLTXVideo"
+VAE_0_9 = Network(419_193_905, kind=VAE_KIND, decoder_patch=4)
+VAE_0_9_1 = Network(934_976_690, kind=VAE_KIND, decoder_patch=4)
+VAE_0_9_5 = Network(1_246_913_778, kind=VAE_KIND, decoder_patch=4)
 
 
 def grid(settings: Settings, size_multiple: int = 32, sizes: tuple[tuple[int, int], ...] = ()) -> Grid:
@@ -84,7 +92,9 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
         "negative_prompt": NEGATIVE_PROMPT,
         "schedule": "linear-quadratic",
     }
+    transformer = TRANSFORMER_13B if settings.num_layers == _SETTINGS_13B.num_layers else TRANSFORMER_2B
     more: dict[str, Any] = {"skip_final_steps": data.pop("skip_final_steps", 0), "text_source": TEXT_SOURCE}
+    vae = data.pop("vae", VAE_0_9_5)
     refined: SecondPass | None = data.pop("second_pass", None)
     if refined is not None:
         more["second_pass"] = to_plain(refined)
@@ -97,6 +107,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
         tasks=TASKS,
         grid=grid(settings),
         options=to_options(settings, **more),
+        networks={"transformer": transformer, "vae": vae, "text_encoder": T5_XXL},
         **{**defaults, **data},
     )
 
@@ -124,11 +135,11 @@ PUBLISHED: dict[str, Variant] = {
     for variant in (
         _published(
             "ltx-video-0.9", "LTX-Video 2B 0.9", "ltx-video-2b-v0.9.safetensors", _SETTINGS_EARLY,
-            licence=RESEARCH, schedule="sd3", **_EARLY,
+            vae=VAE_0_9, licence=RESEARCH, schedule="sd3", **_EARLY,
         ),
         _published(
             "ltx-video-0.9.1", "LTX-Video 2B 0.9.1", "ltx-video-2b-v0.9.1.safetensors", _SETTINGS_EARLY,
-            licence=RESEARCH, schedule="sd3", **_EARLY,
+            vae=VAE_0_9_1, licence=RESEARCH, schedule="sd3", **_EARLY,
         ),
         _published(
             "ltx-video-0.9.5", "LTX-Video 2B 0.9.5", "ltx-video-2b-v0.9.5.safetensors", _SETTINGS_2B, **_EARLY,

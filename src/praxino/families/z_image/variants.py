@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import QWEN_3_4B, VAE_16
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
+
+TRANSFORMER = Network(6_154_908_736, largest=39_321_600, matrices=6_153_870_848, width=3840)
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -24,7 +27,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         fps=1.0,
         schedule="scheduler",
         max_text_tokens=512,
-        parameters=6_154_908_736 + 4_022_468_096 + 83_819_683,
+        networks={"transformer": TRANSFORMER, "text_encoder": QWEN_3_4B, "vae": VAE_16},
         options={
             "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0},
             "control_scale": 0.75,
