@@ -142,7 +142,7 @@ def _read(parts: Any, variant: Variant, batch: Batch, black: Tensor) -> Embedded
             picture = (torch.zeros_like(shown) if is_black else shown).cpu().numpy()
             tokens = ids.tolist(), mask.tolist()
             read.append(text.states_of(parts, tokens, VIDEO_FROM_PICTURE, settings, picture))
-    states, masks = (torch.cat(some) for some in zip(*read, strict=True))
+        states, masks = (torch.cat(some) for some in zip(*read, strict=True))
     return Embedded(states, masks, batch.texts["pooled"])
 
 
