@@ -1,5 +1,7 @@
 """Stable Diffusion 3, FLUX.1 and Wan learn as diffusers' example scripts teach flow matching; LoRAs are read back."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -179,3 +181,10 @@ def test_what_has_no_trainee_is_refused(name, like, said, tune, tmp_path):
     families()[name].miniature(tmp_path / like, like)
     with pytest.raises(UserError, match=said):
         tune(model=str(tmp_path / like))
+
+
+def test_a_whole_network_is_written_into_folders_of_diffusers_alone(tune, tmp_path):
+    file = Path(__file__).parents[2] / "reference" / "ltx_video" / "ltx_tiny_original_format_fp16.safetensors"
+    with pytest.raises(UserError, match=r"method is full, and .* has no transformer/"):
+        tune(model=str(file), method="full")
+    assert not (tmp_path / "run").exists()

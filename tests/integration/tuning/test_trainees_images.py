@@ -143,7 +143,7 @@ def test_samples_leave_the_new_weights_in_float32(folder, clips, tmp_path):
 
     tuning = Tuning(
         data=str(clips), model=str(folder), out=str(tmp_path / "run"), steps=2, rank=2, size="64x64", dtype="bfloat16",
-        sample_every=1, samples=("a cat",),
+        sample_every=1, samples=("a cat",), prior=1, prior_prompts=("a dog",),
     )  # fmt: skip
     out = train(Run(tuning, recipe_of=recipe_of))
     assert len(list((out / "samples").iterdir())) == 2

@@ -108,9 +108,14 @@ class _Bench:
     @classmethod
     def prepared(cls, run: Run) -> _Bench:
         tuning, entry = run.tuning, catalog.find(run.tuning.model)
+        path, learner = entry.require_path(), trainee(entry.family.name)
+        if tuning.method == "full" and not (path / learner.component).is_dir():
+            raise UserError(
+                f"method is full, and {path} has no {learner.component}/ to put what is learnt in place of; "
+                "begin from a folder in diffusers' layout, or learn a LoRA."
+            )
         dtype = tuning.dtype or ("float32" if run.device == "cpu" or tuning.method == "full" else "bfloat16")
-        parts = entry.family.load(entry.require_path(), entry.variant, dtype, run.device)
-        learner = trainee(entry.family.name)
+        parts = entry.family.load(path, entry.variant, dtype, run.device)
         network: Any = learner.network(parts)
         torch.manual_seed(tuning.seed)
         adapters.prepare(network, learner, tuning)
@@ -291,9 +296,9 @@ def _remembered(run: Run, cache: Cache, bench: _Bench) -> list[Encoded]:
     for index, prompt in enumerate(wanted):
         recipe = run.recipe_of(prompt, run.tuning.seed + index)
 
-        @torch.no_grad()
         def make(recipe: Recipe = recipe) -> Tensors:
-            return bench.learner.encode(bench.parts, _drawn(bench, recipe))
+            with _evaluating(bench.network):
+                return bench.learner.encode(bench.parts, _drawn(bench, recipe))
 
         bucket = buckets.Bucket(recipe.num_frames, recipe.height, recipe.width)
         clip = cache.get({"prior": recipe.identity()}, make)
