@@ -48,7 +48,7 @@ def _explain(request: Request, output: str | None, server: str | None, running: 
 
     if server is not None:
         raise UserError("--fit is about this machine; leave it out with --server.")
-    resolution, _ = _resolve(request, Path(output) if output is not None else None, running)
+    resolution, _ = _resolve(request, Path(output) if output is not None else None, running, here=False)
     explain(resolution.recipe, running.device, running.json)
 
 
@@ -87,14 +87,14 @@ def draw_request(request: Request, output: str | None, running: Running, origin:
     draw(resolution.recipe, path, running, (*origin.notes, *resolution.notes), origin.id)
 
 
-def _resolve(request: Request, named: Path | None, running: Running) -> tuple[Resolution, Path]:
+def _resolve(request: Request, named: Path | None, running: Running, *, here: bool = True) -> tuple[Resolution, Path]:
     """Decide everything, the output's name included. Raises UserError; nothing is written when it does."""
     from praxino.engine.machine import this_machine
     from praxino.engine.output import default_path, sample_paths
     from praxino.engine.resolve import resolve
     from praxino.media import check_output
 
-    resolution = resolve(request, output=named, machine=this_machine(running.device))
+    resolution = resolve(request, output=named, machine=this_machine(running.device), here=here)
     recipe = resolution.recipe
     num_files = 1 if recipe.encoding.grid else recipe.n
     path = named or default_path(request.prompt, recipe.encoding.format, Path(), num_files)

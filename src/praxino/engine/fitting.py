@@ -26,12 +26,12 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
     """The plans for a recipe on a device, from the fastest to the smallest, and what each is expected to take.
 
     Raises:
-        UserError: the recipe's plan is not known, or the model, a LoRA or a companion is not on this machine.
+        UserError: the recipe's plan is not known, or a LoRA or a companion is not on this machine.
     """
     entry = catalog.find(recipe.model)
     width, height = recipe.size
     shape = Shape(width, height, recipe.drawn.num_frames, recipe.fps)
-    need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe)))
+    need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe, entry)))
     plans = ladder(device, recipe.plan, may_change=may_change, castable=_castable(recipe))
     return tuple(estimate(plan, need) for plan in plans)
 
@@ -100,8 +100,11 @@ def _castable(recipe: Recipe) -> bool:
     return not (recipe.loras or recipe.companions)
 
 
-def _beside(recipe: Recipe) -> Iterator[tuple[Stage, Path]]:
+def _beside(recipe: Recipe, entry: catalog.Entry) -> Iterator[tuple[Stage, Path]]:
+    """LoRAs and companions; an adapter that is not here is counted with the image checkpoint under it."""
     for lora in recipe.loras:
         yield "denoise", catalog.locate_file(lora.path)
     for companion in recipe.companions:
+        if companion.role == "spatial-base" and entry.path is None:
+            continue
         yield "encode" if companion.role == "image-encoder" else "denoise", catalog.locate(companion.path)

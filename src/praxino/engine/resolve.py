@@ -48,6 +48,7 @@ def resolve(
     output: Path | None = None,
     find: Callable[[str], catalog.Entry] = catalog.find,
     machine: Machine | None = None,
+    here: bool = True,
 ) -> Resolution:
     """Decide everything that the request leaves open.
 
@@ -56,6 +57,7 @@ def resolve(
         output: the file to write, when it is known: its extension decides the format.
         find: how a model's name becomes an entry.
         machine: what the run will use; found out when not given.
+        here: whether the model has to be on this machine. Without, a recipe has no fingerprints: it is only told of.
 
     Raises:
         UserError: the wish cannot be granted as written.
@@ -64,7 +66,7 @@ def resolve(
     dressed = dataclasses.replace(dressed, request=_with_guider(dressed.request))
     request = dressed.request
     entry = find(request.model)
-    path, variant = entry.require_path(), entry.variant
+    path, variant = entry.require_path() if here else None, entry.variant
     task = task_of(request, variant)
     check_steering(request, variant)
     joined = read_joined(request)
@@ -89,12 +91,13 @@ def resolve(
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
     decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
     del decided["notes"]
-    decided["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
+    if here:
+        decided["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
     recipe = Recipe(
         family=entry.family.name,
         variant=variant.name,
         model=entry.name,
-        revision=fingerprint(path),
+        revision=fingerprint(path) if path is not None else "",
         task=task,
         prompt=request.prompt,
         caption=caption,
