@@ -9,7 +9,7 @@ from praxino.families.wan import lora as wan
 
 A, B, BIAS = torch.ones(2, 4), torch.ones(3, 2), torch.ones(3)
 LAID = {
-    "low-rank": lambda linear: _low_rank._lay(linear, A, B),
+    "low-rank": lambda linear: _low_rank.lay(linear, A, B),
     "flux": lambda linear: flux._add(linear, flux.Layer(False, A, B, bias=BIAS), 1.0),
     "wan": lambda linear: wan._add(linear, {"A": A, "B": B}, 1.0),
 }
