@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +76,9 @@ class Vocabulary:
             ModelError: the file is missing or not a vocabulary of a version known here.
         """
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
+            return _read(path, path.stat().st_mtime_ns)
         except (OSError, ValueError) as problem:
             raise ModelError(f"the vocabulary {path} cannot be read: {problem}") from problem
-        if not isinstance(data, dict) or data.get("version") != 1:
-            raise ModelError(f"{path} is not a vocabulary of version 1; install the model again.")
-        return cls(data)
 
     def taught(self, words: Iterable[str]) -> Vocabulary:
         """The same with further things, which a LoRA has taught the model; a name means itself alone."""
@@ -147,6 +144,15 @@ class Vocabulary:
                     break
             else:
                 start += 1
+
+
+@lru_cache(maxsize=8)
+def _read(path: Path, changed_ns: int) -> Vocabulary:
+    """A vocabulary's file as it was at a moment: a server reads it for every request."""
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(data, dict) or data.get("version") != 1:
+        raise ModelError(f"{path} is not a vocabulary of version 1; install the model again.")
+    return Vocabulary(data)
 
 
 def _one_of_each(matches: list[_Match], words: list[str]) -> list[_Match]:

@@ -72,14 +72,24 @@ def published() -> dict[str, Variant]:
 
 def entries() -> list[Entry]:
     """Every known model: bundled and imported ones first, then what the families know of, pulled or not."""
-    found: dict[str, Entry] = {}
-    for entry in (*_in_folder(bundled_folder()), *_in_folder(records.models_folder())):
-        found.setdefault(entry.name, entry)
+    found = _local()
     for family in families().values():
         for variant in family.variants.values():
             if variant.name not in found:
-                found[variant.name] = Entry(variant.name, family, variant, _pulled(variant))
+                found[variant.name] = _published_entry(family, variant)
     return list(found.values())
+
+
+def _local() -> dict[str, Entry]:
+    """The bundled and imported models by name."""
+    found: dict[str, Entry] = {}
+    for entry in (*_in_folder(bundled_folder()), *_in_folder(records.models_folder())):
+        found.setdefault(entry.name, entry)
+    return found
+
+
+def _published_entry(family: Family, variant: Variant) -> Entry:
+    return Entry(variant.name, family, variant, _pulled(variant))
 
 
 def find(name: str) -> Entry:
@@ -90,11 +100,15 @@ def find(name: str) -> Entry:
     Raises:
         UserError: there is none; the message has the nearest names, or how to fetch it.
     """
-    known = {entry.name: entry for entry in entries()}
-    if name in known:
-        return known[name]
+    local = _local()
+    if name in local:
+        return local[name]
+    for family in families().values():
+        if name in family.variants:
+            return _published_entry(family, family.variants[name])
     if (family := families().get(name)) is not None:
-        downloads = [known[variant.name] for variant in family.variants.values() if variant.source]
+        sourced = [variant for variant in family.variants.values() if variant.source]
+        downloads = [local.get(variant.name) or _published_entry(family, variant) for variant in sourced]
         return next((entry for entry in downloads if entry.path is not None), downloads[0])
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
