@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.nn import Module
 
-from praxino.families._stock import control, embedding, lora, reference
+from praxino.families._stock import control, embedding, lora, lora_file, reference
 from praxino.families._stock.lora_file import Convert
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
+    from praxino.families._stock.family import LayersOf
     from praxino.families._stock.load import Parts
 
 EQUIPMENT = "equipment"
 
 
-def equip(parts: Parts, recipe: Recipe) -> Parts:
-    """See `Family.equip`. What is there already is left there."""
+def equip(parts: Parts, recipe: Recipe, layers_of: LayersOf | None) -> Parts:
+    """See `Family.equip`. What is there already is left there. `layers_of` translates a LoRA's layers."""
     wanted = _described(recipe)
     if parts.kept.get(EQUIPMENT) == wanted:
         return parts
@@ -28,7 +30,8 @@ def equip(parts: Parts, recipe: Recipe) -> Parts:
     embedding.equip(parts, recipe)
     reference.equip(parts, recipe)
     control.equip(parts, recipe)
-    lora.apply(networks, recipe.loras, tuple(recipe.options.get("lora_blocks", ())), _translation(parts.base))
+    translation = partial(lora_file.translate, layers_of) if layers_of else _translation(parts.base)
+    lora.apply(networks, recipe.loras, tuple(recipe.options.get("lora_blocks", ())), translation)
     parts.kept[EQUIPMENT] = wanted
     return parts
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from praxino.families._stock.load import Parts
 
+LayersOf = Callable[[str], tuple[str, ...]]
+"""A layer's name, dots as underscores, to the network's layers that share its rows; () when it has none."""
+
 
 @dataclass(eq=False)
 class StockFamily:
@@ -54,6 +57,8 @@ class StockFamily:
     """Which variant lies in a single file, by its header; None when no single files are read."""
     refuse_lora: Callable[[Path], None] | None = None
     """Raises UserError for what is no LoRA of this family, by its header; None when it takes none."""
+    lora_layers: LayersOf | None = None
+    """Which layers one of a LoRA file is, past diffusers' names; None where diffusers translates, or none differ."""
     whole: tuple[str, ...] = ()
     """The keys of `pipelines` that fill in a mask with no strength: all noise levels are run."""
     one_map: bool = False
@@ -112,7 +117,7 @@ class StockFamily:
         """Put the recipe's LoRAs and companions on the networks, in place of any before."""
         from praxino.families._stock.equip import equip
 
-        return equip(parts, recipe)
+        return equip(parts, recipe, self.lora_layers)
 
     def denoise(
         self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None

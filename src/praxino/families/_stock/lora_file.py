@@ -11,13 +11,16 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from praxino.errors import ModelError
 from praxino.families._stock import lycoris
 from praxino.families._stock.lora_names import DOWN, ENCODER, NETWORK, SHOWN, TENSOR, UP, is_lycoris
+
+if TYPE_CHECKING:
+    from praxino.families._stock.family import LayersOf
 
 Place = tuple[str, str]
 """A network's name and its layer's path: ("unet", "mid_block.attentions.0.proj_in")."""
@@ -70,6 +73,30 @@ def read(path: Path, networks: Mapping[str, Any], convert: Convert | None) -> La
             f"their shape, such as {told}."
         )
     return layers
+
+
+def translate(layers_of: LayersOf, tensors: Tensors) -> Tensors:
+    """Plain LoRA under the network's own names: the same A for all that share a fused layer's rows, B cut by rows.
+
+    Of queries, keys and values each has as many rows as A has columns; what follows them has the rest.
+    """
+    translated: Tensors = {}
+    for name, tensor in tensors.items():
+        found = TENSOR.search(name)
+        layers = layers_of(NETWORK.sub("", name[: found.start()]).replace(".", "_")) if found else ()
+        if found is None or not layers:
+            translated[name] = tensor
+            continue
+        parts = [tensor] * len(layers)
+        if len(layers) > 1 and _kind(name) == "up":
+            wide = next(down.shape[1] for key, down in tensors.items() if _is_down(key, name[: found.start()]))
+            parts = list(tensor.split([wide] * (len(layers) - 1) + [len(tensor) - wide * (len(layers) - 1)]))
+        translated |= {f"{layer}{found.group()}": part for layer, part in zip(layers, parts, strict=True)}
+    return translated
+
+
+def _is_down(name: str, layer: str) -> bool:
+    return name.startswith(f"{layer}.") and _kind(name) == "down"
 
 
 def _read(path: Path) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ tensor is. The layers are those of diffusers and those of the original code that
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -26,8 +27,9 @@ LYCORIS = (
 TENSOR = re.compile(rf"(?:{DOWN}|{UP}|{OLD}|{LYCORIS}|\.alpha)$")
 NETWORK = re.compile(
     r"^(?:base_model\.model\.|model\.diffusion_model\.|diffusion_model\.|transformer\.|unet\."
-    r"|lora_unet_|lora_transformer_|lycoris_)"
+    r"|lora_unet__?|lora_transformer_|lycoris_)"
 )
+"""EasyAnimate's authors write lora_unet__."""
 ENCODER = re.compile(r"^(?:text_encoder(?:_2)?\.|lora_te[12]?_)")
 SHOWN = 3
 """How many strange tensors an error names."""
@@ -72,6 +74,15 @@ LAYERS = {
     "HunyuanDiT": (
         r"blocks\.\d+\.(attn[12]\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2)|norm1\.linear|skip_linear)"
         r"|pos_embed\.proj|proj_out|norm_out\.linear|text_embedder\.linear_[12]|time_extra_emb\..+"
+    ),
+    "Allegro": (
+        rf"{BLOCK}(attn[12]\.(to_[qkv]|to_out\.0)|ff\.net\.(0\.proj|2))|pos_embed\.proj|proj_out"
+        r"|adaln_single\.(linear|emb\.timestep_embedder\.linear_[12])|caption_projection\.linear_[12]"
+    ),
+    "EasyAnimate": (
+        rf"{BLOCK}(attn1\.(to_[qkv]|to_out\.0|add_[qkv]_proj|to_add_out)|attn2\.(to_[qkv]|to_out\.0)"
+        r"|(ff|txt_ff)\.net\.(0\.proj|2)|norm[12]\.linear)|time_embedding\.linear_[12]|proj|text_proj\.1"
+        r"|norm_out\.linear|proj_out"
     ),
 }  # fmt: skip
 """Every layer that a LoRA of a family may be for: diffusers' names, and those of the original code."""
@@ -121,8 +132,13 @@ def check_transformer(path: Path, family: str, *, encoders: bool = False) -> Non
     Raises:
         UserError: it holds something else: the first such names, and what it looks like.
     """
+    check_layers(path, family, lambda layer: _layers(family).fullmatch(layer) is not None, encoders=encoders)
+
+
+def check_layers(path: Path, family: str, known: Callable[[str], bool], *, encoders: bool = False) -> None:
+    """As `check_transformer`, for a family that tells by `known` whether a layer, with no prefix, is its own."""
     shapes = _read(path)
-    strange = [name for name in shapes if not _fits(name, family, encoders)]
+    strange = [name for name in shapes if not _fits(name, known, encoders)]
     if not strange:
         return
     looks = _looks_like({name: shapes[name] for name in strange})
@@ -137,14 +153,14 @@ def is_lycoris(names: list[str]) -> bool:
     return any(re.search(f"{LYCORIS}$", name) for name in names)
 
 
-def _fits(name: str, family: str, encoders: bool) -> bool:
+def _fits(name: str, known: Callable[[str], bool], encoders: bool) -> bool:
     found = TENSOR.search(name)
     if found is None:
         return False
     layer = name[: found.start()]
     if ENCODER.match(layer):
         return encoders
-    return _layers(family).fullmatch(NETWORK.sub("", layer)) is not None
+    return known(NETWORK.sub("", layer))
 
 
 @cache

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from praxino.families import Family, LoopState, Sampling, Shape, Variant
 from praxino.families._stock import DIFFUSION, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.reach import Reader
 from praxino.families.allegro.variants import ALLEGRO, LENGTHS, PUBLISHED, variant_of
 from praxino.recipe import Recipe
@@ -82,6 +83,7 @@ FAMILY: Family = _Allegro(
     arguments=_arguments,
     schedulers={name: entry for name, entry in DIFFUSION.items() if name != "lcm"},
     float32=("vae",),
+    refuse_lora=lambda path: check_transformer(path, "Allegro"),
     text_readers=(Reader("T5", "tokenizer", ALLEGRO.max_text_tokens),),
     encode=_encode,
 )

@@ -39,6 +39,7 @@ ALLEGRO = Variant(
     scheduler="euler-ancestral",
     schedule="scheduler",
     max_text_tokens=512,
+    steering=("lora",),
     networks=NETWORKS,
 )
 PUBLISHED: dict[str, Variant] = {ALLEGRO.name: ALLEGRO}

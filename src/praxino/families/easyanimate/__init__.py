@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.reach import Reader
 from praxino.families.easyanimate.variants import CONTROL, INPAINT, PUBLISHED, WORDS, variant_of
 from praxino.picture_names import scaled_name
@@ -43,6 +45,15 @@ def _arguments(given: Given) -> dict[str, Any]:
     return arguments | (followed(given, named.get("image")) if given.takes("control_video") else {})
 
 
+def _layers_of(layer: str) -> tuple[str, ...]:
+    """The authors have the text's attention by itself (aigc-apps/EasyAnimate, easyanimate/models/attention.py)."""
+    found = re.fullmatch(r"transformer_blocks_(\d+)_attn2_(to_[qkv]|to_out)(?:_0)?", layer)
+    if found is None:
+        return ()
+    side = "to_add_out" if found[2] == "to_out" else f"add_{found[2][-1]}_proj"
+    return (f"transformer_blocks.{found[1]}.attn1.{side}",)
+
+
 class _EasyAnimate(StockFamily):
     """One map at a time, whose weight is fixed."""
 
@@ -75,5 +86,7 @@ FAMILY: Family = _EasyAnimate(
     schedulers=FLOW,
     rescaling=("text-to-video", "image-to-video", "video-to-video"),
     follows_maps=True,
+    refuse_lora=lambda path: check_transformer(path, "EasyAnimate"),
+    lora_layers=_layers_of,
     text_readers=(Reader("Qwen2-VL", "tokenizer", WORDS.max_text_tokens, SPOKEN),),
 )

@@ -35,6 +35,7 @@ WORDS = Variant(
         "Twisted body, limb deformities, text subtitles, comics, stillness, ugliness, errors, garbled text."
     ),
     max_text_tokens=256,
+    steering=("lora",),
 )
 PICTURES = dataclasses.replace(
     WORDS,
@@ -42,7 +43,7 @@ PICTURES = dataclasses.replace(
     title="EasyAnimate 5.1 InP: first and last frames, and clips that are changed",
     source="alibaba-pai/EasyAnimateV5.1-12b-zh-InP-diffusers",
     tasks=("image-to-video", "video-to-video", "text-to-video"),
-    steering=("last-frame", "video-mask"),
+    steering=("last-frame", "video-mask", "lora"),
     options={
         "strength": {"video-to-video": 0.7},
         "pipelines": dict.fromkeys(("image-to-video", "video-to-video", "text-to-video"), f"{PIPELINES}:Inpaint"),
@@ -54,7 +55,7 @@ MAPS = dataclasses.replace(
     title="EasyAnimate 5.1 Control: clips after edges, depth or poses",
     source="alibaba-pai/EasyAnimateV5.1-12b-zh-Control-diffusers",
     tasks=("text-to-video", "image-to-video"),
-    steering=("control:canny", "control:depth", "control:pose"),
+    steering=("control:canny", "control:depth", "control:pose", "lora"),
     options={
         "companions": {"annotator:depth": DEPTH_ANYTHING},
         "pipelines": dict.fromkeys(("text-to-video", "image-to-video"), f"{PIPELINES}:Control"),

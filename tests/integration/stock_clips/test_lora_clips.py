@@ -1,0 +1,175 @@
+"""LoRAs over the stock families that draw clips, against weights changed by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from praxino.errors import ModelError, UserError
+
+LAYERS = {
+    "allegro": ("transformer_blocks.0.attn1.to_q", "transformer_blocks.0.ff.net.2", "caption_projection.linear_1"),
+    "easyanimate": ("transformer_blocks.0.attn1.add_q_proj", "transformer_blocks.0.ff.net.2", "proj_out"),
+}
+"""Three layers of each family, none of them like another."""
+RANKS, ALPHAS, SCALE = (2, 3, 4), (1.0, 6.0, 3.0), 0.3
+SIDES = {"kohya": ("lora_down.weight", "lora_up.weight"), "dotted": ("lora_A.weight", "lora_B.weight")}
+Lora = dict[str, tuple[torch.Tensor, torch.Tensor, float]]
+"""Down, up and alpha by layer."""
+
+
+def network(model: Any) -> Any:
+    return model.parts.base.components.get("transformer") or model.parts.base.unet
+
+
+def lora(model: Any, layers: tuple[str, ...]) -> Lora:
+    """Of different ranks and alphas."""
+    generator = torch.Generator().manual_seed(5)
+    found = {}
+    for layer, rank, alpha in zip(layers, RANKS, ALPHAS, strict=False):
+        weight = network(model).get_submodule(layer).weight
+        down = torch.randn(rank, *weight.shape[1:], generator=generator)
+        up = torch.randn(len(weight), rank, *(1,) * (weight.ndim - 2), generator=generator)
+        found[layer] = (down, up, alpha)
+    return found
+
+
+def saved(found: Lora, file: Path, prefix: str = "lora_unet_") -> Path:
+    """With underscores and kohya's names where the prefix ends in one, else with dots."""
+    flat = prefix.endswith("_")
+    tensors = {}
+    for layer, (down, up, alpha) in found.items():
+        start = prefix + (layer.replace(".", "_") if flat else layer)
+        names = SIDES["kohya" if flat else "dotted"]
+        tensors |= {f"{start}.{names[0]}": down, f"{start}.{names[1]}": up, f"{start}.alpha": torch.tensor(alpha)}
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, file)
+    return file
+
+
+def latents(model: Any, **wish: Any) -> torch.Tensor:
+    """Those after the first step."""
+    task = model.variant.tasks[0]
+    side = model.variant.width
+    shown = np.random.default_rng(3).integers(0, 256, (1, side, side, 3), dtype=np.uint8)
+    given = [("frame", shown, 1.0, 0)] if task == "image-to-video" else []
+    recipe = model.recipe(task, given, steps=2, **wish)
+    parts = model.family.equip(model.parts, recipe)
+    states = model.family.denoise(recipe, parts, [frames for _, frames, *_ in given], 7)
+    next(states)
+    found = next(states).tensors["latents"].clone()
+    states.close()
+    return found
+
+
+@contextmanager
+def merged(model: Any, found: Lora, scale: float) -> Iterator[None]:
+    """While it lasts, the weights are W + scale alpha / rank up down."""
+    model.family.equip(model.parts, model.recipe(model.variant.tasks[0]))
+    kept = {layer: network(model).get_submodule(layer).weight for layer in found}
+    for layer, (down, up, alpha) in found.items():
+        product = (up.flatten(1) @ down.flatten(1)).reshape(kept[layer].shape) * (scale * alpha / len(down))
+        network(model).get_submodule(layer).weight = torch.nn.Parameter(kept[layer] + product, requires_grad=False)
+    try:
+        yield
+    finally:
+        for layer, weight in kept.items():
+            network(model).get_submodule(layer).weight = weight
+
+
+def check_same(drawn: torch.Tensor, wanted: torch.Tensor) -> None:
+    assert (drawn - wanted).abs().max() <= 2e-4 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_lora_is_the_change_of_weights_that_it_stands_for(models, tmp_path, name: str) -> None:
+    model = models(name)
+    found = lora(model, LAYERS[name])
+    plain = latents(model)
+    with merged(model, found, SCALE):
+        wanted = latents(model)
+    assert (plain - wanted).abs().max() > 0.01 * wanted.abs().max()
+    drawn = []
+    for number, prefix in enumerate(("lora_unet_", "transformer.", "diffusion_model.")):
+        file = saved(found, tmp_path / f"{number}.safetensors", prefix)
+        assert model.family.check_lora(file) is None
+        drawn.append(latents(model, loras=[(file, SCALE)]))
+    check_same(drawn[0], wanted)
+    assert all(torch.equal(drawn[0], other) for other in drawn[1:])
+    assert torch.equal(latents(model, loras=[(tmp_path / "0.safetensors", 0.0)]), plain)
+    assert torch.equal(latents(model), plain)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_several_add_up_and_blocks_are_chosen(models, tmp_path, name: str) -> None:
+    model = models(name)
+    found = lora(model, LAYERS[name])
+    whole = saved(found, tmp_path / "whole.safetensors")
+    parts = [saved({layer: found[layer]}, tmp_path / f"{layer}.safetensors") for layer in LAYERS[name]]
+    given = [(part, scale) for part, scale in zip(parts, (SCALE, 0.5, 0.0), strict=True)]
+    with merged(model, {LAYERS[name][0]: found[LAYERS[name][0]]}, SCALE):
+        alone = latents(model)
+        with merged(model, {LAYERS[name][1]: found[LAYERS[name][1]]}, 0.5):
+            both = latents(model)
+    check_same(latents(model, loras=given), both)
+    filtered = latents(model, loras=[(whole, SCALE)], lora=("x.safetensors",), lora_blocks=LAYERS[name][0])
+    check_same(filtered, alone)
+    assert torch.equal(filtered, latents(model, loras=given[:1]))
+    assert not torch.equal(alone, both)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_what_fits_in_part_or_not_at_all_is_refused(models, tmp_path, name: str) -> None:
+    model = models(name)
+    found = lora(model, LAYERS[name])
+    stray = found | {"elsewhere": (torch.zeros(2, 2), torch.zeros(2, 2), 1.0)}
+    with pytest.raises(UserError, match=r"3 of its 12 tensors .* 'lora_unet_elsewhere.(alpha|lora_down.weight)'"):
+        model.family.check_lora(saved(stray, tmp_path / "stray.safetensors"))
+    encoder = {"text_encoder.layers.0.self_attn.q_proj": found[LAYERS[name][0]]}
+    with pytest.raises(UserError, match="3 of its 3 tensors"):
+        model.family.check_lora(saved(encoder, tmp_path / "encoder.safetensors", "diffusion_model."))
+    plain = latents(model)
+    down, up, alpha = found[LAYERS[name][0]]
+    wide = {LAYERS[name][0]: (down.repeat(1, 2), up, alpha)}
+    with pytest.raises(ModelError, match="2 of its 2 weights"):
+        latents(model, loras=[(saved(wide, tmp_path / "wide.safetensors"), 1.0)])
+    assert torch.equal(latents(model), plain)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_variant_says_that_it_takes_them(models, name: str) -> None:
+    assert all("lora" in variant.steering for variant in models(name).family.variants.values())
+
+
+@pytest.mark.parametrize("like", ["easyanimate-5.1-inpaint", "easyanimate-5.1-control"])
+def test_easyanimates_others_take_them_too(models, tmp_path, like: str) -> None:
+    model = models("easyanimate", like)
+    layer = LAYERS["easyanimate"][1]
+    file = saved(lora(model, (layer,)), tmp_path / "lora.safetensors")
+    recipe = model.recipe("text-to-video", loras=[(file, 2.0)])
+    module = model.family.equip(model.parts, recipe).base.transformer.get_submodule(layer)
+    down, up, alpha = lora(model, (layer,))[layer]
+    given = torch.randn(1, down.shape[1], generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        laid = module(given)
+        model.family.equip(model.parts, model.recipe("text-to-video"))
+        plain = network(model).get_submodule(layer)(given)
+    assert torch.allclose(laid, plain + given @ (up @ down).T * (2 * alpha / 2), atol=1e-4)
+
+
+def test_easyanimates_authors_have_the_texts_attention_apart(models, tmp_path) -> None:
+    model = models("easyanimate")
+    layers = {"to_q": "add_q_proj", "to_v": "add_v_proj", "to_out.0": "to_add_out"}
+    found = lora(model, tuple(f"transformer_blocks.0.attn1.{theirs}" for theirs in layers.values()))
+    named = {f"transformer_blocks.0.attn2.{own}": pair for own, pair in zip(layers, found.values(), strict=True)}
+    file = saved(named, tmp_path / "lora.safetensors", "lora_unet__")
+    model.family.check_lora(file)
+    with merged(model, found, SCALE):
+        wanted = latents(model)
+    check_same(latents(model, loras=[(file, SCALE)]), wanted)
