@@ -17,7 +17,14 @@ from praxino.errors import ModelError, UserError
 LAYERS = {
     "allegro": ("transformer_blocks.0.attn1.to_q", "transformer_blocks.0.ff.net.2", "caption_projection.linear_1"),
     "easyanimate": ("transformer_blocks.0.attn1.add_q_proj", "transformer_blocks.0.ff.net.2", "proj_out"),
-}
+    "framepack": (
+        "transformer_blocks.0.attn.add_k_proj", "single_transformer_blocks.0.proj_out", "image_projection.up",
+    ),
+    "hunyuan_video_15": (
+        "transformer_blocks.0.attn.to_out.0", "transformer_blocks.1.ff.net.0.proj",
+        "context_embedder.token_refiner.refiner_blocks.0.attn.to_v",
+    ),
+}  # fmt: skip
 """Three layers of each family, none of them like another."""
 RANKS, ALPHAS, SCALE = (2, 3, 4), (1.0, 6.0, 3.0), 0.3
 SIDES = {"kohya": ("lora_down.weight", "lora_up.weight"), "dotted": ("lora_A.weight", "lora_B.weight")}
@@ -173,3 +180,67 @@ def test_easyanimates_authors_have_the_texts_attention_apart(models, tmp_path) -
     with merged(model, found, SCALE):
         wanted = latents(model)
     check_same(latents(model, loras=[(file, SCALE)]), wanted)
+
+
+Names = dict[str, tuple[str, ...]]
+"""A layer's name in a file, and the network's layers whose rows it has."""
+TENCENT: Names = {
+    "double_blocks.0.img_attn_qkv": tuple(f"transformer_blocks.0.attn.to_{side}" for side in "qkv"),
+    "single_blocks.0.linear1": (
+        *(f"single_transformer_blocks.0.attn.to_{side}" for side in "qkv"), "single_transformer_blocks.0.proj_mlp",
+    ),
+    "double_blocks.1.txt_mlp.fc1": ("transformer_blocks.1.ff_context.net.0.proj",),
+}  # fmt: skip
+LATER: Names = {
+    "double_blocks.0.img_attn_q": ("transformer_blocks.0.attn.to_q",),
+    "double_blocks.0.txt_attn_v": ("transformer_blocks.0.attn.add_v_proj",),
+    "double_blocks.1.img_mod.linear": ("transformer_blocks.1.norm1.linear",),
+    "time_in.mlp.2": ("time_embed.timestep_embedder.linear_2",),
+    "byt5_in.fc3": ("context_embedder_2.linear_3",),
+}
+COMFY: Names = {
+    "double_blocks.0.img_attn.qkv": tuple(f"transformer_blocks.0.attn.to_{side}" for side in "qkv"),
+    "double_blocks.0.img_mlp.0": ("transformer_blocks.0.ff.net.0.proj",),
+}
+
+
+@pytest.mark.parametrize("prefix", ["lora_unet_", "diffusion_model."])
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [("framepack", TENCENT), ("framepack", COMFY), ("hunyuan_video_15", LATER), ("hunyuan_video_15", COMFY)],
+)
+def test_names_of_hunyuans_own_code_are_translated(models, tmp_path, name: str, names: Names, prefix: str) -> None:
+    """A fused layer's rows are those of several of the network's."""
+    model = models(name)
+    generator = torch.Generator().manual_seed(6)
+    fused, split = {}, {}
+    for number, (layer, targets) in enumerate(names.items()):
+        weights = [network(model).get_submodule(target).weight for target in targets]
+        rows, rank, alpha = [len(weight) for weight in weights], 2 + number, 1.0 + 2 * number
+        down = torch.randn(rank, weights[0].shape[1], generator=generator)
+        up = torch.randn(sum(rows), rank, generator=generator)
+        fused[layer] = (down, up, alpha)
+        split |= {target: (down, part, alpha) for target, part in zip(targets, up.split(rows), strict=True)}
+    file = saved(fused, tmp_path / "lora.safetensors", prefix)
+    model.family.check_lora(file)
+    plain = latents(model)
+    with merged(model, split, SCALE):
+        wanted = latents(model)
+    check_same(latents(model, loras=[(file, SCALE)]), wanted)
+    assert (plain - wanted).abs().max() > 0.01 * wanted.abs().max()
+
+
+@pytest.mark.parametrize("name", ["framepack", "hunyuan_video_15"])
+def test_a_modulation_whose_rows_lie_otherwise_is_refused(models, tmp_path, name: str) -> None:
+    """Shift comes before scale in Tencent's, after it in diffusers'."""
+    found = {"final_layer.adaLN_modulation.1": (torch.zeros(2, 32), torch.zeros(64, 2), 1.0)}
+    with pytest.raises(UserError, match="3 of its 3 tensors"):
+        models(name).family.check_lora(saved(found, tmp_path / "lora.safetensors", "diffusion_model."))
+
+
+def test_loras_of_the_first_hunyuan_video_are_none_of_the_later(models, tmp_path) -> None:
+    found = {"single_blocks.0.linear2": (torch.zeros(2, 32), torch.zeros(32, 2), 1.0)}
+    file = saved(found, tmp_path / "lora.safetensors")
+    assert models("framepack").family.check_lora(file) is None
+    with pytest.raises(UserError, match=r"looks like one for FLUX\.1, FLUX\.2 or HunyuanVideo"):
+        models("hunyuan_video_15").family.check_lora(file)

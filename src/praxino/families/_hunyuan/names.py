@@ -8,7 +8,7 @@ a file has to be found: nothing is left out silently. diffusers' own conversion 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -62,7 +62,8 @@ REFINER = {
     "adaLN_modulation_1": ("norm_out.linear",),
 }
 """Layers of a block that refines the text."""
-BLOCKS = (
+Blocks = tuple[tuple[str, str, dict[str, tuple[str, ...]]], ...]
+BLOCKS: Blocks = (
     (r"double_blocks_(\d+)_(.+)", "transformer_blocks.{}.{}", DOUBLE),
     (r"single_blocks_(\d+)_(.+)", "single_transformer_blocks.{}.{}", SINGLE),
     (
@@ -126,16 +127,23 @@ def piece_of(name: str) -> Piece | None:
         return None
     prefix = next((known for known in PREFIXES if name.startswith(known)), "")
     layer = name.removeprefix(prefix).removesuffix(suffix).replace(".", "_")
-    targets = _targets(layer)
+    targets = targets_of(layer)
     return Piece(targets, role, prefix == TENCENT, layer == SWAPPED) if targets else None
 
 
-def _targets(layer: str) -> tuple[str, ...]:
-    if layer in OUTER:
-        return (OUTER[layer],)
-    if own := [target for target in OUTER.values() if layer == target.replace(".", "_")]:
+def targets_of(layer: str, outer: Mapping[str, str] = OUTER, blocks: Blocks = BLOCKS) -> tuple[str, ...]:
+    """The network's layers that share the rows of a file's `layer`, its dots as underscores; () when it is none.
+
+    Args:
+        layer: in the names of a file's author or of diffusers.
+        outer: the layers outside of the blocks, of another network as of HunyuanVideo's.
+        blocks: the blocks, likewise.
+    """
+    if layer in outer:
+        return (outer[layer],)
+    if own := [target for target in outer.values() if layer == target.replace(".", "_")]:
         return (own[0],)
-    for pattern, named, layers in BLOCKS:
+    for pattern, named, layers in blocks:
         if match := re.fullmatch(pattern, layer):
             return tuple(named.format(match[1], target) for target in layers.get(match[2], ()))
         if match := re.fullmatch(named.replace(".", "_").format(r"(\d+)", "(.+)"), layer):

@@ -136,7 +136,10 @@ def check_transformer(path: Path, family: str, *, encoders: bool = False) -> Non
 
 
 def check_layers(path: Path, family: str, known: Callable[[str], bool], *, encoders: bool = False) -> None:
-    """As `check_transformer`, for a family that tells by `known` whether a layer, with no prefix, is its own."""
+    """As `check_transformer`, for a family that tells by `known` whether a layer is its own.
+
+    It is given the layer's path with no prefix, its dots as underscores.
+    """
     shapes = _read(path)
     strange = [name for name in shapes if not _fits(name, known, encoders)]
     if not strange:
@@ -160,7 +163,7 @@ def _fits(name: str, known: Callable[[str], bool], encoders: bool) -> bool:
     layer = name[: found.start()]
     if ENCODER.match(layer):
         return encoders
-    return known(NETWORK.sub("", layer))
+    return known(NETWORK.sub("", layer).replace(".", "_"))
 
 
 @cache

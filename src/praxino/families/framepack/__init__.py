@@ -10,8 +10,10 @@ from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._hunyuan.template import VIDEO
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_layers
 from praxino.families._stock.reach import Reader
 from praxino.families.framepack import parted
+from praxino.families.framepack.names import layers_of
 from praxino.families.framepack.variants import PUBLISHED, SECTION_FRAMES, variant_of
 from praxino.request import Request
 
@@ -102,6 +104,8 @@ FAMILY: Family = _FramePack(
     write_miniature=_miniature,
     arguments=_arguments,
     schedulers=FLOW,
+    refuse_lora=lambda path: check_layers(path, "FramePack", lambda layer: bool(layers_of(layer))),
+    lora_layers=layers_of,
     text_readers=(Reader("Llama 3", "tokenizer", VIDEO.crop_start + 256, VIDEO.text.partition("{}")[0]),),
     encode=_encode,
 )

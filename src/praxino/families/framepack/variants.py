@@ -57,14 +57,14 @@ FRAMEPACK = _published(
     "FramePack 13B: a picture to a clip of any length, drawn from its end",
     "lllyasviel/FramePackI2V_HY",
     "inverted_anti_drifting",
-    ("last-frame", "true-guidance"),
+    ("last-frame", "true-guidance", "lora"),
 )
 F1 = _published(
     "framepack-f1",
     "FramePack-F1 13B: the same, drawn from its beginning",
     "lllyasviel/FramePack_F1_I2V_HY_20250503",
     "vanilla",
-    ("true-guidance",),
+    ("true-guidance", "lora"),
 )
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (FRAMEPACK, F1)}
 

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from praxino.families import Family, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_layers
 from praxino.families._stock.pictures import of_role
 from praxino.families._stock.reach import Reader
+from praxino.families.hunyuan_video_15.names import layers_of
 from praxino.families.hunyuan_video_15.variants import FROM_PICTURES, PUBLISHED, variant_of
 
 if TYPE_CHECKING:
@@ -69,6 +71,8 @@ FAMILY: Family = _HunyuanVideo15(
     arguments=_arguments,
     schedulers=FLOW,
     flow=True,
+    refuse_lora=lambda path: check_layers(path, "HunyuanVideo 1.5", lambda layer: bool(layers_of(layer))),
+    lora_layers=layers_of,
     text_readers=(Reader("Qwen2.5-VL", "tokenizer", 1000),),
     encode=_encode,
 )

@@ -41,6 +41,7 @@ def _variant(target: int, from_pictures: bool, **data: Any) -> Variant:
         guidance_phases=(GuidancePhase(start=1.0, scale=GUIDANCE),),
         schedule="scheduler",
         max_text_tokens=1000,
+        steering=("lora",),
         options={"target": target},
         **data,
     )
