@@ -17,6 +17,10 @@ from praxino.errors import ModelError, UserError
 LAYERS = {
     "allegro": ("transformer_blocks.0.attn1.to_q", "transformer_blocks.0.ff.net.2", "caption_projection.linear_1"),
     "easyanimate": ("transformer_blocks.0.attn1.add_q_proj", "transformer_blocks.0.ff.net.2", "proj_out"),
+    "svd": (
+        "mid_block.attentions.0.temporal_transformer_blocks.0.attn1.to_v",
+        "mid_block.attentions.0.transformer_blocks.0.attn2.to_v", "mid_block.resnets.0.temporal_res_block.conv1",
+    ),
     "framepack": (
         "transformer_blocks.0.attn.add_k_proj", "single_transformer_blocks.0.proj_out", "image_projection.up",
     ),
@@ -180,6 +184,14 @@ def test_easyanimates_authors_have_the_texts_attention_apart(models, tmp_path) -
     with merged(model, found, SCALE):
         wanted = latents(model)
     check_same(latents(model, loras=[(file, SCALE)]), wanted)
+
+
+@pytest.mark.parametrize(("width", "told"), [(768, "Stable Diffusion 1"), (2048, "SDXL")])
+def test_svd_takes_none_that_reads_words_of_another_width(models, tmp_path, width: int, told: str) -> None:
+    layer = "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k"
+    found = {layer: (torch.zeros(2, width), torch.zeros(320, 2), 1.0)}
+    with pytest.raises(UserError, match=f"a LoRA for {told}, not for Stable Video Diffusion"):
+        models("svd").family.check_lora(saved(found, tmp_path / "lora.safetensors"))
 
 
 Names = dict[str, tuple[str, ...]]

@@ -84,6 +84,12 @@ LAYERS = {
         r"|(ff|txt_ff)\.net\.(0\.proj|2)|norm[12]\.linear)|time_embedding\.linear_[12]|proj|text_proj\.1"
         r"|norm_out\.linear|proj_out"
     ),
+    "Stable Video Diffusion": (
+        rf"((down|up)_blocks\.\d+|mid_block)\.(attentions\.\d+\.(proj_in|proj_out|time_pos_embed\.linear_[12]"
+        rf"|(temporal_)?{BLOCK}(attn[12]\.(to_[qkv]|to_out\.0)|(ff|ff_in)\.net\.(0\.proj|2)))"
+        r"|resnets\.\d+\.(spatial|temporal)_res_block\.(conv1|conv2|conv_shortcut|time_emb_proj)|(down|up)samplers\.0\.conv)"
+        r"|conv_in|conv_out|(time|add)_embedding\.linear_[12]"
+    ),
 }  # fmt: skip
 """Every layer that a LoRA of a family may be for: diffusers' names, and those of the original code."""
 LOOKS = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import DIFFUSION, Given, StockFamily, standard
+from praxino.families._stock.lora_names import check_transformer, check_unet
 from praxino.families.svd.variants import PUBLISHED, variant_of
 from praxino.recipe import Recipe
 from praxino.request import Request
@@ -26,6 +27,9 @@ PACES = 3, 30
 """Frames a second that it learnt."""
 DECODED_AT_A_TIME = 14
 LATENT_CHANNELS = 4
+TITLE = "Stable Video Diffusion"
+PICTURE_WIDTH = 1024
+"""Of what its attention reads, a picture seen by CLIP; Stable Diffusion 2, out of which it was made, reads as much."""
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -80,9 +84,15 @@ def _check(request: Request, variant: Variant, shape: Shape) -> None:
         raise UserError(f"--fps is {shape.fps:g}; {variant.name} draws for {PACES[0]} to {PACES[1]} frames a second.")
 
 
+def _refuse_lora(path: Path) -> None:
+    """By the width of what its layers read, and by their names."""
+    check_unet(path, TITLE, (PICTURE_WIDTH,))
+    check_transformer(path, TITLE)
+
+
 FAMILY: Family = _Svd(
     name="svd",
-    title="Stable Video Diffusion",
+    title=TITLE,
     variants=PUBLISHED,
     pipelines={"image-to-video": "StableVideoDiffusionPipeline"},
     classes=("StableVideoDiffusionPipeline",),
@@ -91,4 +101,5 @@ FAMILY: Family = _Svd(
     arguments=_arguments,
     schedulers={"euler": DIFFUSION["euler"]},
     unpack=_unpack,
+    refuse_lora=_refuse_lora,
 )

@@ -43,7 +43,7 @@ def _published(name: str, title: str, repository: str, num_frames: int, **data: 
         schedule="scheduler",
         dtype="float16",
         max_text_tokens=0,
-        steering=("motion-strength",),
+        steering=("motion-strength", "lora"),
         files=("model_index.json", "*/*.json", *HALF_FILES),
         networks=NETWORKS,
         **data,
