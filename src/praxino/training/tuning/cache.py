@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ class Cache:
         self.made += 1
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in make().items()}
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".part")
+        partial = path.with_suffix(f".{os.getpid()}.part")
         save_file(tensors, partial)
         partial.replace(path)
         return tensors

@@ -65,7 +65,8 @@ def train(run: Run) -> Path:
     tuning, told = run.tuning, check(run.tuning)
     out = Path(tuning.out)
     _check_folder(out, tuning, resume=run.resume)
-    share, wrap = _processes()
+    share, device, wrap = _processes(run.device)
+    run = dataclasses.replace(run, device=device)
     if share.rank:
         run = dataclasses.replace(run, on_event=lambda message: None)
     for line in told.lines():
@@ -220,17 +221,19 @@ def _evaluating(network: Any) -> Any:
             network.train()
 
 
-def _processes() -> tuple[Share, Callable[[nn.Module], nn.Module]]:
-    """Which process this is of those that `accelerate launch` started, and how a network is wrapped for them."""
+def _processes(device: str) -> tuple[Share, str, Callable[[nn.Module], nn.Module]]:
+    """Which process this is of those that were launched together, its device, and how a network is wrapped for them."""
     from accelerate import PartialState
 
-    state = PartialState()
+    on_cpu = device == "cpu"
+    state = PartialState(cpu=on_cpu)
     if state.num_processes == 1:
-        return ALONE, lambda network: network
+        return ALONE, device, lambda network: network
     from accelerate import Accelerator
 
-    accelerator = Accelerator()
-    return Share(state.process_index, state.num_processes), accelerator.prepare_model
+    accelerator = Accelerator(cpu=on_cpu)
+    mine = device if on_cpu else str(accelerator.device)
+    return Share(state.process_index, state.num_processes), mine, accelerator.prepare_model
 
 
 def _check_folder(out: Path, tuning: Tuning, *, resume: bool) -> None:
