@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import signal
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,9 +53,7 @@ def new(file: str, data: str, model: str, trigger: str) -> None:
         raise UserError(f"{path} is there already; give another name.")
     values = start_for(catalog.find(model).variant)
     path.write_text(template({"data": data, "model": model, "trigger": trigger, **values}), encoding="utf-8")
-    click.echo(
-        f"wrote {path}; look it through, then: praxino train check {data} -m {model}; praxino train {path}", err=True
-    )
+    click.echo(f"wrote {path}; look it through, then: praxino train check {path}; praxino train {path}", err=True)
 
 
 @command.command("check")
@@ -87,6 +86,7 @@ def run(file: str, resume: bool, device: str | None) -> None:
     for prompt in (*tuning.samples, *tuning.prior_prompts):
         recipe_of(prompt, tuning.seed)
     machine = this_machine(device)
+    _ignore_mixed_formats()
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     try:
@@ -151,6 +151,7 @@ def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None
     if not resume and folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; add --resume to go on from what is there, or give another folder.")
 
+    _ignore_mixed_formats()
     try:
         from praxino.training.pocket import train
 
@@ -162,6 +163,11 @@ def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None
     except ModuleNotFoundError as problem:
         raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
     click.echo(f'wrote {written}; try it: praxino "a rocket flying up" -m {written}', err=True)
+
+
+def _ignore_mixed_formats() -> None:
+    """Networks compute in bfloat16 with float32 weights, and torch says so once: that is meant."""
+    warnings.filterwarnings("ignore", "Mismatch dtype between input and weight", UserWarning)
 
 
 def _tell(line: str) -> None:

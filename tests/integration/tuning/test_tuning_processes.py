@@ -142,6 +142,10 @@ def test_the_way_of_a_newcomer(tmp_path):
         ('data = "."\n', "holds no clips"),
         ('data = "."\nstep = 4\n', "Do you mean 'steps'?"),
         ('data = "."\nmodel = "sdxl-turboo"\n', "sdxl-turbo"),
+        (
+            'data = "."\nmodel = "mochi-1-preview"\nmethod = "dora"\n',
+            "method is 'dora', which mochi does not read back",
+        ),
     ],
 )
 def test_refusals_come_before_torch(tmp_path, text, said):

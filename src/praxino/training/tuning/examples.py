@@ -62,6 +62,7 @@ def check(tuning: Tuning) -> Survey:
     entry = find_model(tuning.model)
     trainees.check(entry.family.name)
     trainees.check_variant(entry.family.name, entry.variant)
+    trainees.check_method(entry.family.name, tuning.method)
     prompts(entry, tuning)
     if tuning.size:
         asked(tuning.size, entry.variant)

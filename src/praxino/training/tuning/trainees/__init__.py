@@ -21,6 +21,10 @@ LEARNT: dict[str, dict[str, tuple[object, ...]]] = {
 """What the options of a family's variants have to be, where its trainee does not fit all of them."""
 
 
+WITH_DORA = ("ltx-video", "sd3", "sdxl", "stable-diffusion")
+"""Families whose reader of LoRA files takes DoRA's magnitudes."""
+
+
 def names() -> list[str]:
     """The families that can be fine-tuned."""
     return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__))
@@ -42,3 +46,12 @@ def check_variant(family: str, variant: Variant) -> None:
                 f"{variant.name} cannot be fine-tuned: its {name} is {variant.options[name]}; of {family} those can "
                 f"whose {name} is {' or '.join(map(str, allowed))}."
             )
+
+
+def check_method(family: str, method: str) -> None:
+    """Raise UserError when what a method writes could not be laid over the family's models again."""
+    if method == "dora" and family not in WITH_DORA:
+        raise UserError(
+            f"method is 'dora', which {family} does not read back; those that do: {', '.join(WITH_DORA)}. "
+            'Write method = "lora".'
+        )
