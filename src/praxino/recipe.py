@@ -26,6 +26,10 @@ Codec = Literal["h264", "av1", "vp9", "none"]
 Matting = Literal["none", "ground", "rembg"]
 Sound = Literal["none", "drawn", "kept"]
 Trim = Literal["end", "start", "evenly"]
+Quality = Literal["exact", "near", "fast"]
+"""How true the pixels are to those that the plain networks draw. exact: the same; near: of other number formats; fast:
+of fewer computations as well."""
+QUALITIES: tuple[Quality, ...] = ("exact", "near", "fast")
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ class Recipe:
     plan: str = "exact"
     """What was done to the pixels so that the run fits into memory: exact (nothing, wherever the networks lay
     meanwhile), tiled (decoded in tiles) or float8 (that, and the denoiser's weights stored in 8 bits)."""
+    quality: Quality = "exact"
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -251,6 +256,6 @@ class Recipe:
 
 _LATER = {
     name: to_plain(Recipe.__dataclass_fields__[name].default)
-    for name in ("upscale", "sound", "pieces", "extends", "plan")
+    for name in ("upscale", "sound", "pieces", "extends", "plan", "quality")
 }
 """Fields that older recipes lack: at these values they decide nothing."""

@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 from praxino.errors import UserError
 from praxino.plain import field_types, from_plain, to_plain
+from praxino.recipe import QUALITIES
 
 MAX_SEED = 2**53 - 1
 """The largest integer that every JSON reader keeps exactly."""
@@ -198,6 +199,10 @@ class Request:
     ip_adapter: str | None = option(
         None, "the IP-Adapter that reads --reference, if not the model's own", "what", metavar="NAME|FILE"
     )
+    quality: Literal["exact", "near", "fast"] = option(
+        "exact", "exact: the pixels as the model's authors draw them; near, fast: sooner, and about the same",
+        "sampling", choices=QUALITIES,
+    )  # fmt: skip
     dtype: str | None = option(
         None, "number format of the networks", "sampling", choices=("float32", "bfloat16", "float16")
     )
@@ -207,7 +212,7 @@ class Request:
         choices=("gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "frames"),
     )  # fmt: skip
     gif: str | None = option(None, "GIF quality", "file", choices=("small", "good", "best"))
-    quality: int | None = option(None, "quality of lossy formats", "file", min=1, max=100)
+    lossy_quality: int | None = option(None, "quality of lossy formats", "file", min=1, max=100)
     codec: str | None = option(None, "video codec of MP4 and WebM", "file", choices=("h264", "av1", "vp9"))
     loop: int | None = option(None, "times the animation plays; 0 is for ever", "file", min=0, max=65_535)
     grid: bool = option(False, "put the n samples side by side in one file", "file")
@@ -242,11 +247,13 @@ class Request:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Request:
-        """Read a Request from plain JSON values.
+        """Read a Request from plain JSON values. A number as `quality` is read as `lossy_quality`, its later name.
 
         Raises:
             UserError: a field is unknown, of the wrong type or out of bounds.
         """
+        if isinstance(data, Mapping) and type(data.get("quality")) is int:
+            data = {"lossy_quality": data["quality"], **{key: data[key] for key in data if key != "quality"}}
         try:
             return from_plain(cls, data)
         except ValueError as problem:

@@ -46,6 +46,13 @@ def test_unknown_field_in_json():
         Request.from_json({"prompt": "x", "stepps": 3})
 
 
+def test_a_number_as_quality_is_what_lossy_quality_was_called_before():
+    assert Request.from_json({"prompt": "x", "quality": 80}) == Request("x", lossy_quality=80)
+    assert Request.from_json({"prompt": "x", "quality": "near"}) == Request("x", quality="near")
+    with pytest.raises(UserError, match="quality"):
+        Request.from_json({"prompt": "x", "quality": True})
+
+
 def test_every_field_is_declared_and_every_exclusion_names_fields():
     assert set(options()) == {f.name for f in dataclasses.fields(Request)}
     assert all(name in options() for pair in EXCLUSIVE for name in pair)

@@ -50,6 +50,7 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         *_numbered("guidance", [_phase(phase) for phase in recipe.guidance_phases]),
         ("CFG-zero*", "on" if recipe.cfg_star else ""),
         ("number format", recipe.dtype),
+        ("drawn in quality", recipe.quality if recipe.quality != "exact" else ""),
         *_numbered("picture", [_condition(condition) for condition in recipe.conditions]),
         *_numbered("LoRA", [f"{lora.path} at {lora.scale:g}" for lora in recipe.loras]),
         *((name.replace("_", " "), json.dumps(value, ensure_ascii=False)) for name, value in recipe.options.items()),

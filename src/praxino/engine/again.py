@@ -31,6 +31,7 @@ def wish_of(recipe: Recipe) -> Request:
         "seed": recipe.seed,
         "n": recipe.n,
         "dtype": recipe.dtype,
+        "quality": recipe.quality,
         **_encoding(recipe),
         **_pictures(recipe),
         **_sampling(recipe, variant),
@@ -91,7 +92,7 @@ def _usual_phases(recipe: Recipe) -> bool:
 
 def _encoding(recipe: Recipe) -> dict[str, Any]:
     encoding = recipe.encoding
-    fields: dict[str, Any] = {"format": encoding.format, "quality": encoding.quality, "loop": encoding.loop}
+    fields: dict[str, Any] = {"format": encoding.format, "lossy_quality": encoding.quality, "loop": encoding.loop}
     if encoding.format == "gif":
         fields["gif"] = encoding.gif
     if encoding.codec != "none":

@@ -35,7 +35,7 @@ def resolve_encoding(request: Request, output: Path | None, num_frames: int) -> 
         format=format,  # pyright: ignore[reportArgumentType]
         loop=request.loop or 0,
         gif=request.gif or "good",  # pyright: ignore[reportArgumentType]
-        quality=DEFAULT_QUALITY if request.quality is None else request.quality,
+        quality=DEFAULT_QUALITY if request.lossy_quality is None else request.lossy_quality,
         codec=_codec(request.codec, format),  # pyright: ignore[reportArgumentType]
         grid=request.grid,
         sheet=request.sheet,

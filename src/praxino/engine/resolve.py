@@ -108,6 +108,7 @@ def resolve(
         guidance=max(phase.scale for phase in sampling.guidance_phases),
         seed=seed,
         n=request.n,
+        quality=request.quality,
         dtype=request.dtype or (machine or this_machine()).dtype(variant.dtype),
         conditions=place_sources(sources, length, variant.grid.frame_step),
         loras=loras,

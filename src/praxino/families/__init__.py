@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
-from praxino.recipe import Companion, GuidancePhase, Recipe
+from praxino.recipe import Companion, GuidancePhase, Quality, Recipe
 from praxino.request import Request
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Variant:
     """What else can steer it: extend, last-frame, keyframes, control:KIND, reference, reference:style,
     reference:layout, lora, embedding, spatial-base, true-guidance, motion, motion-strength, motion-template, camera,
     sound, upscale, stg, apg, cfg-zero-star, video-mask. The engine refuses a request for what is not among them."""
+    qualities: tuple[Quality, ...] = ()
+    """Those beside exact that its family can draw it in; see `recipe.Quality`."""
     needs: tuple[str, ...] = ()
     """Of its steering, what it cannot draw without: a map for a checkpoint that only draws after one."""
     revision: str = "main"

@@ -45,9 +45,9 @@ def read(walk: Walk, output: Node) -> None:
     walk.put(output, "fps", "fps", float)
     if output.kind == "SaveAnimatedWEBP":
         if walk.value(output, "lossless") is True:
-            walk.draft.put("quality", 100, str(output))
+            walk.draft.put("lossy_quality", 100, str(output))
         else:
-            walk.put(output, "quality", "quality", int)
+            walk.put(output, "quality", "lossy_quality", int)
     elif output.kind == "SaveWEBM" and (codec := _CODECS.get(walk.text(output, "codec"))):
         walk.draft.put("codec", codec, str(output))
     elif output.kind == "VHS_VideoCombine":

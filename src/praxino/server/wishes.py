@@ -20,8 +20,8 @@ COMPANIONS = ("controlnet", "embedding", "ip_adapter", "lora", "spatial_base")
 HARMLESS = frozenset(
     "prompt model negative_prompt expand reference_use extend strength size frames seconds fps steps guidance "
     "true_guidance rescale cfg_star stg stg_blocks stg_mode scheduler schedule sigmas seed n lora_blocks dtype format "
-    "gif quality codec loop grid sheet style brand_colour transparent matting motion motion_strength camera sound "
-    "upscale guider join rewrite".split()
+    "gif lossy_quality codec loop grid sheet style brand_colour transparent matting motion motion_strength camera "
+    "sound upscale guider join rewrite quality".split()
 )
 """Fields that name no file (a model is checked to be an installed one). Any that is new is refused until it is here."""
 _NAME = re.compile(r"\w[\w.+-]*(/\w[\w.+-]*){0,3}(@\w[\w.+-]*)?", re.ASCII)

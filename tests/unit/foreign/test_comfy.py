@@ -170,7 +170,7 @@ def test_a_picture_is_set_in_motion():
     settings = read_workflow(graph)
     assert settings.fields == {
         **{"prompt": "waves", "image": "sea.png", "strength": 0.9, "size": "768x512", "frames": 97, "fps": 25.0},
-        **{"steps": 30, "guidance": 3.0, "seed": 7, "format": "webp", "quality": 85},
+        **{"steps": 30, "guidance": 3.0, "seed": 7, "format": "webp", "lossy_quality": 85},
     }
     assert left(settings) == ["sampler res_multistep", "CLIPLoader (node 3)"]
 

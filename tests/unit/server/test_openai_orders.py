@@ -27,7 +27,7 @@ def read(body, variant, *pictures, mask=""):
 
 def test_a_model_of_pictures_draws_them_in_the_format_wanted(pictures):
     order = read({"n": 2, "size": "512x512", "output_format": "jpeg", "output_compression": 0}, pictures)
-    assert order.request == Request("a cat", "m", n=2, size="512x512", format="jpeg", quality=1)
+    assert order.request == Request("a cat", "m", n=2, size="512x512", format="jpeg", lossy_quality=1)
     assert order.cut.frame == "file" and not order.stream and not order.as_links
 
 

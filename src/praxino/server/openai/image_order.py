@@ -93,7 +93,7 @@ def read_order(
         "n": fields.integer(body, "n", 1, MAX_IMAGES) or 1,
         "size": size_of(body),
         "format": "png" if cut.frame != "file" else format,
-        "quality": compression if cut.frame == "file" else None,
+        "lossy_quality": compression if cut.frame == "file" else None,
         "image": images[0] if images else None,
         "reference": list(images[1:]),
         "mask": mask or None,
