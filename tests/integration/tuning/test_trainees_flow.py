@@ -174,9 +174,8 @@ def test_a_given_first_frame_of_wan_stands_at_time_zero(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "like", "said"),
-    [("flux", "flux-fill", "it does inpainting"), ("wan", "wan2.1-vace-1.3b", "its kind is vace"),
-     ("wan", "wan2.2-t2v-a14b", "its boundary is 0.875")],
-)  # fmt: skip
+    [("flux", "flux-fill", "it does inpainting"), ("wan", "wan2.1-vace-1.3b", "its kind is vace")],
+)
 def test_what_has_no_trainee_is_refused(name, like, said, tune, tmp_path):
     families()[name].miniature(tmp_path / like, like)
     with pytest.raises(UserError, match=said):

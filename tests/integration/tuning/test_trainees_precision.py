@@ -11,7 +11,8 @@ from praxino.families import families
 from praxino.recipe import Encoding
 from praxino.training.tuning import trainees
 
-OTHERS = [("hunyuan-video-i2v", "hunyuan-video-i2v-33ch"), ("wan", "wan2.2-ti2v-5b"), ("cogvideox", "cogvideox-5b")]
+OTHERS = [("hunyuan-video-i2v", "hunyuan-video-i2v-33ch"), ("wan", "wan2.2-ti2v-5b"), ("wan", "wan2.1-i2v-14b-480p"),
+          ("cogvideox", "cogvideox-5b"), ("cogvideox", "cogvideox-1.5-5b-i2v")]  # fmt: skip
 """Variants that are taught otherwise than the first of their family."""
 
 

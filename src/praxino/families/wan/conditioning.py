@@ -67,18 +67,30 @@ def prepare(parts: Parts, given: Given) -> Prepared:
         return Prepared(held=latents.encode(parts.vae, pixels).to(parts.device))
     inputs = {}
     if parts.image_encoder is not None:
-        side = parts.image_encoder.config.image_size
-        read = torch.cat([pictures.for_clip(frame, side) for frame in frames])
-        inputs["encoder_hidden_states_image"] = text.embed_picture(parts, read)
-    return Prepared(channels=_channels(parts, given, frames), inputs=inputs)
-
-
-def _channels(parts: Parts, given: Given, frames: list[np.ndarray]) -> Tensor:
-    """The mask of known frames and the latents of a clip that is grey but for the first, and perhaps the last."""
+        inputs["encoder_hidden_states_image"] = picture_features(parts, frames)
     recipe = given.recipe
-    clip = torch.zeros(recipe.num_frames, 3, recipe.height, recipe.width)
-    known = torch.zeros(recipe.num_frames)
-    first, *last = (pictures.squashed(_like(frame, frames[0]), recipe.width, recipe.height) for frame in frames)
+    channels = picture_channels(parts, frames, (recipe.num_frames, recipe.height, recipe.width))
+    return Prepared(channels=channels, inputs=inputs)
+
+
+def picture_features(parts: Parts, frames: list[np.ndarray]) -> Tensor:
+    """CLIP's features of the first frame, and perhaps of the last, (1, 3, H, W) uint8 each: (N, tokens, C)."""
+    side = parts.image_encoder.config.image_size
+    return text.embed_picture(parts, torch.cat([pictures.for_clip(frame, side) for frame in frames]))
+
+
+def picture_channels(parts: Parts, frames: list[np.ndarray], shape: tuple[int, ...]) -> Tensor:
+    """The mask of known frames and the latents of a clip that is grey but for the first, and perhaps the last.
+
+    Args:
+        parts: the loaded networks.
+        frames: the known ones, (1, H, W, 3) uint8.
+        shape: frames, height and width of the clip.
+    """
+    num_frames, height, width = shape
+    clip = torch.zeros(num_frames, 3, height, width)
+    known = torch.zeros(num_frames)
+    first, *last = (pictures.squashed(_like(frame, frames[0]), width, height) for frame in frames)
     clip[:1], known[0] = first, 1
     for pixels in last:
         clip[-1:], known[-1] = pixels, 1

@@ -16,12 +16,11 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from praxino.errors import UserError
-from praxino.training.tuning import comfyui
+from praxino.training.tuning import comfyui, trainees
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import Trainee
 
 ADAPTER = "tuned"
-LORA_FILE = "pytorch_lora_weights.safetensors"
 COMFY_FOLDER = "comfyui"
 METADATA_KEY = "lora_adapter_metadata"
 """Where diffusers looks for the settings (loaders/lora_base.py)."""
@@ -94,17 +93,20 @@ def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) ->
     """Write the LoRA in diffusers' and ComfyUI's names into a folder that exists; the files."""
     from safetensors.torch import save_file
 
-    learnt, component = weights(network, tuning), trainee.component
+    learnt = weights(network, tuning)
+    prefix = trainee.component.removesuffix("_2")  # diffusers reads files for either of two networks alike
+    name = trainees.lora_file(tuning.expert)
     settings = {
         "r": tuning.rank, "lora_alpha": tuning.rank, "use_dora": tuning.method == "dora",
-        "target_modules": sorted({name.rsplit(".lora_", 1)[0] for name in learnt}),
+        "target_modules": sorted({layer.rsplit(".lora_", 1)[0] for layer in learnt}),
     }  # fmt: skip
-    told = {METADATA_KEY: json.dumps({f"{component}.{name}": value for name, value in settings.items()})}
-    named = {f"{component}.{name}": tensor for name, tensor in learnt.items()}
-    files = {folder / LORA_FILE: (named, told)}
+    told = {METADATA_KEY: json.dumps({f"{prefix}.{key}": value for key, value in settings.items()})}
+    named = {f"{prefix}.{key}": tensor for key, tensor in learnt.items()}
+    files = {folder / name: (named, told)}
     if comfy := comfyui.converted(network, trainee, learnt):
         (folder / COMFY_FOLDER).mkdir(exist_ok=True)
-        files[folder / COMFY_FOLDER / f"{folder.name}.safetensors"] = comfy, {}
+        copy = f"{folder.name}.safetensors" if tuning.expert is None else name
+        files[folder / COMFY_FOLDER / copy] = comfy, {}
     for file, (tensors, metadata) in files.items():
         partial = file.with_suffix(".part")
         save_file(tensors, partial, {"format": "pt", **metadata})

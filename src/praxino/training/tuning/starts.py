@@ -6,7 +6,7 @@ from typing import Any
 
 from praxino.families import Variant
 
-HUNYUAN_VIDEO_I2V = {
+HUNYUAN_VIDEO = {
     "steps": 2000,
     "rank": 64,
     "alpha": 64,
@@ -19,8 +19,7 @@ STARTS: dict[str, dict[str, Any]] = {
                "image_share": 0.0, "prior": 128, "sample_every": 250},
     "hotshot-xl": {"method": "full", "steps": 1000, "batch": 4, "learning_rate": 1.25e-5, "weight_decay": 0.01,
                    "caption_dropout": 0.0},
-    "hunyuan-video-i2v": HUNYUAN_VIDEO_I2V,
-    "hunyuan-video-i2v-33ch": HUNYUAN_VIDEO_I2V,
+    **dict.fromkeys(("hunyuan-video", "hunyuan-video-i2v", "hunyuan-video-i2v-33ch"), HUNYUAN_VIDEO),
 }  # fmt: skip
 """By variant."""
 GENERAL: dict[str, Any] = {"steps": 1000, "learning_rate": 1e-4, "rank": 16, "alpha": 16}

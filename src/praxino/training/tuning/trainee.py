@@ -5,6 +5,7 @@ A trainee is a module of `trainees/`, named as the family, with `TRAINEE`. It ma
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -77,7 +78,7 @@ class Trainee(Protocol):
     scope: str
     """What the name of a weight has in it to be trained at all, by whatever method; "" is in every name."""
     component: str
-    """The folder of the trained network in a diffusers checkpoint, and the prefix of its names in LoRA files."""
+    """The folder of the trained network in a diffusers checkpoint."""
 
     def network(self, parts: Any) -> nn.Module:
         """The network that is trained."""
@@ -104,7 +105,8 @@ class Trainee(Protocol):
         ...
 
 
-def trainee(family: str) -> Trainee:
-    """How a family learns. Raises UserError when it cannot be fine-tuned."""
+def trainee(family: str, expert: trainees.Expert | None = None) -> Trainee:
+    """How a family learns; of a model of two networks, one of them. Raises UserError when it cannot be fine-tuned."""
     trainees.check(family)
-    return importlib.import_module(f"{trainees.__name__}.{family.replace('-', '_')}").TRAINEE
+    found = importlib.import_module(f"{trainees.__name__}.{family.replace('-', '_')}").TRAINEE
+    return found if expert is None else dataclasses.replace(found, expert=expert)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import pkgutil
+from typing import Literal
 
 from praxino.errors import UserError
 from praxino.families import Variant
 
-OF_MOTION_ALONE = ("hotshot-xl", "hunyuan-video-i2v")
-"""Families that learn nothing from a picture."""
+OF_MOTION_ALONE = ("hotshot-xl",)
+"""Families that learn nothing from a picture, beside the models that set one in motion."""
+
+Expert = Literal["high", "low"]
+EXPERTS: dict[Expert, str] = {"high": "high_noise_model", "low": "low_noise_model"}
+"""What Wan's authors call the two networks of a model, and LoRA files for one of them."""
+LORA_FILE = "pytorch_lora_weights"
+
+READ_WHILE_LEARNING: dict[str, tuple[str, ...]] = {
+    "cogvideox": ("vae",),
+    "hunyuan-video-i2v": ("text_encoder",),
+}
+"""What a trainee needs at every step beside the network that is trained: all else is done with once clips are encoded."""
 
 FROM_WORDS = ("text-to-image", "text-to-video", "image-to-video")
 """The first tasks of variants that can be fine-tuned: others are shown more than a trainee shows."""
 
 LEARNT: dict[str, dict[str, tuple[object, ...]]] = {
-    "cogvideox": {"beside": ("nothing",), "temporal_patch": (1,)},
+    "cogvideox": {"beside": ("nothing", "image")},
     "flux": {"kind": ("plain",)},
-    "wan": {"kind": ("words", "latent"), "boundary": (0,)},
+    "wan": {"kind": ("words", "latent", "picture", "first-last")},
 }
 """What the options of a family's variants have to be, where its trainee does not fit all of them."""
 
@@ -46,6 +58,28 @@ def check_variant(family: str, variant: Variant) -> None:
                 f"{variant.name} cannot be fine-tuned: its {name} is {variant.options[name]}; of {family} those can "
                 f"whose {name} is {' or '.join(map(str, allowed))}."
             )
+
+
+def check_expert(variant: Variant, expert: Expert | None) -> None:
+    """Raise UserError when it is not said which of two networks is trained, or when there is one."""
+    is_double = bool(variant.options.get("boundary"))
+    if is_double and expert is None:
+        raise UserError(
+            f"{variant.name} is two networks, and a run trains one of them; "
+            'write expert = "high" for that of high noise (what happens where), or "low" (how it looks).'
+        )
+    if expert is not None and not is_double:
+        raise UserError(f"expert is {expert!r}, and {variant.name} is one network; leave it out.")
+
+
+def lora_file(expert: Expert | None) -> str:
+    """The name of a LoRA file that is laid over the network that it is for, and no other."""
+    return f"{LORA_FILE if expert is None else EXPERTS[expert]}.safetensors"
+
+
+def learns_from_pictures(family: str, variant: Variant) -> bool:
+    """Whether a clip of one frame teaches anything."""
+    return family not in OF_MOTION_ALONE and variant.tasks[0] != "image-to-video"
 
 
 def check_method(family: str, method: str) -> None:

@@ -62,9 +62,7 @@ class HunyuanVideoI2v:
     def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
         """Scaled latents (C, f, h, w), those of the given frame (C, 1, h, w), and that frame (H, W, 3) uint8."""
         scale, vae = parts.vae.config.scaling_factor, parts.vae
-        pixels = noising.pixels_of(frames).transpose(0, 1)[None]
-        with _tiles(vae, in_space=True):
-            latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float() * scale
+        latents = encoded(vae, frames)
         with _tiles(vae, in_space=False):
             decoded = vae.decode((latents[:, :, :1] / scale).to(vae.dtype)).sample
             shown = ((decoded.float() / 2 + 0.5).clamp(0, 1) * 255).round()
@@ -82,13 +80,9 @@ class HunyuanVideoI2v:
 
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to times of chance, and the velocity of all frames that are not given."""
-        clean = batch.clips["latents"]
-        s = torch.sigmoid(batch.normal(clean.device))
-        shift = variant.options["shifts"]["stable"]
-        t = noising.shifted(s, shift)
-        noise = batch.noise(clean)
-        black = batch.uniform(clean.device) < BLACK_SHARE
-        return noised(parts, variant, batch.clips, _read(parts, variant, batch, black), (t, noise))
+        chance = drawn(variant, batch)
+        black = batch.uniform(chance[0].device) < BLACK_SHARE
+        return noised(parts, variant, batch.clips, _read(parts, variant, batch, black), chance)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """The velocity, (B, C, f, h, w)."""
@@ -110,12 +104,27 @@ class HunyuanVideoI2v:
         return ComfyLayer(f"diffusion_model.{module}", (module,))
 
 
-def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, drawn: tuple[Tensor, Tensor]) -> Task:
-    """The task of times (B,) and noise (B, C, f, h, w) that are drawn already."""
-    t, noise = drawn
+def encoded(vae: Any, frames: np.ndarray) -> Tensor:
+    """The scaled latents of a clip (F, H, W, 3) uint8, (1, C, f, h, w) float32: the posterior's mode."""
+    pixels = noising.pixels_of(frames).transpose(0, 1)[None]
+    with _tiles(vae, in_space=True):
+        latents = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode()
+    return latents.float() * vae.config.scaling_factor
+
+
+def drawn(variant: Variant, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Times (B,) and noise (B, C, f, h, w) of chance."""
+    clean = batch.clips["latents"]
+    s = torch.sigmoid(batch.normal(clean.device))
+    return noising.shifted(s, variant.options["shifts"]["stable"]), batch.noise(clean)
+
+
+def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, chance: tuple[Tensor, Tensor]) -> Task:
+    """The task of times and noise that are drawn already."""
+    t, noise = chance
     clean, kind = clips["latents"], from_options(variant.options).kind
     noisy, velocity = noising.flowed(clean, noise, t)
-    start, dtype = loop.Start(noisy, clips["given"], words, None), parts.transformer.dtype
+    start, dtype = loop.Start(noisy, clips.get("given"), words, None), parts.transformer.dtype
     guidance = None
     if from_options(variant.options).embeds_guidance:
         guidance = t.new_full(t.shape, loop.embedded_guidance(variant.guidance_phases[0].scale))

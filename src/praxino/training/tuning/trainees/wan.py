@@ -1,12 +1,15 @@
-"""Wan 2.1 from words and Wan 2.2's 5B: flow matching on latents, its times uniform and shifted as when drawing.
+"""Wan from words and from pictures: flow matching on latents, its times uniform and shifted as when drawing.
 
 The authors published no trainer. Times are those of modelscope/DiffSynth-Studio (FlowMatchScheduler), unweighted. In
-the 5B a given first frame is the first latent frame itself, whose tokens stand at time 0, as when drawing.
+Wan 2.2's 5B a given first frame is the first latent frame itself, whose tokens stand at time 0, as when drawing; the
+image-to-video models always have it on further channels. Of Wan 2.2's pairs of networks each learns at the times that it
+draws at, on its side of the published boundary (DiffSynth-Studio, min_timestep_boundary and max_timestep_boundary).
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,10 +18,13 @@ from torch import Tensor, nn
 
 from praxino.families import Variant
 from praxino.families.wan import latents, loop, text
-from praxino.families.wan.settings import from_options
+from praxino.families.wan.conditioning import picture_channels, picture_features
+from praxino.families.wan.settings import Settings, from_options
+from praxino.families.wan.variants import SMALL_AREA
 from praxino.training.tuning import noising
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
+from praxino.training.tuning.trainees import Expert
 
 THEIRS = {
     "attn1.to_q": "self_attn.q", "attn1.to_k": "self_attn.k", "attn1.to_v": "self_attn.v",
@@ -28,20 +34,38 @@ THEIRS = {
 """The layers of a block, and the authors' names of them."""
 
 
+@dataclass(frozen=True)
 class Wan:
-    """See `Trainee`. Where words alone are read, a first frame is never given."""
+    """See `Trainee`. Where words alone are read, a first frame is never given; where pictures are, it always is."""
 
+    expert: Expert | None = None
     targets = tuple(THEIRS)
     scope = ""
-    component = "transformer"
+
+    @property
+    def component(self) -> str:
+        """The folder of the transformer, or of that of low noise."""
+        return "transformer_2" if self.expert == "low" else "transformer"
 
     def network(self, parts: Any) -> nn.Module:
-        """The transformer."""
-        return parts.transformer
+        """The transformer, or that of low noise."""
+        return parts.transformers[-1 if self.expert == "low" else 0]
 
     def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
-        """Normalised latents (C, f, h, w): the posterior's mean, as when drawing."""
-        return {"latents": latents.encode(parts.vae, noising.pixels_of(frames))[0]}
+        """Normalised latents (C, f, h, w): the posterior's mean, as when drawing.
+
+        Where pictures are read, also what the network is given of the first frame, or of the first and the last: the
+        channels (20, f, h, w) and, in Wan 2.1, CLIP's features (1 or 2, tokens, C).
+        """
+        found = {"latents": latents.encode(parts.vae, noising.pixels_of(frames))[0]}
+        kind = from_options(parts.variant.options).kind
+        if kind not in ("picture", "first-last"):
+            return found
+        given = [frames[:1], *([frames[-1:]] if kind == "first-last" else [])]
+        found["channels"] = picture_channels(parts, given, frames.shape[:3])[0]
+        if parts.image_encoder is not None:
+            found["features"] = picture_features(parts, given)
+        return found
 
     def read(self, parts: Any, caption: str) -> Tensors:
         """UMT5's states (512, channels), zeros behind the last token."""
@@ -50,19 +74,30 @@ class Wan:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to times of chance, and the velocity of all frames that are not given."""
         clean, per_token = batch.clips["latents"], loop.takes_token_times(parts.transformer)
-        t = noising.shifted(batch.uniform(clean.device), from_options(variant.options).shift)
+        area = clean.shape[3] * clean.shape[4] * parts.vae.config.scale_factor_spatial**2
+        t = self._times(batch.uniform(clean.device), from_options(variant.options), area)
         noisy, target = noising.flowed(clean, batch.noise(clean), t)
         frames, times = torch.arange(clean.shape[2], device=clean.device), t * loop.TIMESTEPS
         given = frames < int(per_token and batch.gives_first)
         if per_token:
             tokens = clean.shape[3] // 2 * (clean.shape[4] // 2)
             times = torch.where(given, 0.0, times[:, None]).repeat_interleave(tokens, 1)
+        shown = torch.where(given[:, None, None], clean, noisy)
         inputs = {
-            "hidden_states": torch.where(given[:, None, None], clean, noisy),
+            "hidden_states": torch.cat((shown, batch.clips["channels"]), 1) if "channels" in batch.clips else shown,
             "timestep": times,
             "encoder_hidden_states": batch.texts["states"],
         }
+        if "features" in batch.clips:
+            inputs["encoder_hidden_states_image"] = batch.clips["features"].flatten(0, 1)
         return Task(inputs, target, ~given[:, None, None])
+
+    def _times(self, uniform: Tensor, settings: Settings, area: int) -> Tensor:
+        """Numbers in [0, 1) as times of the network: all, or those on its side of the boundary."""
+        shift = settings.small_shift if settings.small_shift and area <= SMALL_AREA else settings.shift
+        edge = settings.boundary / (shift - (shift - 1) * settings.boundary)  # what is shifted to the boundary
+        low, high = {None: (0.0, 1.0), "low": (0.0, edge), "high": (edge, 1.0)}[self.expert]
+        return noising.shifted(low + (high - low) * uniform, shift)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """The velocity, (B, C, f, h, w)."""
