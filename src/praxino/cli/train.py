@@ -90,6 +90,7 @@ def run(file: str, resume: bool, device: str | None) -> None:
     asked: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
     try:
+        from praxino.training.tuning.outputs import use
         from praxino.training.tuning.run import Run, train
 
         job = Run(tuning, resume, machine.device, recipe_of, _tell, lambda: bool(asked))
@@ -101,9 +102,7 @@ def run(file: str, resume: bool, device: str | None) -> None:
     if asked:
         click.echo(f"stopped and saved; go on with: praxino train {file} --resume", err=True)
         return
-    learnt = out / "model" if tuning.method == "full" else out
-    use = f"-m {learnt}" if tuning.method == "full" else f"-m {tuning.model} --lora {learnt}"
-    click.echo(f'wrote {learnt}; try it: praxino "{(tuning.samples or (tuning.trigger,))[0]}" {use}', err=True)
+    click.echo(f"wrote {out}; try it: {use(tuning, str(out))}", err=True)
 
 
 def _sampler(tuning: Tuning) -> Callable[[str, int], Recipe]:

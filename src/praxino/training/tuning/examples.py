@@ -12,7 +12,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Variant
-from praxino.training.tuning import trainees
+from praxino.training.tuning import fitness, trainees
 from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces
 from praxino.training.tuning.clips import Clip, digest_of, find
 from praxino.training.tuning.prior import prompts
@@ -60,9 +60,7 @@ def check(tuning: Tuning) -> Survey:
         UserError: a setting is wrong for the model, or nothing can be used.
     """
     entry = find_model(tuning.model)
-    trainees.check(entry.family.name)
-    trainees.check_variant(entry.family.name, entry.variant)
-    trainees.check_method(entry.family.name, tuning.method)
+    fitness.check(entry, tuning)
     prompts(entry, tuning)
     if tuning.size:
         asked(tuning.size, entry.variant)

@@ -34,6 +34,7 @@ class Encoded:
     bucket: Bucket
     clip: Tensors
     text: Tensors
+    caption: str = ""
     is_prior: bool = False
     """Whether it is of what the model knew before: the answer to keep is its own."""
 
@@ -57,6 +58,7 @@ class Objective:
         parts: what `Family.load` gave, on the device.
         empty: what the empty caption becomes.
         untaught: gives the network as it was before, for a while; None where there is no such thing.
+        read: what a caption becomes at this moment, where that is what is learnt.
     """
 
     def __init__(
@@ -70,10 +72,11 @@ class Objective:
         tuning: Tuning,
         share: Share = ALONE,
         untaught: Callable[[], AbstractContextManager[nn.Module]] | None = None,
+        read: Callable[[str], Tensors] | None = None,
     ) -> None:
         self.trainee, self.parts, self.network, self.variant = trainee, parts, network, variant
         self.examples, self.empty, self.tuning, self.share = examples, empty, tuning, share
-        self.untaught = untaught
+        self.untaught, self.read = untaught, read
         self.device = next(network.parameters()).device
         places: dict[Bucket, list[int]] = defaultdict(list)
         for place, example in enumerate(examples):
@@ -139,7 +142,7 @@ class Objective:
             dropped = drops and float(torch.rand((), generator=chance)) < self.tuning.caption_dropout
             example = self.examples[places[place]]
             clips.append(example.clip)
-            texts.append(self.empty if dropped else example.text)
+            texts.append(self.empty if dropped else self.read(example.caption) if self.read else example.text)
             chances.append(chance)
         is_prior = torch.tensor([self.examples[places[place]].is_prior for place in mine])
         return Batch(self._stack(clips), self._stack(texts), self.variant.fps, gives_first, chances, is_prior)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,7 +11,10 @@ import numpy as np
 
 from praxino import media
 from praxino.recipe import Encoding
+from praxino.training.tuning.settings import Tuning
 
+EMBEDDING_FILE = "learned_embeds.safetensors"
+"""The name that diffusers looks for in a folder of a textual inversion."""
 METRICS = "metrics.jsonl"
 PLOT = "loss.png"
 SAMPLES = "samples"
@@ -88,14 +92,25 @@ def _encoding(kind: Literal["gif", "png"], *, sheet: bool = False) -> Encoding:
     return Encoding(kind, loop=0, gif="good", quality=90, codec="none", grid=False, sheet=sheet)
 
 
-def write_card(folder: Path, about: dict[str, str], prompts: tuple[str, ...]) -> Path:
+def use(tuning: Tuning, folder: str) -> str:
+    """The command that draws with what a run has left in a folder."""
+    prompt = (tuning.samples or (tuning.trigger,))[0]
+    if tuning.method == "full":
+        flags = ["-m", f"{folder}/model"]
+    elif tuning.method == "textual-inversion":
+        flags = ["-m", tuning.model, "--embedding", f"{folder}/{EMBEDDING_FILE}:{tuning.trigger}"]
+    else:
+        flags = ["-m", tuning.model, "--lora", folder]
+    return f'praxino "{prompt}" {shlex.join(flags)}'
+
+
+def write_card(folder: Path, about: dict[str, str], tuning: Tuning) -> Path:
     """A model card: what it was made from and how it is used."""
-    asks = prompts[0] if prompts else about["trigger"]
     lines = [
-        "---", f"base_model: {about['base model']}", "tags: [praxino, lora]", "---", "",
+        "---", f"base_model: {tuning.model}", f"tags: [praxino, {tuning.method}]", "---", "",
         f"# {folder.name}", "", "| | |", "| --- | --- |",
         *(f"| {name} | {value} |" for name, value in about.items()), "",
-        "```", f'praxino "{asks}" -m {about["base model"]} --lora {folder.name}', "```", "",
+        "```", use(tuning, folder.name), "```", "",
     ]  # fmt: skip
     path = folder / "README.md"
     path.write_text("\n".join(lines), encoding="utf-8")

@@ -22,7 +22,7 @@ from praxino.errors import UserError
 from praxino.plain import to_plain
 from praxino.recipe import Recipe
 from praxino.training.loop import Loop, LoopSettings, OnEvent
-from praxino.training.tuning import adapters, buckets, outputs
+from praxino.training.tuning import adapters, buckets, inversion, outputs
 from praxino.training.tuning.cache import Cache, Tensors
 from praxino.training.tuning.examples import Example, Survey, check
 from praxino.training.tuning.objective import ALONE, Encoded, Objective, Share
@@ -66,6 +66,8 @@ def train(run: Run) -> Path:
     out = Path(tuning.out)
     _check_folder(out, tuning, resume=run.resume)
     share, device, wrap = _processes(run.device)
+    if share.count > 1 and tuning.method == "textual-inversion":
+        raise UserError("a new word is learnt in one process; start it without accelerate launch.")
     run = dataclasses.replace(run, device=device)
     if share.rank:
         run = dataclasses.replace(run, on_event=lambda message: None)
@@ -80,8 +82,8 @@ def train(run: Run) -> Path:
     network = wrap(bench.network)
     objective = _objective(bench, network, material.learnt, material.empty, tuning, share)
     loop = Loop(
-        bench.network,
-        optimizers(bench.network, tuning),
+        bench.learnt,
+        optimizers(bench.learnt, tuning),
         objective,
         _loop_settings(tuning),
         folder=out / STATE,
@@ -105,6 +107,8 @@ class _Bench:
     learner: Trainee
     parts: Any
     network: Any
+    learnt: nn.Module
+    """What has the weights that are trained: the network, or a new word."""
 
     @classmethod
     def prepared(cls, run: Run) -> _Bench:
@@ -119,13 +123,17 @@ class _Bench:
         parts = entry.family.load(path, entry.variant, dtype, run.device)
         network: Any = learner.network(parts)
         torch.manual_seed(tuning.seed)
-        adapters.prepare(network, learner, tuning)
+        learnt: nn.Module = network
+        if tuning.method == "textual-inversion":
+            learnt = inversion.NewWord(parts.base, tuning)
+        else:
+            adapters.prepare(network, learner, tuning)
         if tuning.checkpointing:
             network.enable_gradient_checkpointing()
-        trained = num_weights(p for p in network.parameters() if p.requires_grad)
+        trained = num_weights(p for p in learnt.parameters() if p.requires_grad)
         every = num_weights(network.parameters())
         run.on_event(f"{trained:,} of {every:,} weights are trained; {_memory(network, trained)}")
-        return cls(entry, learner, parts, network)
+        return cls(entry, learner, parts, network, learnt)
 
 
 @dataclass(frozen=True)
@@ -152,8 +160,11 @@ def _encoded(run: Run, bench: _Bench, told: Survey) -> _Material:
 def _objective(
     bench: _Bench, network: nn.Module, examples: list[Encoded], empty: Tensors, tuning: Tuning, share: Share = ALONE
 ) -> Objective:
-    untaught = None if tuning.method == "full" else lambda: adapters.untaught(bench.network)
-    return Objective(bench.learner, bench.parts, network, bench.entry.variant, examples, empty, tuning, share, untaught)
+    is_word = tuning.method == "textual-inversion"
+    untaught = None if tuning.method == "full" or is_word else lambda: adapters.untaught(bench.network)
+    read = (lambda caption: bench.learner.read(bench.parts, caption)) if is_word else None
+    variant = bench.entry.variant
+    return Objective(bench.learner, bench.parts, network, variant, examples, empty, tuning, share, untaught, read)
 
 
 class _Watch:
@@ -287,7 +298,8 @@ def _encode(example: Example, cache: Cache, bench: _Bench) -> Encoded:
     def make() -> Tensors:
         return bench.learner.encode(bench.parts, buckets.fitted(example.clip.read()[0][list(frames)], bucket))
 
-    return Encoded(bucket, cache.get(key, make), _read(example.caption, cache, bench))
+    text = _read(example.caption, cache, bench) if bench.learnt is bench.network else {}
+    return Encoded(bucket, cache.get(key, make), text, example.caption)
 
 
 def _remembered(run: Run, cache: Cache, bench: _Bench) -> list[Encoded]:
@@ -325,6 +337,8 @@ def _write(run: Run, bench: _Bench, told: Survey) -> None:
     tuning, out = run.tuning, Path(run.tuning.out)
     if tuning.method == "full":
         _write_full(bench, out / "model")
+    elif isinstance(bench.learnt, inversion.NewWord):
+        bench.learnt.write(out)
     else:
         adapters.write(bench.network, bench.learner, tuning, out)
         if tuning.trigger and bench.entry.variant.vocabulary:
@@ -333,9 +347,9 @@ def _write(run: Run, bench: _Bench, told: Survey) -> None:
         "base model": tuning.model, "method": tuning.method, "trigger": tuning.trigger or "none",
         "examples": f"{len(told.examples)} of {len(told.used)} clips", "steps": str(tuning.steps),
         "batch": str(tuning.batch * tuning.accumulate), "learning rate": f"{tuning.learning_rate:g}",
-        "rank": "" if tuning.method == "full" else f"{tuning.rank} (alpha {tuning.alpha:g})",
+        "rank": f"{tuning.rank} (alpha {tuning.alpha:g})" if tuning.method in ("lora", "dora") else "",
     }  # fmt: skip
-    outputs.write_card(out, {name: value for name, value in about.items() if value}, tuning.samples)
+    outputs.write_card(out, {name: value for name, value in about.items() if value}, tuning)
 
 
 def _write_full(bench: _Bench, folder: Path) -> None:

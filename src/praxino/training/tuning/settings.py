@@ -27,9 +27,9 @@ class Tuning:
     data: str = option("", "folder of clips and pictures with their captions", "what", metavar="FOLDER")
     model: str = option("pocket", "the checkpoint to begin from: a name or a folder", "what")
     out: str = option("", "folder of the run: what is learnt, its state, samples", "what", metavar="FOLDER")
-    method: Literal["lora", "dora", "full"] = option(
-        "lora", "what is trained: low-rank weights (dora adds a magnitude), or all of the network", "what",
-        choices=("lora", "dora", "full"),
+    method: Literal["lora", "dora", "full", "textual-inversion"] = option(
+        "lora", "what is trained: low-rank weights (dora adds a magnitude), all of it, or a new word's vectors", "what",
+        choices=("lora", "dora", "full", "textual-inversion"),
     )  # fmt: skip
     trigger: str = option("", "a word put before every caption, and into prompts to call what was learnt", "what")
 
@@ -42,6 +42,11 @@ class Tuning:
     alpha: int = option(16, "their scale is alpha / rank", "low-rank weights", min=1, max=4096)
     targets: tuple[str, ...] = option(
         (), "ends of the names of the layers that get them; the family's own when empty", "low-rank weights"
+    )
+
+    initial_words: str = option("", "words that the trigger means at first, as in robot toy", "textual inversion")
+    vectors: int = option(
+        0, "of the trigger; 0 is one for each token of the initial words", "textual inversion", min=0, max=75
     )
 
     optimizer: Literal["adamw", "adamw-8bit", "prodigy", "muon"] = option(
