@@ -26,3 +26,18 @@ def hotshot_xl(source: str, target: str) -> None:
 
     written = convert(Path(source), Path(target))
     click.echo(f"wrote {target}: {', '.join(written)}", err=True)
+
+
+@command.command("diffusers")
+@click.argument("source", metavar="SRC")
+@click.argument("target", metavar="DST")
+@click.option("--allow-pickle", is_flag=True, help="read .pt and .pth too; only their tensors are read")
+def diffusers(source: str, target: str, allow_pickle: bool) -> None:
+    """Convert the folder SRC, as a model's authors publish it, into the new folder DST.
+
+    Wan, Wan Animate, CogVideoX (SAT) and HunyuanVideo. All weights become safetensors in diffusers' names.
+    """
+    from praxino.weights.originals import convert
+
+    title = convert(Path(source), Path(target), allow_pickle=allow_pickle)
+    click.echo(f"wrote {target}: {title}", err=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.errors import UserError
-from praxino.families import Family, Variant, families
+from praxino.families import Family, Variant, _original, families
 from praxino.weights import hub_cache, records
 from praxino.weights.completeness import missing
-from praxino.weights.selection import WEIGHTS
+from praxino.weights.selection import PICKLES, WEIGHTS
 from praxino.weights.source import Source
 
 Kept = Literal["bundled", "imported", "placed", "pulled", "at a path", ""]
@@ -113,6 +113,8 @@ def find(name: str) -> Entry:
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
         raise UserError(_absent(name))
+    if (original := _original.find(path)) is not None:
+        raise UserError(_not_taken_in(name, original))
     if (entry := identify(path, name)) is not None:
         return entry
     raise UserError(
@@ -178,6 +180,16 @@ def _absent(name: str) -> str:
     if source is not None:
         return _not_pulled(name, source)
     return unknown(name) + "\nA file or folder can be named too, or a Hub repository: owner/name"
+
+
+def _not_taken_in(name: str, original: _original.Original) -> str:
+    pickled = next((file.name for file in original.files if file.name.endswith(PICKLES)), None)
+    why = f"; {pickled} is a pickle, which could run a program" if pickled else ""
+    allow = " --allow-pickle" if pickled else ""
+    return (
+        f"{name} is a checkpoint as {original.title}'s authors publish it, and is not run as it lies there{why}.\n"
+        f"Take it in once, then draw with -m NAME: praxino models import {name} --name NAME{allow}"
+    )
 
 
 def _not_pulled(name: str, source: Source) -> str:

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from praxino.errors import ModelError, UserError
-from praxino.weights import catalog, lora_naming, pickles, records
+from praxino.errors import UserError
+from praxino.families._original import find
+from praxino.weights import catalog, lora_naming, originals, pickles, records
 from praxino.weights.hashes import sha256
 from praxino.weights.records import Record
 from praxino.weights.selection import PICKLES, WEIGHTS, choose
 
 _PIECE_BYTES = 2**24
-SPARE_BYTES = 2**28
-"""Room that is left on the disk."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,9 @@ def take_in(
     """Copy a model, a LoRA or a part of a model, and note what it is.
 
     Args:
-        origin: a .safetensors file, or a folder as diffusers and transformers write them; with `allow_pickle`, also
-            .ckpt, .bin, .pt and .pth files, which are read with weights_only and rewritten as safetensors.
+        origin: a .safetensors file, or a folder as diffusers and transformers write them, or as the authors of some
+            families publish theirs, which becomes one of diffusers' layout; with `allow_pickle`, also .ckpt, .bin, .pt
+            and .pth files, which are read with weights_only and rewritten as safetensors.
         name: what it is called from then on.
         allow_pickle: read pickles; without it they are refused.
         on_bytes: called with the bytes copied so far and those of everything.
@@ -53,17 +53,23 @@ def take_in(
         ModelError: the disk has not the room.
     """
     _check_name(name)
-    copies = _folder_copies(origin) if origin.is_dir() else [_file_copy(origin, name)]
-    _refuse_pickles(copies, allow_pickle)
+    original = find(origin)
+    copies = _copies(origin, name) if original is None else []
+    found = tuple(copy.found for copy in copies) if original is None else original.files
+    originals.refuse_pickles(found, allowed=allow_pickle)
     folder = records.models_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    _check_room(copies, folder)
+    originals.check_room(found, folder)
     work = folder / f".importing-{name}.{os.getpid()}"
     try:
-        _copy_all(copies, work, on_bytes)
+        if original is None:
+            _copy_all(copies, work, on_bytes)
+        else:
+            originals.write(original, work, on_bytes)
         content = work if origin.is_dir() else work / copies[0].target
         kind, about = _recognise(content)
-        hashes = {copy.target: sha256(work / copy.target) for copy in copies}
+        written = sorted(path for path in work.rglob("*") if path.is_file())
+        hashes = {path.relative_to(work).as_posix(): sha256(path) for path in written}
         record = Record(name, kind, about, str(origin.resolve()), hashes)
         records.write(record)
         os.replace(content, folder / (name if origin.is_dir() else f"{name}{WEIGHTS}"))
@@ -84,6 +90,10 @@ def _check_name(name: str) -> None:
         raise UserError(f"{name!r} is there already; choose another --name, or first: praxino models remove {name}")
 
 
+def _copies(origin: Path, name: str) -> list[_Copy]:
+    return _folder_copies(origin) if origin.is_dir() else [_file_copy(origin, name)]
+
+
 def _file_copy(origin: Path, name: str) -> _Copy:
     if not origin.is_file():
         raise UserError(f"there is no file or folder {origin}; check its name.")
@@ -99,24 +109,6 @@ def _folder_copies(origin: Path) -> list[_Copy]:
     if not any(copy.target.endswith(WEIGHTS) for copy in copies):
         raise UserError(f"{origin} holds no weights: no file of {', '.join((WEIGHTS, *PICKLES))}.")
     return copies
-
-
-def _refuse_pickles(copies: list[_Copy], allowed: bool) -> None:
-    pickled = next((copy.found for copy in copies if copy.pickled), None)
-    if pickled is not None and not allowed:
-        raise UserError(
-            f"{pickled} is a pickle, which can run a program when it is loaded; look for the same as {WEIGHTS}.\n"
-            "If you trust it, add --allow-pickle: only its tensors are read, and written as safetensors."
-        )
-
-
-def _check_room(copies: list[_Copy], folder: Path) -> None:
-    needed, free = sum(copy.found.stat().st_size for copy in copies), shutil.disk_usage(folder).free
-    if needed + SPARE_BYTES > free:
-        raise ModelError(
-            f"the copy takes {needed / 1e9:.1f} GB, and {folder} has {free / 1e9:.1f} GB free. Make room, or "
-            "move it: set PRAXINO_HOME to a folder on a larger disk."
-        )
 
 
 def _copy_all(copies: list[_Copy], work: Path, on_bytes: Callable[[int, int], None]) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
+from praxino.families import _streamed
 from praxino.weights.completeness import read_json
 from praxino.weights.selection import PICKLES, WEIGHTS
 
@@ -21,21 +23,19 @@ if TYPE_CHECKING:
 PICKLED_INDEX = ".bin.index.json"
 """The end of the name of a list of pickled shards."""
 _TRANSFORMERS_STEM = re.compile(r"^pytorch_model(?=$|[.-])")
-_NESTED = ("state_dict", "params_ema", "params", "model", "model_state_dict")
+_NESTED = ("state_dict", "params_ema", "params", "model", "model_state_dict", "module")
 """Under which key a trainer's file keeps the weights."""
 _EMBEDDING = "string_to_param"
 """Where textual inversion's own files keep them; `emb_params` is the name for the same in safetensors files."""
 
 
 def rewrite(pickled: Path, target: Path) -> None:
-    """Write the tensors of a pickle file as safetensors. Imports torch.
+    """Write the tensors of a pickle file as safetensors, of which one is in memory at a time. Imports torch.
 
     Raises:
         UserError: it is damaged, or holds anything but tensors in plain containers.
     """
-    from safetensors.torch import save_file
-
-    save_file(_tensors(pickled), target, metadata={"format": "pt"})
+    _streamed.write(target, read(pickled))
 
 
 def twin(name: str) -> str:
@@ -61,11 +61,16 @@ def rewrite_index(index: Path, target: Path) -> None:
     target.write_text(json.dumps(listed, indent=2), encoding="utf-8")
 
 
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
+def read(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a pickle file, mapped from it where it is a ZIP file, as torch has written them since 1.6.
+
+    Raises:
+        UserError: it is damaged, or holds anything but tensors in plain containers.
+    """
     import torch
 
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as problem:
         unwanted = re.search(r"GLOBAL ([\w.]+)", str(problem))
         what = f"it wants to call {unwanted[1]}" if unwanted else "it is damaged, or no file of weights"
@@ -73,7 +78,7 @@ def _tensors(path: Path) -> dict[str, torch.Tensor]:
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as problem:
         raise UserError(f"{path} cannot be read as pickled weights: it is damaged, or something else.") from problem
     table = _table(found)
-    tensors = {name: value.contiguous().clone() for name, value in table.items() if isinstance(value, torch.Tensor)}
+    tensors = {name: value for name, value in table.items() if isinstance(value, torch.Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no table of tensors, so there is nothing to import.")
     return tensors

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from praxino.errors import ModelError, UserError
-from praxino.weights import catalog, importing, records
+from praxino.weights import catalog, originals, records
 from praxino.weights.importing import take_in
 from praxino.weights.removal import remove
 from praxino.weights.verify import holding, verify
@@ -171,7 +171,7 @@ def test_half_a_lora(tmp_path):
 
 
 def test_the_room_is_looked_at_first(lora, monkeypatch):
-    monkeypatch.setattr(importing, "SPARE_BYTES", 10**18)
+    monkeypatch.setattr(originals, "SPARE_BYTES", 10**18)
     with pytest.raises(ModelError, match=r"GB free. Make room"):
         take_in(lora, "sketch")
     assert left_behind() == []

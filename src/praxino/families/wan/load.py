@@ -119,7 +119,7 @@ def _filled(config: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dty
     from accelerate import init_empty_weights
 
     with init_empty_weights():
-        transformer: Any = _class_of(config).from_config(config)
+        transformer: Any = class_of(config).from_config(config)
     weights = {
         name: tensor.to(torch.float32 if is_wide(name) else dtype)
         for name, tensor in tensors.items()
@@ -131,7 +131,7 @@ def _filled(config: dict[str, Any], tensors: dict[str, Tensor], dtype: torch.dty
     return transformer
 
 
-def _class_of(config: dict[str, Any]) -> Any:
+def class_of(config: dict[str, Any]) -> Any:
     """The diffusers class of a transformer, told by what its config has."""
     if "vace_layers" in config:
         from diffusers.models.transformers.transformer_wan_vace import WanVACETransformer3DModel

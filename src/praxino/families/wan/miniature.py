@@ -12,21 +12,15 @@ from praxino.families._stock import tiny
 from praxino.families._stock.clip_tokenizer import write_json
 from praxino.families._stock.load import quiet
 from praxino.families._video_card import CARD
+from praxino.families.wan import index
 from praxino.families.wan.identify import FAMILY_NAME
-from praxino.families.wan.settings import TEXT_TOKENS, Kind, from_options
+from praxino.families.wan.settings import TEXT_TOKENS, from_options
 from praxino.families.wan.variants import PUBLISHED
 
 WEIGHTS_SEED = 20252
 TEXT_CHANNELS = 32
 CLIP_CHANNELS = 32
 CLIP_SIDE, CLIP_PATCH = 28, 14
-PIPELINES: dict[Kind, str] = {
-    "words": "WanPipeline",
-    "picture": "WanImageToVideoPipeline",
-    "first-last": "WanImageToVideoPipeline",
-    "latent": "WanPipeline",
-    "vace": "WanVACEPipeline",
-}
 TRANSFORMER: dict[str, Any] = {
     "num_attention_heads": 2,
     "attention_head_dim": 16,
@@ -46,10 +40,6 @@ LATENT_VAE: dict[str, Any] = {
     "scale_factor_spatial": 16, "decoder_base_dim": 4,
     "latents_mean": [0.1] * 48, "latents_std": [0.5] * 48,
 }  # fmt: skip
-SCHEDULER: dict[str, Any] = {
-    "_class_name": "UniPCMultistepScheduler", "prediction_type": "flow_prediction", "use_flow_sigmas": True,
-    "num_train_timesteps": 1000,
-}  # fmt: skip
 
 
 def write(folder: Path, like: str) -> None:
@@ -64,7 +54,7 @@ def write(folder: Path, like: str) -> None:
         words.save_pretrained(folder / "tokenizer")
         for name, network in _networks(like, len(words)).items():
             network.save_pretrained(folder / name)
-    write_json(folder / "scheduler" / "scheduler_config.json", {**SCHEDULER, "flow_shift": settings.shift})
+    write_json(folder / "scheduler" / "scheduler_config.json", index.scheduler(settings))
     write_json(folder / "model_index.json", _model_index(folder, like))
     side = PUBLISHED[like].grid.size_multiple * 2
     own = {"family": FAMILY_NAME, "variant": f"{like}-miniature", "title": f"{like} in miniature"}
@@ -128,30 +118,24 @@ def clip_encoder() -> Any:
 def _model_index(folder: Path, like: str) -> dict[str, Any]:
     settings = from_options(PUBLISHED[like].options)
     transformer = "WanVACETransformer3DModel" if settings.kind == "vace" else "WanTransformer3DModel"
-    index: dict[str, Any] = {
-        "_class_name": PIPELINES[settings.kind],
-        "scheduler": ["diffusers", SCHEDULER["_class_name"]],
+    told: dict[str, Any] = {
+        "_class_name": index.PIPELINES[settings.kind],
+        "scheduler": ["diffusers", index.SCHEDULER["_class_name"]],
         "text_encoder": ["transformers", "UMT5EncoderModel"],
         "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
         "transformer": ["diffusers", transformer],
         "transformer_2": ["diffusers", transformer] if settings.boundary else [None, None],
         "vae": ["diffusers", "AutoencoderKLWan"],
     }
-    if settings.boundary:
-        index["boundary_ratio"] = settings.boundary
-    if settings.kind == "latent":
-        index["expand_timesteps"] = True
     if reads_clip(like):
-        index |= {
+        told |= {
             "image_encoder": ["transformers", "CLIPVisionModel"],
             "image_processor": ["transformers", "CLIPImageProcessor"],
         }
         write_image_processor(folder)
-    return index
+    return told | index.more(settings)
 
 
 def write_image_processor(folder: Path) -> None:
     """What stock pipelines read how to prepare pictures for CLIP from."""
-    size = {"height": CLIP_SIDE, "width": CLIP_SIDE}
-    processor = {"image_processor_type": "CLIPImageProcessor", "size": size, "crop_size": size, "resample": 3}
-    write_json(folder / "image_processor" / "preprocessor_config.json", processor)
+    write_json(folder / "image_processor" / "preprocessor_config.json", index.image_processor(CLIP_SIDE))

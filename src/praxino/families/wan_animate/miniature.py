@@ -13,6 +13,7 @@ from praxino.families._stock.clip_tokenizer import write_json
 from praxino.families._stock.load import quiet
 from praxino.families._video_card import CARD
 from praxino.families.wan import miniature as wan
+from praxino.families.wan.index import SCHEDULER
 from praxino.families.wan.settings import TEXT_TOKENS
 from praxino.families.wan_animate.identify import TRANSFORMER_CLASS
 from praxino.families.wan_animate.variants import FAMILY_NAME
@@ -34,7 +35,7 @@ TRANSFORMER: dict[str, Any] = {
 }
 INDEX: dict[str, Any] = {
     "_class_name": "WanAnimatePipeline",
-    "scheduler": ["diffusers", wan.SCHEDULER["_class_name"]],
+    "scheduler": ["diffusers", SCHEDULER["_class_name"]],
     "text_encoder": ["transformers", "UMT5EncoderModel"],
     "tokenizer": ["transformers", "PreTrainedTokenizerFast"],
     "transformer": ["diffusers", TRANSFORMER_CLASS],
@@ -68,6 +69,6 @@ def write(folder: Path) -> None:
         for name, network in networks.items():
             network.save_pretrained(folder / name)
     wan.write_image_processor(folder)
-    write_json(folder / "scheduler" / "scheduler_config.json", {**wan.SCHEDULER, "flow_shift": 5.0})
+    write_json(folder / "scheduler" / "scheduler_config.json", {**SCHEDULER, "flow_shift": 5.0})
     write_json(folder / "model_index.json", INDEX)
     write_json(folder / CARD, CARD_FIELDS)
