@@ -27,6 +27,7 @@ SETTINGS = (
         "",
         "memory that loaded models may take between runs, as in 12GB; half of the device's when empty",
     ),
+    Setting("PRAXINO_ANSWERS", "2GB", "disk that kept answers of text encoders may take, as in 500MB; 0MB keeps none"),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
     Setting("PRAXINO_HISTORY", "on", "off: files that are written are not noted in the history"),
     Setting(
@@ -90,12 +91,28 @@ def memory_budget_bytes() -> int | None:
     Raises:
         UserError: PRAXINO_MEMORY_BUDGET is not an amount of memory.
     """
-    text = value("PRAXINO_MEMORY_BUDGET")
-    if not text:
-        return None
+    return _amount("PRAXINO_MEMORY_BUDGET") if value("PRAXINO_MEMORY_BUDGET") else None
+
+
+def answers_folder() -> Path:
+    """Where answers of text encoders are kept. It is not created here."""
+    return home() / "answers"
+
+
+def answers_bytes() -> int:
+    """Bytes that they may take.
+
+    Raises:
+        UserError: PRAXINO_ANSWERS is not an amount of disk.
+    """
+    return _amount("PRAXINO_ANSWERS")
+
+
+def _amount(name: str) -> int:
+    text = value(name)
     match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,6})?) ?([kMGT]B)", text)
     if match is None:
-        raise UserError(f"PRAXINO_MEMORY_BUDGET is {text[:60]!r}; write an amount of memory, as in 500MB, 12GB or 0MB.")
+        raise UserError(f"{name} is {text[:60]!r}; write an amount, as in 500MB, 12GB or 0MB.")
     return int(float(match[1]) * 1000 ** ("kMGT".index(match[2][0]) + 1))
 
 

@@ -12,6 +12,8 @@ import torch
 from PIL import Image
 
 from praxino import media
+from praxino.accel.answers import Answers
+from praxino.accel.encoders import asking, read_later, unread
 from praxino.accel.networks import networks, num_bytes
 from praxino.accel.placement import placed, store_in_float8
 from praxino.accel.plan import Plan
@@ -24,6 +26,8 @@ from praxino.weights import catalog
 
 HEAVY = ("framepack",)
 """Families that always decode a whole section of many frames."""
+READ_AT_ONCE = ("hotshot-xl",)
+"""Families that make their encoders of tensors, not of folders."""
 CERTAIN_LENGTHS = "allegro"
 """Draws only clips of lengths that its tiles cover."""
 DRAWN = [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in families()]
@@ -40,12 +44,12 @@ def folders(tmp_path_factory: pytest.TempPathFactory):
     return made
 
 
-def begun(folder: Path, device: str = "cpu") -> tuple[Family, Recipe, Any]:
-    """A family, a recipe of two steps, and its parts, equipped."""
+def begun(folder: Path, device: str = "cpu", **more: Any) -> tuple[Family, Recipe, Any]:
+    """A family, a recipe of two steps (with `more` of a Request), and its parts, equipped."""
     entry = catalog.identify(folder, str(folder))
     assert entry is not None
     given = wish(entry.variant, folder) | shortest(entry.variant)
-    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32", **given)).recipe
+    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32", **given, **more)).recipe
     parts = entry.family.load(folder, entry.variant, "float32", device)
     return entry.family, recipe, entry.family.equip(parts, recipe)
 
@@ -93,6 +97,22 @@ def test_exact_plans_draw_the_same_pixels(folders, name: str) -> None:
     for placement in ("offload", "group"):
         with placed(parts, Plan(placement), "cpu"):
             assert np.array_equal(drawn(family, recipe, parts), resident), placement
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_kept_answers_draw_the_same_pixels_and_leave_encoders_unread(folders, name: str, tmp_path: Path) -> None:
+    family, recipe, parts = begun(folders(name))
+    plain, answers = drawn(family, recipe, parts), Answers(tmp_path, 2**30)
+    num_encoders = sum(network.stage == "encode" for network in networks(parts))
+    left = []
+    for _ in range(2):
+        with read_later():
+            _, _, parts = begun(folders(name))
+        with asking(parts, answers):
+            assert np.array_equal(drawn(family, recipe, parts), plain)
+        left.append(len(unread(parts)))
+    assert left[0] < num_encoders or name in READ_AT_ONCE
+    assert left[1] == (0 if name in READ_AT_ONCE else num_encoders)
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -16,7 +16,7 @@ import numpy as np
 from praxino import media, settings
 from praxino.accel.plan import Estimate
 from praxino.accel.trouble import is_out_of_memory
-from praxino.engine import fitting, loaded
+from praxino.engine import fitting, loaded, reading
 from praxino.engine.checkpoint import RunCheckpoint
 from praxino.engine.drawn import Drawn
 from praxino.engine.finish import finished, source_of
@@ -133,16 +133,18 @@ def _ready(recipe: Recipe, entry: catalog.Entry, plan: Estimate, device: str, on
 
     def load() -> Any:
         loaded.make_room(device, plan.device_bytes, key)
-        parts = entry.family.load(path, entry.variant, recipe.dtype, home)
+        with reading.late(entry.variant):
+            parts = entry.family.load(path, entry.variant, recipe.dtype, home)
         if in_float8:
             store_in_float8(parts := entry.family.equip(parts, recipe))
         return parts
 
     parts = loaded.take(key, recipe.model, load, plan.weights_bytes if resident else plan.main_bytes)
+    reading.ready(parts, recipe, plan.plan)
     parts = entry.family.equip(parts, recipe)
     loaded.measure(key)
     loaded.make_room(device, plan.device_bytes, key)
-    with placed(parts, plan.plan, device):
+    with placed(parts, plan.plan, device), reading.answering(parts, recipe, entry.variant):
         on_step(StepEvent("load", 1, 1, time.monotonic() - began, num_samples=recipe.n))
         yield parts
 
