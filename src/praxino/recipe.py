@@ -125,7 +125,7 @@ class GuidancePhase:
     stg_blocks: tuple[int, ...] = ()
     """Transformer blocks that the perturbed pass skips."""
     rescale: float = 1.0
-    """1 leaves the guided prediction's standard deviation alone; below 1 pulls it to the text prediction's."""
+    """1 leaves the guided prediction's standard deviation alone; 0 makes it the text prediction's."""
 
 
 @dataclass(frozen=True)

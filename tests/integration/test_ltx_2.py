@@ -164,7 +164,7 @@ def test_guidance_of_both_is_what_float64_makes_of_it() -> None:
     others = {"negative": negative, "perturbed": perturbed, "alone": alone}
     led = plain + 6 * (plain - negative) + 0.5 * (plain - perturbed) + 2 * (plain - alone)
     expected = 0.7 * led * plain.std(ddof=1) / led.std(ddof=1) + 0.3 * led
-    found = loop.combine(
+    found, _ = loop.combine(
         torch.from_numpy(plain).float(),
         {name: torch.from_numpy(value).float() for name, value in others.items()},
         loop.Scales(7.0, 0.5, 3.0, 0.3),

@@ -14,13 +14,13 @@ from diffusers.loaders.single_file_utils import convert_ltx_transformer_checkpoi
 from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DModel
 from safetensors.torch import load_file
 
-from praxino.families import _perturb
+from praxino.families import LoopState, _perturb
 from praxino.families.ltx_video import conditioning, load, loop, positions
 from praxino.families.ltx_video.header import read_header
 from praxino.families.ltx_video.settings import Settings
 from praxino.families.ltx_video.text import Embedded
 from praxino.recipe import GuidancePhase
-from praxino.sampling import schedules
+from praxino.sampling import guidance, schedules
 from praxino.sampling.noise import SeededNoise
 
 FOLDER = Path(__file__).parents[1] / "reference" / "ltx_video"
@@ -92,12 +92,12 @@ def plan_of(run: dict) -> loop.Plan:
         scale=run["guidance_scale"],
         stg_scale=run["stg_scale"],
         stg_blocks=tuple(run.get("skip_block_list", ())),
-        rescale=run["rescaling_scale"],
+        rescale=1.0 if run["rescaling_scale"] == 1 else 1 - run["rescaling_scale"],
     )
     return loop.Plan(
         sigmas=sigmas_of(run),
         phases=(phase,),
-        cfg_star=run.get("cfg_star_rescale", False),
+        guider=guidance.Guider(star=run.get("cfg_star_rescale", False)),
         stg_mode=MODES[run.get("skip_layer_strategy", "AttentionValues")],
         scheduler="euler-ancestral" if run.get("stochastic_sampling") else "euler",
         image_noise=run.get("image_cond_noise_scale", 0.0),
@@ -147,9 +147,9 @@ def test_the_start_is_the_originals(name: str) -> None:
 @torch.no_grad()
 def test_each_guided_velocity_is_the_originals(name: str) -> None:
     start, recorded, plan = start_of(name), arrays(name), plan_of(RUNS[name])
-    for index, t in enumerate(plan.sigmas):
+    for index in range(len(plan.sigmas)):
         x = tensor(recorded["model_input_tokens"][index])
-        v = loop.guided_velocity(transformer(), x, start, plan, t)
+        v, _ = loop.guided_velocity(transformer(), x, start, plan, LoopState(index, {}))
         close_to_scale(v, recorded["guided_velocity"][index], f"step {index}")
 
 
@@ -219,14 +219,14 @@ def test_guidance_changes_with_its_phases() -> None:
         GuidancePhase(start=0.9, scale=6.0, stg_scale=4.0, stg_blocks=(1, 3), rescale=0.5),
         GuidancePhase(start=0.5, scale=1.0, stg_scale=1.0, stg_blocks=(2,)),
     )
-    whole = loop.Plan((1.0, 0.9, 0.6, 0.5), phases, True, "attention-values", "euler", 0.0)
+    whole = loop.Plan((1.0, 0.9, 0.6, 0.5), phases, guidance.Guider(star=True), "attention-values", "euler", 0.0)
     seen = []
-    for t, index in ((1.0, 0), (0.9, 1), (0.6, 1), (0.5, 2)):
+    for step, index in enumerate((0, 1, 1, 2)):
         alone = dataclasses.replace(whole, phases=(dataclasses.replace(phases[index], start=1.0),))
-        v = loop.guided_velocity(transformer(), x, start, whole, t)
-        assert torch.equal(v, loop.guided_velocity(transformer(), x, start, alone, t))
-        without = dataclasses.replace(alone, cfg_star=False)
-        same = torch.equal(v, loop.guided_velocity(transformer(), x, start, without, t))
+        v, _ = loop.guided_velocity(transformer(), x, start, whole, LoopState(step, {}))
+        assert torch.equal(v, loop.guided_velocity(transformer(), x, start, alone, LoopState(step, {}))[0])
+        without = dataclasses.replace(alone, guider=guidance.PLAIN)
+        same = torch.equal(v, loop.guided_velocity(transformer(), x, start, without, LoopState(step, {}))[0])
         assert same is (phases[index].scale == 1)
         seen.append(v)
     assert len({float(v.sum()) for v in seen}) == 4

@@ -1,18 +1,26 @@
 """Guidance as a request asks for it, over what a variant does by default. No torch.
 
-A flag replaces its own column in every phase of the variant; a flag that could change nothing is refused.
+A flag replaces its own column in every phase of the variant; a flag that could change nothing is refused. Every family
+with classifier-free guidance has the same rules: plain guidance, CFG-zero* and APG exclude one another; each goes
+together with STG, and rescale with whatever guides.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.recipe import GuidancePhase
-from praxino.request import Request
+from praxino.request import Request, flag
 
 Phases = tuple[GuidancePhase, ...]
+APG, ZERO_STEPS = "apg", "zero_steps"
+"""Options of a recipe: adaptive projected guidance; the first steps whose prediction is nothing (CFG-zero*)."""
+ZEROED = 1
+"""Of the steps of a run with CFG-zero* (Fan et al. 2025, arXiv 2503.18886, section 4), where the network's own
+prediction is worse than none; as many as diffusers' guider zeroes."""
 
 
 def planned_phases(request: Request, variant: Variant, num_layers: int) -> Phases:
@@ -27,28 +35,59 @@ def planned_phases(request: Request, variant: Variant, num_layers: int) -> Phase
     if request.guidance is not None:
         phases = _replaced(phases, scale=request.guidance)
     if request.stg_blocks is not None:
-        phases = _replaced(phases, stg_blocks=_checked(request.stg_blocks, num_layers))
+        phases = _replaced(phases, stg_blocks=checked_blocks(request.stg_blocks, num_layers))
     if request.stg is not None:
         phases = _with_stg(phases, request.stg, variant, num_layers)
-    if request.rescale is not None:
-        phases = _replaced(phases, rescale=request.rescale)
+    check_effects(request, phases, is_guided(phases))
+    return tuple(rescaled(request, phase, phase.scale > 1) for phase in phases)
+
+
+def check_effects(request: Request, phases: Phases, guided: bool, turn_on: str = "--guidance 3") -> None:
+    """Refuse what is said of STG where that is off, and rescale where nothing guides. Raises UserError."""
     if any(phase.stg_scale for phase in phases):
-        return phases
-    for name in ("rescale", "stg_blocks", "stg_mode"):
+        return
+    for name in ("stg_blocks", "stg_mode"):
         if getattr(request, name) is not None:
-            spelled = "--" + name.replace("_", "-")
             raise UserError(
-                f"{spelled} changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1."
+                f"{flag(name)} changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1."
             )
-    return phases
+    if request.rescale is not None and not guided:
+        raise UserError(f"--rescale changes nothing here, as nothing guides; add {turn_on}, or --stg 1.")
 
 
-def planned_star(request: Request, variant: Variant, phases: Phases) -> bool:
+def rescaled(request: Request, phase: GuidancePhase, guided: bool) -> GuidancePhase:
+    """A phase with its rescale: a variant's own belongs to its STG, one that is asked for to whatever guides."""
+    own = phase.rescale if phase.stg_scale else 1.0
+    asked = request.rescale if guided or phase.stg_scale else None
+    return dataclasses.replace(phase, rescale=own if asked is None else asked)
+
+
+def is_guided(phases: Phases) -> bool:
+    """Whether some step has classifier-free guidance."""
+    return any(phase.scale > 1 for phase in phases)
+
+
+def planned_star(request: Request, variant: Variant, guided: bool, turn_on: str = "--guidance 3") -> bool:
     """Whether CFG-zero* is on. Raises UserError where there is no guidance for it to change."""
-    guided = any(phase.scale > 1 for phase in phases)
     if request.cfg_star and not guided:
-        raise UserError("--cfg-star changes nothing here, as guidance is off; turn it on with --guidance 3.")
-    return (variant.cfg_star if request.cfg_star is None else request.cfg_star) and guided
+        raise UserError(f"--cfg-star changes nothing here, as guidance is off; turn it on with {turn_on}.")
+    default = variant.cfg_star and request.guider is None
+    return (default if request.cfg_star is None else request.cfg_star) and guided
+
+
+def planned_guider(
+    request: Request, guided: bool, *, from_noise: bool, turn_on: str = "--guidance 3"
+) -> dict[str, Any]:
+    """Options that say what stands for classifier-free guidance, beside the recipe's cfg_star.
+
+    `from_noise`: the run begins with noise alone, and its authors zero its first steps where CFG-zero* is on. Raises
+    UserError where there is no guidance to change.
+    """
+    if request.guider == "apg" and not guided:
+        raise UserError(f"--guider apg changes nothing here, as guidance is off; turn it on with {turn_on}.")
+    if request.guider == "apg":
+        return {APG: True}
+    return {ZERO_STEPS: ZEROED} if request.cfg_star and from_noise else {}
 
 
 def planned_negative(request: Request, variant: Variant, phases: Phases) -> str:
@@ -78,7 +117,8 @@ def _with_stg(phases: Phases, scale: float, variant: Variant, num_layers: int) -
     return phases
 
 
-def _checked(blocks: tuple[int, ...], num_layers: int) -> tuple[int, ...]:
+def checked_blocks(blocks: tuple[int, ...], num_layers: int) -> tuple[int, ...]:
+    """The blocks that STG skips, where the model has them. Raises UserError."""
     for block in blocks:
         if not 0 <= block < num_layers:
             raise UserError(f"--stg-blocks names block {block}; this model's blocks are 0 to {num_layers - 1}.")

@@ -1,8 +1,8 @@
 """How the predictions of a step are combined into one. Pure functions of tensors; knows no model.
 
 v_t is the prediction with the text, v_u with the negative text, v_p with the text through perturbed blocks. All are
-(B, ...), float32; statistics run over everything but the batch. The order (star, CFG, STG, rescale) is that of
-Lightricks/LTX-Video at 5260738, ltx_video/pipelines/pipeline_ltx_video.py.
+(B, ...), float32; statistics run over everything but the batch. The order (star, CFG or APG, STG, rescale) is that of
+Lightricks/LTX-Video at 5260738, ltx_video/pipelines/pipeline_ltx_video.py, and of diffusers' guiders (0.42.1).
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ is worse than that there."""
 
 @dataclass(frozen=True)
 class Projection:
-    """The numbers of `apg`. The defaults are those that MeiGen-AI/MultiTalk samples Wan with."""
+    """The numbers of `apg`. The defaults are those that MeiGen-AI/MultiTalk samples Wan with.
+
+    A norm grows with the root of the number of values: 55 for the two million of a clip of 480p and 81 frames is as 10
+    for a picture of SDXL.
+    """
 
     eta: float = 0.0
     """How much of the guidance along the text prediction is kept, which is what oversaturates."""
@@ -67,28 +71,53 @@ def stg(v: Tensor, v_t: Tensor, v_p: Tensor, scale: float) -> Tensor:
     return v + scale * (v_t - v_p)
 
 
-def rescale(v: Tensor, v_t: Tensor, factor: float) -> Tensor:
-    """Pull v's deviation towards the text prediction's by `factor` (Lin et al. 2023, arXiv 2305.08891, section 3.4)."""
+def rescale(v: Tensor, v_t: Tensor, share: float) -> Tensor:
+    """Pull v's deviation towards the text prediction's by `share` (Lin et al. 2023, arXiv 2305.08891, section 3.4)."""
     ratio = v_t.flatten(1).std(1) / v.flatten(1).std(1)
-    return v * _per_sample(factor * ratio + (1 - factor), v)
+    return v * _per_sample(share * ratio + (1 - share), v)
+
+
+@dataclass(frozen=True)
+class Guider:
+    """What stands for classifier-free guidance throughout a run; by default it is that itself."""
+
+    star: bool = False
+    """Project the negative prediction on the text's first (CFG-zero*)."""
+    zero_steps: int = 0
+    """Of the first steps, whose prediction is nothing; the loop leaves their passes out."""
+    projection: Projection | None = None
+    """Adaptive projected guidance, with these numbers."""
+
+
+PLAIN = Guider()
+"""Classifier-free guidance as it is."""
 
 
 def combine(
-    v_t: Tensor, v_u: Tensor | None, v_p: Tensor | None, scales: tuple[float, float, float], star: bool
-) -> Tensor:
-    """One prediction from those at hand; `scales` are guidance, STG and rescale (1 leaves the deviation alone).
+    v_t: Tensor,
+    v_u: Tensor | None,
+    v_p: Tensor | None,
+    scales: tuple[float, float, float],
+    guider: Guider,
+    before: Tensor | None = None,
+) -> tuple[Tensor, Tensor | None]:
+    """One prediction from those at hand, and APG's running guidance for the next step.
 
-    v_u None means no classifier-free guidance, v_p None no STG; without STG nothing is rescaled, as in the original.
+    `scales` are guidance, STG and rescale (1 leaves the deviation alone, 0 matches the text's). v_u None means no
+    classifier-free guidance, v_p None no STG; without either the text's prediction is left as it is. `before` is what
+    the step before returned.
     """
-    guidance_scale, stg_scale, rescale_factor = scales
+    guidance_scale, stg_scale, left = scales
     v = v_t
-    if v_u is not None:
-        v = cfg(v_t, cfg_star(v_t, v_u) if star else v_u, guidance_scale)
+    if v_u is not None and guider.projection is not None:
+        v, before = apg(v_t, v_u, guidance_scale, guider.projection, before)
+    elif v_u is not None:
+        v = cfg(v_t, cfg_star(v_t, v_u) if guider.star else v_u, guidance_scale)
     if v_p is not None:
         v = stg(v, v_t, v_p, stg_scale)
-        if rescale_factor != 1:
-            v = rescale(v, v_t, rescale_factor)
-    return v
+    if v is not v_t and left != 1:
+        v = rescale(v, v_t, 1 - left)
+    return v, before
 
 
 def phase_index(starts: tuple[float, ...], sigma: float) -> int:

@@ -48,7 +48,7 @@ def test_skip_guidance_is_the_formula_in_float64(loaded, mode) -> None:
     v_t, v_u = (velocity64(whole, start, t, words) for words in (start.text, start.negative))
     v_p = velocity64(in_float64(parts.transformer, 1, mode), start, t, start.text)
     wanted = v_u + 4 * (v_t - v_u) + 1.5 * (v_t - v_p)
-    wanted *= 0.6 * v_t.std(ddof=1) / wanted.std(ddof=1) + 0.4
+    wanted *= 0.4 * v_t.std(ddof=1) / wanted.std(ddof=1) + 0.6
     with torch.no_grad():
         given, _ = loop.guided_velocity(parts.transformer, start.latents, start, run.plan_of(recipe), 0, None)
     assert np.abs(v_t - v_p).max() > 1e-3

@@ -44,7 +44,7 @@ def refused(variant, **wish):
 def test_defaults_of_the_2b_are_the_authors():
     sampling = planned(SMALL)
     (phase,) = sampling.guidance_phases
-    assert (phase.scale, phase.stg_scale, phase.stg_blocks, phase.rescale) == (3, 1, (19,), 0.7)
+    assert (phase.scale, phase.stg_scale, phase.stg_blocks, phase.rescale) == (3, 1, (19,), 0.3)
     assert sampling.sigmas == schedules.linear_quadratic(40)
     assert (sampling.steps, sampling.schedule, sampling.scheduler) == (40, "linear-quadratic", "euler")
     assert sampling.negative_prompt == NEGATIVE_PROMPT

@@ -46,7 +46,7 @@ def test_guidance_flags_replace_their_own_column():
         ({"stg": 1.0}, "which transformer blocks"),
         ({"stg": 1.0, "stg_blocks": (48,)}, "0 to 47"),
         ({"stg_blocks": (3,)}, "spatio-temporal guidance is off"),
-        ({"rescale": 0.7}, "spatio-temporal guidance is off"),
+        ({"rescale": 0.7, "guidance": 1}, "nothing guides"),
         ({"stg_mode": "transformer-block"}, "spatio-temporal guidance is off"),
         ({"stg": 1.0, "stg_blocks": (3,), "stg_mode": "attention-skip"}, "attention-values"),
         ({"guidance": 1, "negative_prompt": "blur"}, "changes nothing"),

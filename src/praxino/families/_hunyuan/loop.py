@@ -15,13 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from praxino.families import LoopState
+from praxino.families._guider import kept, phase_at, running_in
 from praxino.families._hunyuan.rope import placed
 from praxino.families._hunyuan.settings import Kind, Motion
 from praxino.families._hunyuan.text import Embedded
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.recipe import GuidancePhase
-from praxino.sampling import guidance
+from praxino.sampling.guidance import PLAIN, Guider, combine
 from praxino.sampling.noise import NoiseSource
 from praxino.sampling.samplers import SAMPLERS, Step, denoised
 
@@ -77,7 +78,7 @@ class Plan:
     phases: tuple[GuidancePhase, ...]
     """Of these, what they say of skip guidance."""
     true_guidance: float = 1.0
-    cfg_star: bool = False
+    guider: Guider = PLAIN
     stg_mode: str = "transformer-block"
     scheduler: str = "euler"
     num_frames: int = 1
@@ -110,14 +111,14 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     device = start.latents.device
     t = plan.sigmas[state.step]
     x = state.tensors["latents"].to(device)
-    v = guided_velocity(transformer, x, start, plan, t)
+    v, running = guided_velocity(transformer, x, start, plan, state)
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(device)
     t_token = torch.tensor(t, device=device)
     stepped = SAMPLERS[plan.scheduler](x, v, t_token, Step.at(plan.sigmas, state.step), before, noise)
     clean = denoised(x, v, t_token)
     tensors = {"latents": held(stepped, start, plan), "denoised": held(clean, start, plan), "generator": noise.state()}
-    return LoopState(state.step + 1, tensors)
+    return LoopState(state.step + 1, kept(tensors, running))
 
 
 def held(latents: Tensor, start: Start, plan: Plan) -> Tensor:
@@ -141,9 +142,14 @@ def model_input(x: Tensor, start: Start, plan: Plan) -> Tensor:
     return torch.cat([x, beside, mask], 1)
 
 
-def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
-    """The velocity after guidance, (1, C, f, h, w) float32. Passes that would be multiplied by nothing are left out."""
-    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), t)]
+def guided_velocity(
+    transformer: Any, x: Tensor, start: Start, plan: Plan, state: LoopState
+) -> tuple[Tensor, Tensor | None]:
+    """The velocity after guidance, (1, C, f, h, w) float32, and APG's running guidance, without needless passes."""
+    t, before = plan.sigmas[state.step], running_in(state, x)
+    if state.step < plan.guider.zero_steps:
+        return torch.zeros_like(x), before
+    phase = phase_at(plan.phases, t)
     v_t = velocity(transformer, x, start, plan, (start.text, t))
     v_u = v_p = None
     if plan.true_guidance > 1 and start.negative is not None:
@@ -152,7 +158,8 @@ def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: fl
         blocks = nn.ModuleList([*transformer.transformer_blocks, *transformer.single_transformer_blocks])
         with perturbed(blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
             v_p = velocity(transformer, x, start, plan, (start.text, t))
-    return guidance.combine(v_t, v_u, v_p, (plan.true_guidance, phase.stg_scale, phase.rescale), plan.cfg_star)
+    scales = (plan.true_guidance, phase.stg_scale, phase.rescale)
+    return combine(v_t, v_u, v_p, scales, plan.guider, before)
 
 
 def velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, given: tuple[Embedded, float]) -> Tensor:

@@ -13,6 +13,7 @@ from praxino.families import Sampling, Shape, Variant
 from praxino.families._hunyuan.settings import HIDDEN_FRAMES, Settings, from_options, to_options
 from praxino.families._hunyuan.template import IMAGE_TOKEN
 from praxino.families._hunyuan.words import unread_notes
+from praxino.families._phases import check_effects, checked_blocks, planned_guider, planned_star, rescaled
 from praxino.families._sampler import planned_sampler
 from praxino.recipe import GuidancePhase
 from praxino.request import Request
@@ -21,6 +22,8 @@ from praxino.sampling import schedules
 SIDE_MULTIPLE = 16
 FRAME_STEP = 4
 STG_MODES = ("attention-values", "attention-skip", "transformer-block")
+TURN_ON = "--true-guidance 2 (it doubles the time)"
+"""What turns classifier-free guidance on, beside the guidance that is an input."""
 
 
 def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
@@ -29,16 +32,18 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
     _check(request, variant, shape, settings)
     schedule, sigmas = _noise_levels(request, variant, settings, task)
     phases = _phases(request, variant, settings)
+    guided = settings.true_guidance > 1
+    guider = planned_guider(request, guided, from_noise=task != "video-to-video", turn_on=TURN_ON)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
-        cfg_star=_cfg_star(request, settings),
+        cfg_star=planned_star(request, variant, guided, TURN_ON),
         stg_mode=_stg_mode(request, variant, phases),
         scheduler=planned_sampler(request, variant, variant.name),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=_negative_prompt(request, variant, settings),
-        options=to_options(settings, lora_blocks=request.lora_blocks or ""),
+        options=to_options(settings, lora_blocks=request.lora_blocks or "", **guider),
         notes=tuple(_notes(request, variant, shape, settings)),
     )
 
@@ -110,20 +115,14 @@ def _phases(request: Request, variant: Variant, settings: Settings) -> tuple[Gui
                 f"--guidance changes nothing here: {variant.name} takes none as an input; use --true-guidance."
             )
         phase = dataclasses.replace(phase, scale=request.guidance)
-    given = {"--stg-blocks": request.stg_blocks, "--rescale": request.rescale, "--stg-mode": request.stg_mode}
-    if not request.stg:
-        for said, value in given.items():
-            if value is not None:
-                raise UserError(f"{said} changes nothing here, as skip guidance is off; turn it on with --stg 1.")
-        return (phase,)
-    blocks = variant.options["stg_blocks"] if request.stg_blocks is None else request.stg_blocks
-    for block in blocks:
-        if not 0 <= block < settings.num_blocks:
-            raise UserError(
-                f"--stg-blocks names block {block}; this model's blocks are 0 to {settings.num_blocks - 1}."
-            )
-    rescale = 1.0 if request.rescale is None else request.rescale
-    return (dataclasses.replace(phase, stg_scale=request.stg, stg_blocks=tuple(blocks), rescale=rescale),)
+    if request.stg:
+        blocks = variant.options["stg_blocks"] if request.stg_blocks is None else request.stg_blocks
+        phase = dataclasses.replace(
+            phase, stg_scale=request.stg, stg_blocks=checked_blocks(blocks, settings.num_blocks)
+        )
+    guided = settings.true_guidance > 1
+    check_effects(request, (phase,), guided, TURN_ON)
+    return (rescaled(request, phase, guided),)
 
 
 def _stg_mode(request: Request, variant: Variant, phases: tuple[GuidancePhase, ...]) -> str:
@@ -133,22 +132,13 @@ def _stg_mode(request: Request, variant: Variant, phases: tuple[GuidancePhase, .
     return mode
 
 
-def _cfg_star(request: Request, settings: Settings) -> bool:
-    if request.cfg_star and settings.true_guidance == 1:
-        raise UserError(
-            "--cfg-star changes nothing here, as there is no classifier-free guidance; turn it on with "
-            "--true-guidance 2 (it doubles the time)."
-        )
-    return bool(request.cfg_star)
-
-
 def _negative_prompt(request: Request, variant: Variant, settings: Settings) -> str:
     if settings.true_guidance > 1:
         return request.negative_prompt or variant.negative_prompt
     if request.negative_prompt:
         raise UserError(
             f"--negative changes nothing here, as {variant.name} is run without classifier-free guidance; "
-            "turn it on with --true-guidance 2 (it doubles the time)."
+            f"turn it on with {TURN_ON}."
         )
     return ""
 

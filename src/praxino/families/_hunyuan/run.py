@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from praxino.families import LoopState
+from praxino.families._guider import guider_of
 from praxino.families._hunyuan import latents, loop, pictures, text
 from praxino.families._hunyuan.settings import HIDDEN_FRAMES, Settings, from_options
 from praxino.families._hunyuan.words import template_of
@@ -34,7 +35,7 @@ def denoise(
         guidance=loop.embedded_guidance(recipe.guidance) if settings.embeds_guidance else None,
         phases=recipe.guidance_phases,
         true_guidance=settings.true_guidance,
-        cfg_star=recipe.cfg_star,
+        guider=guider_of(recipe),
         stg_mode=recipe.stg_mode,
         scheduler=recipe.scheduler,
         num_frames=settings.drawn_frames(recipe.num_frames),

@@ -10,7 +10,7 @@ from praxino.recipe import GuidancePhase
 
 LICENCE = "Tencent Hunyuan Community License"
 RESTRICTIONS = "not for use in the European Union, the United Kingdom and South Korea; read it first"
-STEERING = ("lora", "true-guidance", "stg", "cfg-zero-star")
+STEERING = ("lora", "true-guidance", "stg", "apg", "cfg-zero-star")
 MAX_FRAMES = 601
 SHIFT, DYNAMIC_SHIFT = 7.0, 17.0
 """How far the noise levels are shifted towards noise."""

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import kept, phase_at, running_in
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.families.cogvideox.positions import Rotary
@@ -51,7 +52,7 @@ class Plan:
     first_step: int
     phases: tuple[GuidancePhase, ...]
     dynamic: bool
-    cfg_star: bool
+    guider: guidance.Guider
     stg_mode: str
     scheduler: str
 
@@ -88,21 +89,25 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     index = plan.first_step + state.step
     alphas = plan.levels.alphas
     x = state.tensors["latents"].to(start.latents.device)
-    v = guided_velocity(transformer, x, start, plan, index)
+    v, running = guided_velocity(transformer, x, start, plan, state)
     a = plan.levels.denoising[index]
     x0 = a * x - noise_level(a) * v
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(x.device)
     step = Step(alphas[index], alphas[index + 1], alphas[index - 1] if state.step else None)
     stepped = SAMPLERS[plan.scheduler](x, x0, before, step, noise)
-    return LoopState(state.step + 1, {"latents": stepped, "denoised": x0, "generator": noise.state()})
+    return LoopState(state.step + 1, kept({"latents": stepped, "denoised": x0, "generator": noise.state()}, running))
 
 
-def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, index: int) -> Tensor:
-    """The velocity after guidance, as x. Passes that would be multiplied by nothing are left out."""
+def guided_velocity(
+    transformer: Any, x: Tensor, start: Start, plan: Plan, state: LoopState
+) -> tuple[Tensor, Tensor | None]:
+    """The velocity after guidance, as x, and APG's running guidance. Needless passes are left out."""
+    index, before = plan.first_step + state.step, running_in(state, x)
+    if state.step < plan.guider.zero_steps:
+        return torch.zeros_like(x), before
     timestep = plan.levels.timesteps[index]
-    starts = tuple(phase.start for phase in plan.phases)
-    phase = plan.phases[guidance.phase_index(starts, noise_level(plan.levels.alphas[index]))]
+    phase = phase_at(plan.phases, noise_level(plan.levels.alphas[index]))
     v_u = v_p = None
     scale = phase.scale
     if scale > 1 and start.negative is not None:
@@ -113,19 +118,23 @@ def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, index
     if phase.stg_scale > 0:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
             v_p = velocity(transformer, x, start, (start.text,), timestep)
-    return guidance.combine(v_t, v_u, v_p, (scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+    return guidance.combine(v_t, v_u, v_p, (scale, phase.stg_scale, phase.rescale), plan.guider, before)
+
+
+def ofs_of(transformer: Any, device: torch.device) -> Tensor | None:
+    """What a transformer is told beside a picture, (1,); None for one that is told nothing."""
+    return None if transformer.ofs_embedding is None else torch.full((1,), OFS, device=device)
 
 
 def velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Tensor, ...], timestep: int) -> Tensor:
     """The transformer's prediction for each of the texts, (texts, f, C, h, w) float32."""
     count = len(texts)
     given = x if start.beside is None else torch.cat((x, start.beside), dim=2)
-    ofs = None if transformer.ofs_embedding is None else torch.full((1,), OFS, device=x.device)
     predicted = transformer(
         hidden_states=given.to(transformer.dtype).expand(count, -1, -1, -1, -1),
         encoder_hidden_states=torch.cat(texts),
         timestep=torch.full((count,), timestep, device=x.device),
-        ofs=ofs,
+        ofs=ofs_of(transformer, x.device),
         image_rotary_emb=start.rotary,
         return_dict=False,
     )[0]

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.families._phases import Phases, planned_negative, planned_phases, planned_star
+from praxino.families._phases import (
+    Phases,
+    is_guided,
+    planned_guider,
+    planned_negative,
+    planned_phases,
+    planned_star,
+)
 from praxino.families._sampler import planned_sampler
 from praxino.families._t5 import unread_notes
 from praxino.families.cogvideox.schedule import NUM_TRAINED
@@ -26,19 +33,20 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
     settings = from_options(variant.options)
     phases = planned_phases(request, variant, settings.num_layers)
     negative = planned_negative(request, variant, phases)
+    guider = planned_guider(request, is_guided(phases), from_noise=task != "video-to-video")
     num_steps = request.steps or variant.steps
     if num_steps >= NUM_TRAINED:
         raise UserError(f"--steps is {num_steps}; CogVideoX has {NUM_TRAINED} noise levels: take fewer than that.")
     return Sampling(
         steps=_run_steps(request, variant, num_steps) if task == "video-to-video" else num_steps,
         guidance_phases=phases,
-        cfg_star=planned_star(request, variant, phases),
+        cfg_star=planned_star(request, variant, is_guided(phases)),
         stg_mode=request.stg_mode or variant.stg_mode,
         scheduler=planned_sampler(request, variant, "CogVideoX", SAMPLER_NAMES),
         schedule="scheduler",
         sigmas=(),
         negative_prompt=negative,
-        options=to_options(dataclasses.replace(settings, schedule_steps=num_steps)),
+        options=to_options(dataclasses.replace(settings, schedule_steps=num_steps), **guider),
         notes=_notes(request, variant, settings, negative, phases),
     )
 

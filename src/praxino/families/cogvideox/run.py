@@ -11,6 +11,7 @@ from torch import Tensor
 
 from praxino.errors import UserError
 from praxino.families import LoopState, _linear
+from praxino.families._guider import guider_of
 from praxino.families.cogvideox import latents, loop, pictures, positions, text
 from praxino.families.cogvideox.plan import first_step, latent_frames
 from praxino.families.cogvideox.schedule import Levels, levels, noise_level
@@ -36,7 +37,7 @@ def denoise(
         first_step=first_step(settings, recipe.steps),
         phases=recipe.guidance_phases,
         dynamic=settings.dynamic_guidance,
-        cfg_star=recipe.cfg_star,
+        guider=guider_of(recipe),
         stg_mode=recipe.stg_mode,
         scheduler=recipe.scheduler,
     )

@@ -53,7 +53,7 @@ BESIDE = {"text_encoder": T5_XXL, "vae": Network(215_583_907, kind="AutoencoderK
 AFTER_POSES: dict[str, Any] = {
     "tasks": ("text-to-video",),
     "grid": FUN_GRID,
-    "steering": ("control:pose", "lora", "stg", "cfg-zero-star"),
+    "steering": ("control:pose", "lora", "stg", "apg", "cfg-zero-star"),
     "needs": ("control:pose",),
 }
 
@@ -69,7 +69,7 @@ def _published(name: str, title: str, source: str, settings: Settings, **data: A
         "height": SHORT_SIDE if wide else 480,
         "num_frames": 81 if wide else 49,
         "fps": 16.0 if wide else 8.0,
-        "steering": ("lora", "stg", "cfg-zero-star"),
+        "steering": ("lora", "stg", "apg", "cfg-zero-star"),
     }
     return Variant(
         name=name,

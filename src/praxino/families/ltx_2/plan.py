@@ -11,6 +11,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
+from praxino.families._phases import check_effects, checked_blocks, planned_guider, planned_star
 from praxino.families._stock import reach
 from praxino.families.ltx_2.identify import HOME
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
@@ -45,17 +46,18 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         settings = dataclasses.replace(settings, first_steps=len(sigmas), keeps_first_sound=guided)
         sigmas += REFINING_SIGMAS
     guided = phase.scale > 1 or settings.sound_guidance > 1
+    guider = planned_guider(request, guided, from_noise=True)
     negative = _negative_prompt(request, variant, guided)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=(phase,),
-        cfg_star=False,
+        cfg_star=planned_star(request, variant, guided),
         stg_mode=STG_MODE,
         scheduler="euler",
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=negative,
-        options=to_options(settings),
+        options=to_options(settings, **guider),
         companions=(*((Companion(REFINING_LORA, lora),) if lora else ()), *_in_context.companions(request)),
         notes=tuple(_notes(request.prompt, negative, variant, settings)),
     )
@@ -119,11 +121,7 @@ def _guidance(request: Request, variant: Variant, settings: Settings) -> Guidanc
     if request.guidance is not None and request.guidance < 1:
         raise UserError(f"--guidance is {request.guidance:g}; allowed is 1 (off) and above.")
     phase = variant.guidance_phases[0]
-    for block in request.stg_blocks or ():
-        if not 0 <= block < settings.num_layers:
-            raise UserError(
-                f"--stg-blocks names block {block}; this model's blocks are 0 to {settings.num_layers - 1}."
-            )
+    checked_blocks(request.stg_blocks or (), settings.num_layers)
     wished = {
         "scale": request.guidance,
         "stg_scale": request.stg,
@@ -136,10 +134,7 @@ def _guidance(request: Request, variant: Variant, settings: Settings) -> Guidanc
             f"--stg needs to know which transformer blocks to perturb: {variant.name} has no default.\n"
             f"Give --stg-blocks with numbers from 0 to {settings.num_layers - 1}."
         )
-    if request.stg_blocks and not phase.stg_scale:
-        raise UserError(
-            "--stg-blocks changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1."
-        )
+    check_effects(request, (phase,), phase.scale > 1 or settings.modality_scale > 1)
     return phase
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from praxino.errors import ModelError
 from praxino.families import LoopState, _in_context, _low_rank
+from praxino.families._guider import guider_of, kept, running_in
 from praxino.families._stock import preview as linear
 from praxino.families.ltx_2 import conditioning, loop, text
 from praxino.families.ltx_2.lora import targets
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 VIDEO, SOUND, DENOISED, GENERATOR = "latents", "sound_latents", "denoised", "generator"
 """What a state holds: tokens of video and sound, the estimate of the clean video, the generator's state."""
+SOUND_RUNNING = "sound_guidance"
+"""APG's running guidance of the sound, beside that of the video."""
 FIRST = "first_"
 """Before the name of what the first stage ended with, which a second one is prepared from."""
 
@@ -66,7 +69,7 @@ def stages_of(recipe: Recipe) -> tuple[Stage, ...]:
     sound = loop.Scales(
         settings.sound_guidance, settings.sound_stg, settings.sound_modality_scale, settings.sound_rescale
     )
-    plan = loop.Plan(recipe.sigmas[:count], video, sound, phase.stg_blocks, settings.cross_timestep)
+    plan = loop.Plan(recipe.sigmas[:count], video, sound, phase.stg_blocks, settings.cross_timestep, guider_of(recipe))
     first = _stage(recipe, recipe.width, recipe.height, 0, plan)
     if count == len(recipe.sigmas):
         return (first,)
@@ -123,10 +126,12 @@ def _run(given: Given, stage: Stage, before: LoopState | None, state: LoopState 
         given.noise.restore(state.tensors[GENERATOR])
         x = state.tensors[VIDEO].to(given.parts.device), state.tensors[SOUND].to(given.parts.device)
     yield state
+    running = running_in(state, x[0]), running_in(state, x[1], SOUND_RUNNING)
     for step in range(state.step, stage.last_step):
-        x, clean = loop.advance(given.parts.transformer, scene, stage.plan, x, step - stage.steps_before)
-        tensors = {VIDEO: x[0], SOUND: x[1], DENOISED: clean, GENERATOR: given.noise.state()}
-        yield LoopState(step + 1, tensors)
+        done = loop.advance(given.parts.transformer, scene, stage.plan, x, step - stage.steps_before, running)
+        x, running = done.x, done.running
+        tensors = {VIDEO: x[0], SOUND: x[1], DENOISED: done.clean, GENERATOR: given.noise.state()}
+        yield LoopState(step + 1, kept(kept(tensors, running[0]), running[1], SOUND_RUNNING))
 
 
 def lay_loras(recipe: Recipe, parts: Parts, *, refining: bool) -> None:

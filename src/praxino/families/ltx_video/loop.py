@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import kept, phase_at, running_in
 from praxino.families._perturb import perturbed
 from praxino.families._walk import walk
 from praxino.families.ltx_video.text import Embedded
@@ -50,7 +51,7 @@ class Plan:
 
     sigmas: tuple[float, ...]
     phases: tuple[GuidancePhase, ...]
-    cfg_star: bool
+    guider: guidance.Guider
     stg_mode: str
     scheduler: str
     image_noise: float
@@ -69,7 +70,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     device = start.tokens.device
     t = plan.sigmas[state.step]
     x = model_input(state.tensors["latents"].to(device), start, t, plan.image_noise, noise)
-    v = guided_velocity(transformer, x, start, plan, t)
+    v, running = guided_velocity(transformer, x, start, plan, state)
     t_start = torch.ones(1, 1, device=device) if start.strengths is None else 1 - start.strengths
     t_token = t_start.clamp(max=t)[..., None]
     before = state.tensors.get("denoised")
@@ -80,7 +81,7 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
         "denoised": denoised(x, v, t_token),
         "generator": noise.state(),
     }
-    return LoopState(state.step + 1, tensors)
+    return LoopState(state.step + 1, kept(tensors, running))
 
 
 def model_input(x: Tensor, start: Start, t: float, image_noise: float, noise: NoiseSource) -> Tensor:
@@ -91,9 +92,12 @@ def model_input(x: Tensor, start: Start, t: float, image_noise: float, noise: No
     return torch.where(start.strengths[..., None] > FIRM, noised, x)
 
 
-def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
-    """The velocity after guidance, (1, N, C) float32. Passes that would be multiplied by nothing are left out."""
-    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), t)]
+def guided_velocity(
+    transformer: Any, x: Tensor, start: Start, plan: Plan, state: LoopState
+) -> tuple[Tensor, Tensor | None]:
+    """The velocity after guidance, (1, N, C) float32, and APG's running guidance. Needless passes are left out."""
+    t = plan.sigmas[state.step]
+    phase = phase_at(plan.phases, t)
     t_token = torch.full((1, 1), t, device=x.device)
     if start.strengths is not None:
         t_token = torch.minimum(t_token, 1 - start.strengths)
@@ -105,7 +109,8 @@ def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: fl
     if phase.stg_scale > 0:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode):
             v_p = _velocity(transformer, x, start, (start.text,), t_token)
-    return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+    scales = (phase.scale, phase.stg_scale, phase.rescale)
+    return guidance.combine(v_t, v_u, v_p, scales, plan.guider, running_in(state, x))
 
 
 def _velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Embedded, ...], t_token: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from praxino.families import LoopState
+from praxino.families._guider import guider_of
 from praxino.families.ltx_video import loop
 from praxino.families.ltx_video.positions import Shape, latent_shape
 from praxino.families.ltx_video.refine import FACTOR
@@ -66,7 +67,7 @@ def _pass(
     plan = loop.Plan(
         sigmas=sigmas,
         phases=phases,
-        cfg_star=recipe.cfg_star,
+        guider=guider_of(recipe),
         stg_mode=recipe.stg_mode,
         scheduler=recipe.scheduler,
         image_noise=settings.image_noise,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
-from praxino.families._phases import planned_negative, planned_phases, planned_star
+from praxino.families._phases import is_guided, planned_guider, planned_negative, planned_phases, planned_star
 from praxino.families._sampler import planned_sampler
 from praxino.families._stock import reach
 from praxino.families.ltx_video import refine
@@ -36,16 +36,17 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         settings = dataclasses.replace(settings, refinement=refined, tone_map=second.tone_map)
         sigmas += second.sigmas
     negative = planned_negative(request, variant, phases)
+    guider = planned_guider(request, is_guided(phases), from_noise=False)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
-        cfg_star=planned_star(request, variant, phases),
+        cfg_star=planned_star(request, variant, is_guided(phases)),
         stg_mode=request.stg_mode or variant.stg_mode,
         scheduler=planned_sampler(request, variant, "LTX-Video"),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=negative,
-        options=to_options(settings),
+        options=to_options(settings, **guider),
         companions=(*refine.companions(second), *_in_context.companions(request)),
         notes=tuple(_notes(request.prompt, negative, variant, settings)),
     )
@@ -96,11 +97,11 @@ def _distilled(request: Request, variant: Variant) -> schedules.Sigmas:
 
 
 def _merged(phases: tuple[GuidancePhase, ...]) -> tuple[GuidancePhase, ...]:
-    """Neighbours that do the same, as one; what has no effect without STG is put back to its default."""
+    """Neighbours that do the same, as one; without STG, no blocks."""
     merged: list[GuidancePhase] = []
     for phase in phases:
         if phase.stg_scale == 0:
-            phase = GuidancePhase(start=phase.start, scale=phase.scale)
+            phase = dataclasses.replace(phase, stg_blocks=())
         if not merged or dataclasses.replace(phase, start=merged[-1].start) != merged[-1]:
             merged.append(phase)
     return tuple(merged)

@@ -18,7 +18,7 @@ from praxino.recipe import GuidancePhase
 from praxino.sampling import schedules
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
-STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "cfg-zero-star")
+STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "apg", "cfg-zero-star")
 LATER_STEERING = ("upscale", *_in_context.STEERING)
 """What came with 0.9.7: the latent upsampler, and in-context LoRAs."""
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
@@ -41,7 +41,7 @@ UPSAMPLERS = ("ltxv-spatial-upscaler-0.9.7.safetensors", "ltxv-spatial-upscaler-
 """Files of the latent upsamplers, beside the checkpoints."""
 
 NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
-GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.7),)
+GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.3),)
 
 TRANSFORMER_2B = Network(1_923_385_472, largest=25_165_824, matrices=1_922_387_968, width=2048)
 TRANSFORMER_13B = Network(13_042_569_344, largest=100_663_296, matrices=13_039_181_824, width=4096)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import kept, phase_at, running_in
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.families.mochi.text import Embedded
@@ -46,7 +47,7 @@ class Plan:
 
     sigmas: tuple[float, ...]
     phases: tuple[GuidancePhase, ...]
-    cfg_star: bool
+    guider: guidance.Guider
     stg_mode: str
     scheduler: str
     dtype: torch.dtype
@@ -76,19 +77,24 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
     device = start.latents.device
     t = plan.sigmas[state.step]
     z = state.tensors["latents"].to(device)
-    v = guided_velocity(transformer, z, start, plan, t)
+    v, running = guided_velocity(transformer, z, start, plan, state)
     before = state.tensors.get("denoised")
     before = None if before is None else before.to(device)
     level = torch.full((1, 1, 1, 1, 1), t, device=device)
     step = Step.at(plan.sigmas, state.step)
     stepped = SAMPLERS[plan.scheduler](z, v, level, step, before, noise)
     tensors = {"latents": stepped, "denoised": denoised(z, v, level), "generator": noise.state()}
-    return LoopState(state.step + 1, tensors)
+    return LoopState(state.step + 1, kept(tensors, running))
 
 
-def guided_velocity(transformer: Any, z: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
-    """The velocity after guidance, as z. Passes that would be multiplied by nothing are left out."""
-    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), t)]
+def guided_velocity(
+    transformer: Any, z: Tensor, start: Start, plan: Plan, state: LoopState
+) -> tuple[Tensor, Tensor | None]:
+    """The velocity after guidance, as z, and APG's running guidance. Needless passes are left out."""
+    t, before = plan.sigmas[state.step], running_in(state, z)
+    if state.step < plan.guider.zero_steps:
+        return torch.zeros_like(z), before
+    phase = phase_at(plan.phases, t)
     v_t = velocity(transformer, z, start.text, t, plan.dtype)
     v_u = v_p = None
     if phase.scale > 1 and start.negative is not None:
@@ -96,7 +102,7 @@ def guided_velocity(transformer: Any, z: Tensor, start: Start, plan: Plan, t: fl
     if phase.stg_scale > 0:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
             v_p = velocity(transformer, z, start.text, t, plan.dtype)
-    return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.cfg_star)
+    return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.guider, before)
 
 
 def velocity(transformer: Any, z: Tensor, text: Embedded, t: float, dtype: torch.dtype) -> Tensor:

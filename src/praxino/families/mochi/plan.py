@@ -6,7 +6,14 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.families._phases import Phases, planned_negative, planned_phases, planned_star
+from praxino.families._phases import (
+    Phases,
+    is_guided,
+    planned_guider,
+    planned_negative,
+    planned_phases,
+    planned_star,
+)
 from praxino.families._sampler import planned_sampler
 from praxino.families._t5 import unread_notes
 from praxino.request import Request
@@ -20,17 +27,17 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
     phases = planned_phases(request, variant, variant.options["num_layers"])
     schedule, sigmas = _noise_levels(request, variant)
-    options = {"max_text_tokens": variant.options["max_text_tokens"]}
+    guider = planned_guider(request, is_guided(phases), from_noise=True)
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
-        cfg_star=planned_star(request, variant, phases),
+        cfg_star=planned_star(request, variant, is_guided(phases)),
         stg_mode=_stg_mode(request, variant),
         scheduler=planned_sampler(request, variant, "Mochi"),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=planned_negative(request, variant, phases),
-        options=options,
+        options={"max_text_tokens": variant.options["max_text_tokens"], **guider},
         notes=_notes(request, variant, phases),
     )
 

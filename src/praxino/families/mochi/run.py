@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from praxino.families import LoopState, _linear
+from praxino.families._guider import guider_of
 from praxino.families.mochi import latents, loop, text
 from praxino.recipe import Recipe
 from praxino.sampling.noise import NoiseSource
@@ -26,7 +27,7 @@ def denoise(recipe: Recipe, parts: Parts, noise: NoiseSource, state: LoopState |
     plan = loop.Plan(
         sigmas=recipe.sigmas,
         phases=recipe.guidance_phases,
-        cfg_star=recipe.cfg_star,
+        guider=guider_of(recipe),
         stg_mode=recipe.stg_mode,
         scheduler=recipe.scheduler,
         dtype=parts.dtype,

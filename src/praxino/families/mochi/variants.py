@@ -48,7 +48,7 @@ PREVIEW = Variant(
     guidance_phases=(GuidancePhase(start=1.0, scale=6.0),),
     schedule="linear-quadratic",
     max_text_tokens=256,
-    steering=("lora", "stg", "cfg-zero-star"),
+    steering=("lora", "stg", "apg", "cfg-zero-star"),
     files=FILES,
     networks=NETWORKS,
     options={"num_layers": NUM_LAYERS, "max_text_tokens": 256},

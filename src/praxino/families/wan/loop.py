@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import RUNNING, kept, phase_at
 from praxino.families._perturb import perturbed
 from praxino.families.wan.settings import LATENT_KIND_CHANNELS
 from praxino.recipe import GuidancePhase
@@ -53,10 +54,7 @@ class Plan:
     sigmas: tuple[float, ...]
     phases: tuple[GuidancePhase, ...]
     scheduler: str
-    cfg_star: bool = False
-    zero_steps: int = 0
-    """Of the first steps, whose prediction is nothing (CFG-zero*)."""
-    apg: bool = False
+    guider: guidance.Guider
     stg_mode: str = ""
     boundary: float = 0.0
     """From this noise level up the first transformer is used, below it the last."""
@@ -83,16 +81,14 @@ def advance(transformers: Transformers, start: Start, plan: Plan, noise: NoiseSo
     before = {name: tensor.to(start.latents) for name, tensor in state.tensors.items()}
     x, level = before["latents"], plan.sigmas[state.step]
     transformer = transformers[0] if level >= plan.boundary else transformers[-1]
-    v, running = guided_velocity(transformer, x, start, plan, state.step, before.get("guidance"))
+    v, running = guided_velocity(transformer, x, start, plan, state.step, before.get(RUNNING))
     if plan.scheduler == "unipc":
         tensors = _unipc(x, v, plan, state.step, before)
     else:
         tensors = _one_step(x, v, plan, state.step, before, noise)
     if start.held is not None:
         tensors["latents"] = hold(tensors["latents"], start.held)
-    if running is not None:
-        tensors["guidance"] = running
-    return LoopState(state.step + 1, tensors)
+    return LoopState(state.step + 1, kept(tensors, running))
 
 
 def hold(latents: Tensor, first: Tensor) -> Tensor:
@@ -105,19 +101,17 @@ def guided_velocity(
 ) -> tuple[Tensor, Tensor | None]:
     """The velocity after guidance, shaped as x, and APG's running guidance. Needless passes are left out."""
     level = plan.sigmas[step]
-    phase = plan.phases[guidance.phase_index(tuple(phase.start for phase in plan.phases), level)]
-    if step < plan.zero_steps:
-        return torch.zeros_like(x), None
+    if step < plan.guider.zero_steps:
+        return torch.zeros_like(x), before
+    phase = phase_at(plan.phases, level)
     v_t, v_u, v_p = velocity(transformer, x, start, level), None, None
     if phase.scale > 1 and start.negative is not None:
         v_u = velocity(transformer, x, start, level, negative=True)
     if phase.stg_scale > 0:
         with perturbed(transformer.blocks, phase.stg_blocks, plan.stg_mode):
             v_p = velocity(transformer, x, start, level)
-    if plan.apg and v_u is not None:
-        return guidance.apg(v_t, v_u, phase.scale, guidance.Projection(), before)
     scales = (phase.scale, phase.stg_scale, phase.rescale)
-    return guidance.combine(v_t, v_u, v_p, scales, plan.cfg_star), None
+    return guidance.combine(v_t, v_u, v_p, scales, plan.guider, before)
 
 
 def velocity(transformer: Any, x: Tensor, start: Start, level: float, *, negative: bool = False) -> Tensor:

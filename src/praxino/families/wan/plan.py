@@ -11,7 +11,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
-from praxino.families._phases import planned_negative, planned_phases, planned_star
+from praxino.families._phases import is_guided, planned_guider, planned_negative, planned_phases, planned_star
 from praxino.families._sampler import planned_sampler
 from praxino.families._stock import annotate
 from praxino.families._t5 import unread_notes
@@ -30,14 +30,13 @@ DEFAULT_STRENGTH = 0.8
 
 def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
     """See `Family.plan`."""
-    settings = dataclasses.replace(
-        from_options(variant.options), apg=request.guider == "apg", lora_blocks=request.lora_blocks or ""
-    )
+    settings = dataclasses.replace(from_options(variant.options), lora_blocks=request.lora_blocks or "")
     _check(request, variant, shape, settings)
     phases = _merged(planned_phases(request, variant, settings.num_layers))
-    _check_apg(request, phases)
     schedule, sigmas = _noise_levels(request, variant, shape, settings)
-    if task == "video-to-video" and not request.mask:
+    changes = task == "video-to-video" and not request.mask
+    guider = planned_guider(request, is_guided(phases), from_noise=not changes)
+    if changes:
         sigmas = _from_clip(request, sigmas)
     elif request.strength is not None:
         raise UserError("--strength changes nothing here: Wan holds pictures as they are; leave it out.")
@@ -46,13 +45,13 @@ def plan(request: Request, variant: Variant, shape: Shape, task: str) -> Samplin
     return Sampling(
         steps=len(sigmas),
         guidance_phases=phases,
-        cfg_star=planned_star(request, variant, phases),
+        cfg_star=planned_star(request, variant, is_guided(phases)),
         stg_mode=request.stg_mode or variant.stg_mode,
         scheduler=planned_sampler(request, variant, "Wan", SAMPLER_NAMES),
         schedule=schedule,
         sigmas=sigmas,
         negative_prompt=planned_negative(request, variant, phases),
-        options=to_options(settings),
+        options=to_options(settings, **guider),
         companions=tuple(_companions(request)),
         notes=tuple(unread_notes(request.prompt, home / "tokenizer", TEXT_TOKENS)) if home else (),
     )
@@ -97,15 +96,6 @@ def _companions(request: Request) -> Iterator[Companion]:
     for text in request.control:
         kind = text.partition("=")[0]
         yield from maps.companions(kind) if kind in maps.MADE else ()
-
-
-def _check_apg(request: Request, phases: tuple[GuidancePhase, ...]) -> None:
-    if request.guider != "apg":
-        return
-    if not any(phase.scale > 1 for phase in phases):
-        raise UserError("--guider apg changes nothing here, as guidance is off; turn it on with --guidance 5.")
-    if any(phase.stg_scale for phase in phases):
-        raise UserError("--guider apg and --stg exclude each other: how they combine is not defined; give one of them.")
 
 
 def _merged(phases: tuple[GuidancePhase, ...]) -> tuple[GuidancePhase, ...]:

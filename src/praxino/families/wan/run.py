@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import guider_of
 from praxino.families._stock import preview as linear
 from praxino.families.wan import conditioning, latents, loop, pictures, text
 from praxino.families.wan.settings import from_options
 from praxino.recipe import Recipe
-from praxino.sampling.guidance import ZERO_STEPS
 from praxino.sampling.noise import NoiseSource
 
 if TYPE_CHECKING:
@@ -36,9 +36,7 @@ def plan_of(recipe: Recipe) -> loop.Plan:
         sigmas=recipe.sigmas,
         phases=recipe.guidance_phases,
         scheduler=recipe.scheduler,
-        cfg_star=recipe.cfg_star,
-        zero_steps=ZERO_STEPS if recipe.cfg_star and not begins_with_clip(recipe) else 0,
-        apg=settings.apg,
+        guider=guider_of(recipe),
         stg_mode=recipe.stg_mode,
         boundary=settings.boundary,
     )

@@ -32,8 +32,6 @@ class Settings:
     boundary: float = 0.0
     """From this noise level up the first of two transformers is used; 0 where there is one."""
     num_layers: int = 40
-    apg: bool = False
-    """Adaptive projected guidance in place of classifier-free guidance."""
     lora_blocks: str = ""
     """Patterns of the layers that LoRAs are laid over, by comma; empty means all."""
 
