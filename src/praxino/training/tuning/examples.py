@@ -82,7 +82,7 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
         except UserError as problem:
             told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
             continue
-        if len(frames) == 1 and entry.family.name in trainees.OF_MOTION_ALONE:
+        if len(frames) == 1 and not trainees.learns_from_pictures(entry.family.name, variant):
             told.left_out.append(f"{clip.name}: a picture, and {variant.name} learns motion alone")
             continue
         if len(frames) > 1 and cut[0].bucket.num_frames == 1 and variant.num_frames > 1:

@@ -17,6 +17,7 @@ def check(entry: Entry, tuning: Tuning) -> None:
     family, variant = entry.family.name, entry.variant
     trainees.check(family)
     trainees.check_variant(family, variant)
+    trainees.check_expert(variant, tuning.expert)
     trainees.check_method(family, tuning.method)
     if tuning.method == "textual-inversion":
         _check_new_word(variant, tuning)

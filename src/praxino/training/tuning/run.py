@@ -113,7 +113,7 @@ class _Bench:
     @classmethod
     def prepared(cls, run: Run) -> _Bench:
         tuning, entry = run.tuning, catalog.find(run.tuning.model)
-        path, learner = entry.require_path(), trainee(entry.family.name)
+        path, learner = entry.require_path(), trainee(entry.family.name, tuning.expert)
         if tuning.method == "full" and not (path / learner.component).is_dir():
             raise UserError(
                 f"method is full, and {path} has no {learner.component}/ to put what is learnt in place of; "

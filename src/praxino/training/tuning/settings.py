@@ -31,6 +31,10 @@ class Tuning:
         "lora", "what is trained: low-rank weights (dora adds a magnitude), all of it, or a new word's vectors", "what",
         choices=("lora", "dora", "full", "textual-inversion"),
     )  # fmt: skip
+    expert: Literal["high", "low"] | None = option(
+        None, "of a model of two networks, the one that is trained: that of high or that of low noise", "what",
+        choices=("high", "low"),
+    )  # fmt: skip
     trigger: str = option("", "a word put before every caption, and into prompts to call what was learnt", "what")
 
     steps: int = option(1000, "optimizer steps", "length", min=1, max=10_000_000)
