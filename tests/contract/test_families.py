@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from praxino.engine.geometry import resolve_upscale
 from praxino.errors import ModelError, UserError
 from praxino.families import DrawsSound, Family, LoopState, Sampling, Shape, Variant, families
 from praxino.plain import from_plain, to_plain
@@ -35,10 +36,19 @@ DECIDED = [field.name for field in dataclasses.fields(Sampling) if field.name !=
 """The fields of a Recipe that a family's plan decides."""
 PUBLISHED = [(family, variant) for family in families().values() for variant in family.variants.values()]
 PAIRS = [
-    (name, task)
+    (name, task, None)
     for name, family in families().items()
     for task in sorted({task for variant in family.variants.values() for task in variant.tasks})
 ]
+OWN = [
+    (family.name, task, variant.name)
+    for family, variant in PUBLISHED
+    for task, pipeline in variant.options.get("pipelines", {}).items()
+    if variant.grid.max_frames == 1
+    and pipeline not in getattr(family, "pipelines", {}).values()
+    and variant is not next(other for other in family.variants.values() if task in other.tasks)
+]
+"""And those of checkpoints that draw pictures by a pipeline of their own."""
 
 
 MOST_BYTES = {"hunyuan-video-1.5": 20_000_000}
@@ -65,8 +75,10 @@ def loaded(miniatures):
         assert variant is not None
         return family, variant, family.load(folder, variant, "float32", "cpu")
 
-    def parts(name: str, task: str | None = None) -> tuple[Family, Variant, Any]:
-        """The family's miniature, or that of the first variant which does the task if the former does not."""
+    def parts(name: str, task: str | None = None, like: str | None = None) -> tuple[Family, Variant, Any]:
+        """The miniature of a variant; else the family's, or that of the first which does a task if it does not."""
+        if like is not None:
+            return read(name, like)
         plain = read(name, None)
         if task is None or task in plain[1].tasks:
             return plain
@@ -82,7 +94,7 @@ def roles(task: str, variant: Variant) -> tuple[str, ...]:
     if task == "text-to-video" and driven:
         return ("reference", *driven)
     given = ("video",) if task == "video-to-video" and "extend" not in variant.steering else GIVEN[task]
-    return (*given, *driven)
+    return (*given, *driven, *(("reference",) if "reference" in variant.needs else ()))
 
 
 def needed(variant: Variant, task: str = "") -> dict[str, Any]:
@@ -123,7 +135,7 @@ def pictures(task: str, variant: Variant) -> list[np.ndarray]:
 def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Recipe:
     size = variant.width, variant.height, variant.num_frames
     request = Request(prompt="a red cat running", **needed(variant, task), **wish)
-    sampling = family.plan(request, variant, Shape(*size, variant.fps), task)
+    sampling = family.plan(request, variant, shape_of(variant), task)
     media = Media(source="given", sha256="", data="")
     return Recipe(
         family=family.name, variant=variant.name, model="miniature", revision="", task=task,
@@ -132,12 +144,13 @@ def recipe_for(family: Family, variant: Variant, task: str, **wish: Any) -> Reci
         guidance=max(phase.scale for phase in sampling.guidance_phases), seed=3, n=1, dtype="float32",
         conditions=tuple(Condition(0, 1.0, media, role) for role in roles(task, variant)), loras=(),
         encoding=Encoding("gif", 0, "good", 90, "none", False, False),
-        **{name: getattr(sampling, name) for name in DECIDED},
+        upscale=shape_of(variant).upscale, **{name: getattr(sampling, name) for name in DECIDED},
     )  # fmt: skip
 
 
 def shape_of(variant: Variant) -> Shape:
-    return Shape(variant.width, variant.height, variant.num_frames, variant.fps)
+    upscale = resolve_upscale(variant.upscale or None, (variant.width, variant.height), variant.grid)
+    return Shape(variant.width, variant.height, variant.num_frames, variant.fps, upscale)
 
 
 def last(states: Any) -> LoopState:
@@ -145,14 +158,14 @@ def last(states: Any) -> LoopState:
     return state
 
 
-@pytest.mark.parametrize(("name", "task"), PAIRS)
-def test_a_miniature_is_drawn_from_words_to_frames(loaded, name: str, task: str) -> None:
-    family, variant, parts = loaded(name, task)
+@pytest.mark.parametrize(("name", "task", "like"), PAIRS + OWN)
+def test_a_miniature_is_drawn_from_words_to_frames(loaded, name: str, task: str, like: str | None) -> None:
+    family, variant, parts = loaded(name, task, like)
     recipe = recipe_for(family, variant, task)
     states = list(family.denoise(recipe, parts, pictures(task, variant), recipe.seed))
     assert [state.step for state in states] == list(range(recipe.steps + 1))
     frames = family.decode(recipe, parts, states[-1])
-    assert frames.shape == (recipe.num_frames, recipe.height, recipe.width, 3)
+    assert frames.shape == (recipe.num_frames, *recipe.size[::-1], 3)
     assert frames.dtype == np.uint8
     assert frames.std() > 0
     again = last(family.denoise(recipe, parts, pictures(task, variant), recipe.seed))

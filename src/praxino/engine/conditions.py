@@ -131,7 +131,7 @@ def _share(request: Request, variant: Variant, task: str) -> float:
     if request.strength is not None:
         return request.strength
     default = variant.options.get("strength", DEFAULT_STRENGTH)
-    return float(default[task] if isinstance(default, Mapping) else default)
+    return float(default.get(task, 1.0) if isinstance(default, Mapping) else default)
 
 
 def _expanded(picture: np.ndarray, text: str) -> tuple[np.ndarray, np.ndarray]:

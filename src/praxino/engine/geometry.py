@@ -84,6 +84,15 @@ def resolve_upscale(text: str | None, drawn: tuple[int, int], grid: Grid) -> tup
     return larger
 
 
+def check_enlarged(size: tuple[int, int], variant: Variant) -> None:
+    """Refuse a picture that would be made smaller before it is drawn larger. Raises UserError."""
+    if max(size) > variant.grid.max_side:
+        raise UserError(
+            f"the picture has {size[0]}x{size[1]} pixels; {variant.name} draws it {variant.upscale} as large from at "
+            f"most {variant.grid.max_side} a side. Give a smaller one, or --size WIDTHxHEIGHT to have it made smaller."
+        )
+
+
 def _scaled(size: tuple[int, int], factor: float, grid: Grid) -> tuple[int, int]:
     width, height = (round(side * factor / grid.size_multiple) * grid.size_multiple for side in size)
     return width, height

@@ -14,7 +14,7 @@ from praxino.engine.conditions import Source, place_sources, read_sources, scale
 from praxino.engine.driving import read_driving, with_pose_control
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.extension import Joined, read_joined
-from praxino.engine.geometry import resolve_size, resolve_upscale
+from praxino.engine.geometry import check_enlarged, resolve_size, resolve_upscale
 from praxino.engine.length import Length, length_notes, longest, of_clip, resolve_length
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.pieces import check_chain
@@ -147,12 +147,15 @@ def _measured(request: Request, variant: Variant, sources: list[Source], joined:
     """What is drawn at once, and how long the clip is. A clip that is extended keeps its size and its rate."""
     shaping = next((source.size for source in sources if source.role != "reference"), None)
     keeps_size = joined is not None or any(source.role == "image" for source in sources)
+    if variant.upscale and shaping and request.size is None:
+        check_enlarged(shaping, variant)
     size = resolve_size(request, variant, shaping, keeps_size=keeps_size)
     fps = joined.fps if joined else variant.fps if request.fps is None else request.fps
     length = resolve_length(request, variant, fps, len(joined.frames) if joined else 0)
     if length.pieces.count > 1 and any(source.role == "video" for source in sources):
         raise UserError(f"{variant.name} changes at most {longest(variant.grid)} frames of a clip; ask for less.")
-    return Shape(*size, length.at_once, fps, resolve_upscale(request.upscale, size, variant.grid)), length
+    upscale = resolve_upscale(request.upscale or variant.upscale or None, size, variant.grid)
+    return Shape(*size, length.at_once, fps, upscale), length
 
 
 def _rewritten(dressed: Dressed, variant: Variant) -> tuple[Dressed, list[str]]:

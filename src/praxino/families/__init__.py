@@ -128,6 +128,8 @@ class Variant:
     sound, upscale, stg, apg, cfg-zero-star, video-mask. The engine refuses a request for what is not among them."""
     qualities: tuple[Quality, ...] = ()
     """Those beside exact that its family can draw it in; see `recipe.Quality`."""
+    upscale: str = ""
+    """What --upscale is where it is not given, as in 4x, for what only draws larger what it is shown."""
     needs: tuple[str, ...] = ()
     """Of its steering, what it cannot draw without: a map for a checkpoint that only draws after one."""
     revision: str = "main"

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
-from praxino.families import Family, Shape, Variant, families
+from praxino.engine.geometry import resolve_upscale
+from praxino.families import Family, LoopState, Shape, Variant, families
 from praxino.recipe import Companion, Condition, Encoding, Lora, Media, Recipe
 from praxino.request import Request
 
@@ -35,18 +37,20 @@ class Model:
         """The recipe of a wish; `loras` and `companions` are taken as they are."""
         loras, companions = wish.pop("loras", ()), wish.pop("companions", None)
         request = Request(**{"prompt": "a red cat", "steps": STEPS, **wish})
-        sampling = self.family.plan(request, self.variant, Shape(SIDE, SIDE, 1, 1.0), task)
+        side = min(SIDE, self.variant.width)
+        upscale = resolve_upscale(self.variant.upscale or None, (side, side), self.variant.grid)
+        sampling = self.family.plan(request, self.variant, Shape(side, side, 1, 1.0, upscale), task)
         decided = {f.name: getattr(sampling, f.name) for f in dataclasses.fields(sampling) if f.name != "notes"}
         if companions is not None:
             decided["companions"] = tuple(Companion(role, str(path)) for role, path in companions)
         media = Media("given", "", "")
         return Recipe(
             family=self.family.name, variant=self.variant.name, model="miniature", revision="", task=task,
-            prompt=request.prompt, caption=request.prompt, width=SIDE, height=SIDE, num_frames=1, fps=1.0,
+            prompt=request.prompt, caption=request.prompt, width=side, height=side, num_frames=1, fps=1.0,
             guidance=sampling.guidance_phases[0].scale, seed=SEED, n=1, dtype="float32",
             conditions=tuple(Condition(0, strength, media, role) for role, _, strength in given),
             loras=tuple(Lora(str(path), scale, "") for path, scale in loras),
-            encoding=Encoding("png", 0, "good", 90, "none", False, False), **decided,
+            encoding=Encoding("png", 0, "good", 90, "none", False, False), upscale=upscale, **decided,
         )  # fmt: skip
 
     def draw(self, task: str = "text-to-image", given: Sequence[Given] = (), **wish: Any) -> np.ndarray:
@@ -56,17 +60,42 @@ class Model:
         *_, state = self.family.denoise(recipe, parts, [picture[None] for _, picture, _ in given], SEED)
         return self.family.decode(recipe, parts, state)[0]
 
+    def states(
+        self, recipe: Recipe, pictures: list[np.ndarray] | None = None, saved: LoopState | None = None
+    ) -> list[LoopState]:
+        """All states of a run, or of one that goes on."""
+        return list(self.family.denoise(recipe, self.parts, pictures or [], SEED, saved))
+
+    @staticmethod
+    def stored(state: LoopState) -> LoopState:
+        """The state as a checkpoint gives it back."""
+        return LoopState(state.step, load(save({key: tensor.contiguous() for key, tensor in state.tensors.items()})))
+
+    def check_going_on(self, recipe: Recipe, pictures: list[np.ndarray] | None = None) -> None:
+        """What is left of a run after any of its steps gives the same frames, bit for bit."""
+        straight = self.states(recipe, pictures)
+        assert [state.step for state in straight] == list(range(recipe.steps + 1))
+        for state in straight[0], straight[1], straight[-2], straight[-1]:
+            resumed = self.states(recipe, pictures, self.stored(state))
+            assert [later.step for later in resumed] == list(range(state.step, recipe.steps + 1))
+            for name in "latents", "frames":
+                assert torch.equal(resumed[-1].tensors[name], straight[-1].tensors[name])
+
     def by_hand(self, class_name: str, **components: Any) -> Callable[..., np.ndarray]:
-        """A diffusers pipeline of that class, loaded by itself and called with the same steps and seed."""
+        """A diffusers pipeline of that class, loaded by itself and called with the same steps and seed.
+
+        None leaves an argument out.
+        """
         import diffusers
 
         pipeline = getattr(diffusers, class_name).from_pretrained(self.folder, **components)
         pipeline.set_progress_bar_config(disable=True)
 
         def call(**arguments: Any) -> np.ndarray:
-            shared = {"prompt": "a red cat", "num_inference_steps": STEPS}
+            shared = {"prompt": "a red cat", "num_inference_steps": STEPS, **arguments}
+            told = {name: value for name, value in shared.items() if value is not None}
             generator = torch.Generator().manual_seed(SEED)
-            return np.array(pipeline(**{**shared, **arguments}, generator=generator).images[0])
+            return np.array(pipeline(**told, generator=generator).images[0])
 
         call.pipeline = pipeline  # pyright: ignore[reportFunctionMemberAccess]
         return call

@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load, save
-
-from praxino.families import LoopState
 
 STEPS = 5
 SCHEDULERS = (
@@ -20,31 +17,10 @@ SCHEDULERS = (
 )  # fmt: skip
 
 
-def stored(state: LoopState) -> LoopState:
-    """The state as a checkpoint gives it back."""
-    return LoopState(state.step, load(save({key: tensor.contiguous() for key, tensor in state.tensors.items()})))
-
-
-def states(
-    model: Any, recipe: Any, pictures: list[Any] | None = None, saved: LoopState | None = None
-) -> list[LoopState]:
-    return list(model.family.denoise(recipe, model.parts, pictures or [], 7, saved))
-
-
-def check_going_on(model: Any, recipe: Any, pictures: list[Any] | None = None) -> None:
-    straight = states(model, recipe, pictures)
-    assert [state.step for state in straight] == list(range(recipe.steps + 1))
-    for state in straight[0], straight[1], straight[-2], straight[-1]:
-        resumed = states(model, recipe, pictures, stored(state))
-        assert [later.step for later in resumed] == list(range(state.step, recipe.steps + 1))
-        for name in "latents", "frames":
-            assert torch.equal(resumed[-1].tensors[name], straight[-1].tensors[name])
-
-
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_going_on_from_any_step_draws_the_same_pixels(models, scheduler: str) -> None:
     model = models("sdxl")
-    check_going_on(model, model.recipe(steps=STEPS, scheduler=scheduler))
+    model.check_going_on(model.recipe(steps=STEPS, scheduler=scheduler))
 
 
 @pytest.mark.parametrize("scheduler", ["pndm", "euler-ancestral", "heun"])
@@ -53,9 +29,9 @@ def test_going_on_with_a_picture_that_is_changed(models, picture, mask, schedule
     wish = {"steps": 6, "strength": 0.7, "scheduler": scheduler}
     recipe = model.recipe("image-to-image", [("image", picture, 0.7)], **wish)
     assert recipe.steps == 4
-    check_going_on(model, recipe, [picture[None]])
+    model.check_going_on(recipe, [picture[None]])
     recipe = model.recipe("inpainting", [("image", picture, 0.7), ("mask", mask, 1.0)], **wish)
-    check_going_on(model, recipe, [picture[None], mask[None]])
+    model.check_going_on(recipe, [picture[None], mask[None]])
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3])
@@ -63,7 +39,7 @@ def test_going_on_with_a_picture_that_is_changed(models, picture, mask, schedule
 def test_few_steps_are_counted_as_they_are(models, scheduler: str, steps: int) -> None:
     model = models("sdxl")
     recipe = model.recipe(steps=steps, scheduler=scheduler)
-    assert [state.step for state in states(model, recipe)] == list(range(steps + 1))
+    assert [state.step for state in model.states(recipe)] == list(range(steps + 1))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -71,8 +47,8 @@ def test_going_on_in_half_precision(models, dtype: str) -> None:
     full = models("sdxl")
     model = dataclasses.replace(full, parts=full.family.load(full.folder, full.variant, dtype, "cpu"))
     recipe = model.recipe(scheduler="dpm++-2m")
-    check_going_on(model, recipe)
-    state = states(model, recipe)[2]
+    model.check_going_on(recipe)
+    state = model.states(recipe)[2]
     assert str(state.tensors["latents"].dtype) == f"torch.{dtype}"
     assert model.family.preview(recipe, model.parts, state).std() > 0
     assert str(model.parts.base.vae.dtype) == f"torch.{dtype}"
@@ -81,10 +57,10 @@ def test_going_on_in_half_precision(models, dtype: str) -> None:
 def test_going_on_computes_only_what_is_left(models) -> None:
     model = models("sdxl")
     recipe = model.recipe(steps=STEPS, scheduler="dpm++-2m")
-    straight = states(model, recipe)
+    straight = model.states(recipe)
     calls = []
     handle = model.parts.base.unet.conv_in.register_forward_hook(lambda *_: calls.append(1))
-    states(model, recipe, saved=stored(straight[3]))
+    model.states(recipe, saved=model.stored(straight[3]))
     handle.remove()
     assert len(calls) == 1 + STEPS - 3
     assert "forward" not in vars(model.parts.base.unet)
@@ -115,12 +91,12 @@ def test_a_run_that_is_forgotten_ends_too(models) -> None:
 
 def test_stopping_while_going_on_gives_the_network_back(models) -> None:
     model = models("sdxl")
-    straight = states(model, model.recipe())
-    following = model.family.denoise(model.recipe(), model.parts, [], 7, stored(straight[2]))
+    straight = model.states(model.recipe())
+    following = model.family.denoise(model.recipe(), model.parts, [], 7, model.stored(straight[2]))
     assert next(following).step == 2
     following.close()
     assert "forward" not in vars(model.parts.base.unet)
-    again = states(model, model.recipe())
+    again = model.states(model.recipe())
     assert torch.equal(again[-1].tensors["frames"], straight[-1].tensors["frames"])
 
 
@@ -133,7 +109,7 @@ def test_trouble_in_the_pipeline_comes_out_with_its_traceback(models) -> None:
     handle = model.parts.base.unet.conv_in.register_forward_hook(fail)
     before = threading.active_count()
     with pytest.raises(ValueError, match="the network burns") as caught:
-        states(model, model.recipe())
+        model.states(model.recipe())
     handle.remove()
     assert any(entry.name == "fail" for entry in caught.traceback)
     assert threading.active_count() == before

@@ -158,6 +158,7 @@ def quiet() -> Iterator[None]:
             warnings.filterwarnings(
                 "ignore", ".* deprecated and will be removed", FutureWarning
             )  # diffusers' own calls
+            warnings.filterwarnings("ignore", "In CPU autocast, but the target dtype is not", UserWarning)
             yield
     finally:
         for logger, level, bars in zip(loggers, levels, shown, strict=True):

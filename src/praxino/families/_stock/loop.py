@@ -91,7 +91,7 @@ class _Follower:
         self.step += 1
         if self.saved is not None:
             return self._catch_up(pipeline, self.saved, tensors["latents"])
-        if index == pipeline.num_timesteps - 1 and self.step < self.call.num_steps:
+        if index == _num_timesteps(pipeline) - 1 and self.step < self.call.num_steps:
             self.ended[f"{ENDED}{self.step}"] = tensors["latents"].detach().clone()
         reached = LoopState(self.step, self._tensors(tensors["latents"]))
         if self.step == self.call.num_steps:
@@ -102,7 +102,7 @@ class _Follower:
 
     def _completes(self, pipeline: Any, index: int) -> bool:
         """Whether a call of the network is the last of its step: some solvers make two, PNDM two in its first."""
-        order, total = pipeline.scheduler.order, pipeline.num_timesteps
+        order, total = pipeline.scheduler.order, _num_timesteps(pipeline)
         surplus = max(total - self.call.num_steps * order, 0)
         return index == total - 1 or (index >= surplus and (index + 1) % order == 0)
 
@@ -169,16 +169,25 @@ def _stepping(pipeline: Any, on_step_end: Callable[..., dict[str, Any]]) -> Iter
     scheduler, usual = pipeline.scheduler, type(pipeline.scheduler)
     indices = itertools.count()
 
-    def step(self: Any, model_output: Any, timestep: Any, sample: Tensor, **named: Any) -> tuple[Tensor, ...]:
-        latents, *rest = usual.step(self, model_output, timestep, sample, **named)
-        changed = on_step_end(pipeline, next(indices), timestep, {"latents": latents})
-        return (changed.get("latents", latents), *rest)
+    def step(self: Any, model_output: Any, timestep: Any, sample: Tensor, **named: Any) -> Any:
+        done = usual.step(self, model_output, timestep, sample, **named)
+        latents = on_step_end(pipeline, next(indices), timestep, {"latents": done[0]}).get("latents", done[0])
+        if isinstance(done, tuple):
+            return (latents, *done[1:])
+        done["prev_sample"] = latents
+        return done
 
     scheduler.__class__ = type(usual.__name__, (usual,), {"step": step})
     try:
         yield
     finally:
         scheduler.__class__ = usual
+
+
+def _num_timesteps(pipeline: Any) -> int:
+    """How often its loop steps the scheduler; pipelines without a callback do not say, and run all of its timesteps."""
+    told = getattr(pipeline, "num_timesteps", None)
+    return len(pipeline.scheduler.timesteps) if told is None else told
 
 
 def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:

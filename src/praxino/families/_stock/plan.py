@@ -34,12 +34,11 @@ def plan(family: StockFamily, request: Request, variant: Variant, shape: Shape, 
     """See `Family.plan`."""
     _refuse_unknown(family, request, variant)
     _check_controls(family, request, variant, task)
-    _check_references(family, request)
+    _check_references(family, request, variant)
     scheduler = request.scheduler or variant.scheduler
-    if request.scheduler and request.scheduler not in family.schedulers:
-        raise UserError(
-            f"--scheduler is {request.scheduler}; {family.title} is sampled with {', '.join(family.schedulers)}."
-        )
+    known = variant.options.get("schedulers", family.schedulers)
+    if request.scheduler and request.scheduler not in known:
+        raise UserError(f"--scheduler is {request.scheduler}; {family.title} is sampled with {', '.join(known)}.")
     phases = _guidance(family, request, variant, task)
     steps, options = _steps(family, request, variant, task)
     negative = _negative_prompt(request, variant, phases)
@@ -80,7 +79,7 @@ def _companions(family: StockFamily, request: Request, variant: Variant) -> Iter
         for name in () if kind.endswith("-map") else annotate.NEEDED[kind]:
             role = f"annotator:{name}"
             yield Companion(role, own.get(role, annotate.MODELS[role]))
-    if request.reference and not family.shows_references:
+    if request.reference and not shows_references(family, variant):
         yield Companion("ip-adapter", request.ip_adapter or _own(own, "ip-adapter", "--ip-adapter"))
         yield Companion("image-encoder", _image_encoder(request, own))
     for text in request.embedding:
@@ -131,10 +130,16 @@ def split_embedding(text: str) -> tuple[str, str]:
     return path, token
 
 
-def _check_references(family: StockFamily, request: Request) -> None:
-    if family.one_reference and len(request.reference) > 1:
-        raise UserError(f"--reference is given {len(request.reference)} times; {family.title} reads one.")
-    if not family.shows_references:
+def shows_references(family: StockFamily, variant: Variant) -> bool:
+    """Whether its pipelines are shown references with no adapter: the variant's own word, else the family's."""
+    return variant.options.get("shows_references", family.shows_references)
+
+
+def _check_references(family: StockFamily, request: Request, variant: Variant) -> None:
+    one = variant.options.get("one_reference", family.one_reference)
+    if one and len(request.reference) > 1:
+        raise UserError(f"--reference is given {len(request.reference)} times; {variant.name} reads one.")
+    if not shows_references(family, variant):
         return
     if request.ip_adapter:
         raise UserError(f"--ip-adapter: {family.title} looks at --reference pictures itself; leave it out.")

@@ -62,7 +62,7 @@ def preview(family: StockFamily, recipe: Recipe, parts: Parts, state: LoopState)
     vae = parts.base.vae
     if "preview" not in parts.kept:
         encode = family.encode or _encode
-        cell_px = recipe.height // latents.shape[-2]
+        cell_px = recipe.size[1] // latents.shape[-2]
         with _precise(vae):
             fitted = linear.fit(lambda pictures: encode(vae, pictures.to(vae.device, vae.dtype)), cell_px)
         parts.kept["preview"] = fitted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from praxino.families import Variant
 from praxino.families._stock import clip_tokenizer, tiny
 from praxino.families._stock.load import diffusers_class
 
@@ -39,15 +40,20 @@ SCHEDULER: dict[str, Any] = {
 }
 
 
-def write(folder: Path, task: str) -> None:
-    """Make the networks, the same each time, and save them as a diffusers folder.
+def write(folder: Path, variant: Variant) -> None:
+    """Make the networks of a published variant, the same each time, and save them as a diffusers folder."""
+    from praxino.families.stable_diffusion import alone
 
-    Args:
-        folder: where.
-        task: the first that it does, which decides how many channels its UNet has.
-    """
+    kind = next(iter(variant.options.get("pipelines", {}).values()), "")
+    if kind in alone.PARTS:
+        card = _card(f"{variant.name}-miniature") | dict.fromkeys(("width", "height"), alone.side_px(kind))
+        tiny.save(lambda: alone.make_pipeline(folder, kind), folder, WEIGHTS_SEED, card)
+        alone.settle(folder, kind)
+        return
+    task = variant.tasks[0]
     filling, editing = task == "inpainting", task == "instruction-editing"
-    tiny.save(lambda: make_pipeline(folder, filling, editing=editing), folder, WEIGHTS_SEED, _card(task))
+    name = f"sd-miniature-{task}" if task in KINDS else "sd-miniature"
+    tiny.save(lambda: make_pipeline(folder, filling, editing=editing), folder, WEIGHTS_SEED, _card(name))
 
 
 def make_pipeline(folder: Path, filling: bool, *, editing: bool = False) -> Any:
@@ -74,10 +80,10 @@ def make_pipeline(folder: Path, filling: bool, *, editing: bool = False) -> Any:
     )
 
 
-def _card(task: str) -> dict[str, Any]:
+def _card(name: str) -> dict[str, Any]:
     return {
         "family": "stable-diffusion",
-        "variant": f"sd-miniature-{task}" if task in KINDS else "sd-miniature",
+        "variant": name,
         "title": "Stable Diffusion in miniature: random weights, for trying things out",
         "source": "",
         "licence": "Apache-2.0",

@@ -13,22 +13,24 @@ from praxino.families import Network, Variant
 from praxino.families._networks import CLIP_L, OPEN_CLIP_H, SAFETY_CHECKER, UNET_1, VAE_4
 from praxino.families._stock.checkpoint import Folder, read_shapes
 from praxino.families._stock.original import is_filling, kind_of
+from praxino.families._stock.schedulers import DIFFUSION, name_of
 from praxino.families._stock.unet import (
     CHANGING,
     DRAWING,
     FILLING,
     GRID,
+    UNKNOWN_LICENCE,
     found,
     found_in_file,
     half_files,
 )
+from praxino.families.stable_diffusion.others import ALONE, RAIL, RAIL_2, RESTRICTIONS
 from praxino.recipe import GuidancePhase
 
 TEXT_WIDTHS = (768, 1024)
 """The UNets' cross_attention_dim: of Stable Diffusion 1 and 2."""
 EDITING_CHANNELS = 8
 """Of a UNet that is shown the picture to edit beside the latents."""
-RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS_1 = {
     "controlnet:canny": "lllyasviel/control_v11p_sd15_canny",
     "controlnet:depth": "lllyasviel/control_v11f1p_sd15_depth",
@@ -66,8 +68,8 @@ EDITING_UNET_1 = Network(859_532_484, largest=29_491_200, matrices=859_088_640, 
 UNET_2 = Network(865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True)
 _FIRST_REST = {"text_encoder": CLIP_L, "vae": VAE_4, "safety_checker": SAFETY_CHECKER}
 _SECOND_NETWORKS = {"unet": UNET_2, "text_encoder": OPEN_CLIP_H, "vae": VAE_4}
-_FIRST: dict[str, Any] = {"licence": "CreativeML Open RAIL-M", "companions": COMPANIONS_1, "scheduler": "pndm"}
-_SECOND: dict[str, Any] = {"licence": "CreativeML Open RAIL++-M", "companions": COMPANIONS_2}
+_FIRST: dict[str, Any] = {"licence": RAIL, "companions": COMPANIONS_1, "scheduler": "pndm"}
+_SECOND: dict[str, Any] = {"licence": RAIL_2, "companions": COMPANIONS_2}
 
 SD_15 = _published(
     "stable-diffusion-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
@@ -95,7 +97,7 @@ EDITING = _published(
 )  # fmt: skip
 """Steps and scales are its pipeline's defaults."""
 PUBLISHED: dict[str, Variant] = {
-    variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE, EDITING)
+    variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE, EDITING, *ALONE.values())
 }
 
 
@@ -114,6 +116,9 @@ def file_variant_of(path: Path) -> Variant | None:
 
 def variant_of(folder: Folder) -> Variant:
     """A variant for a folder: fine-tunes cannot be told from what they were tuned from."""
+    if alone := ALONE.get(folder.class_name):
+        scheduler = name_of(folder.config("scheduler"), DIFFUSION)
+        return dataclasses.replace(alone, scheduler=scheduler, **UNKNOWN_LICENCE)
     if folder.config("unet").get("in_channels") == EDITING_CHANNELS:
         return dataclasses.replace(
             found(EDITING, "sd-editing", "a Stable Diffusion that edits", folder), tasks=EDITING.tasks
