@@ -44,7 +44,11 @@ def test_what_a_mask_covers(models, picture, mask, name: str, task: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "like"), [("stable-diffusion", "stable-diffusion-1.5-inpainting"), ("sdxl", "sdxl-inpainting")]
+    ("name", "like"),
+    [
+        ("stable-diffusion", "stable-diffusion-1.5-inpainting"),
+        ("sdxl", "sdxl-inpainting"),
+    ],
 )
 def test_a_unet_made_for_masks(models, picture, mask, name: str, like: str) -> None:
     model = models(name, like)
@@ -124,3 +128,33 @@ def test_a_share_that_is_no_whole_number_of_steps(models, picture, name: str, ki
     guidance = model.variant.guidance_phases[0].scale
     wanted = call(image=Image.fromarray(picture), strength=0.5, guidance_scale=guidance, num_inference_steps=5)
     assert np.array_equal(model.family.decode(recipe, model.parts, states[-1])[0], wanted)
+
+
+def test_an_sdxl_that_edits_as_it_is_told(models, picture) -> None:
+    model = models("sdxl", "sdxl-instruct-pix2pix")
+    assert model.variant.tasks == ("instruction-editing",)
+    given = [("image", picture, 1.0)]
+    drawn = model.draw("instruction-editing", given, negative_prompt="blurry")
+    call = model.by_hand("StableDiffusionXLInstructPix2PixPipeline")
+    wanted = call(
+        image=Image.fromarray(picture), guidance_scale=3.0, image_guidance_scale=1.5, negative_prompt="blurry",
+        height=64, width=64,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)
+    model.check_going_on(model.recipe("instruction-editing", given, steps=5), [picture[None]])
+
+
+def test_a_refiner(models, picture, mask) -> None:
+    model = models("sdxl", "sdxl-refiner")
+    assert model.variant.tasks == ("image-to-image", "inpainting", "outpainting")
+    drawn = model.draw("image-to-image", [("image", picture, 0.5)], strength=0.5)
+    call = model.by_hand("StableDiffusionXLImg2ImgPipeline")
+    assert np.array_equal(drawn, call(image=Image.fromarray(picture), strength=0.5, guidance_scale=5.0))
+    weighed = model.draw("image-to-image", [("image", picture, 0.5)], strength=0.5, prompt="a (red cat)1.4")
+    assert not np.array_equal(drawn, weighed)
+    drawn = model.draw("inpainting", [("image", picture, 1.0), ("mask", mask, 1.0)])
+    wanted = model.by_hand("StableDiffusionXLInpaintPipeline")(
+        image=Image.fromarray(picture), mask_image=Image.fromarray(mask), height=64, width=64, strength=1.0,
+        guidance_scale=5.0,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)

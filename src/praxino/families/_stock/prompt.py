@@ -31,13 +31,14 @@ def arguments(given: Given) -> dict[str, Any]:
     texts = [given.recipe.caption, *([given.recipe.negative_prompt] if given.guided else [])]
     if not any(_is_special(pipeline, text, tokenizer) for text in texts for tokenizer, _ in encoders):
         return {}
+    layered = pipeline.components.get("text_encoder_2") is not None
     with torch.no_grad():
-        states = [_states(pipeline, texts, *pair, layered=len(encoders) > 1) for pair in encoders]
+        states = [_states(pipeline, texts, *pair, layered=layered) for pair in encoders]
     embeds = torch.cat(states, dim=-1)
     found = {"prompt_embeds": embeds[:1], "negative_prompt_embeds": embeds[1:]}
-    if len(encoders) > 1:
+    if layered:
         with torch.no_grad():
-            pooled = _pooled(pipeline, texts, *encoders[1])
+            pooled = _pooled(pipeline, texts, *encoders[-1])
         found |= {"pooled_prompt_embeds": pooled[:1], "negative_pooled_prompt_embeds": pooled[1:]}
     if given.guided and not given.recipe.negative_prompt and pipeline.config.get("force_zeros_for_empty_prompt"):
         found = {name: torch.zeros_like(value) if "negative" in name else value for name, value in found.items()}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from praxino.families import Variant
 from praxino.families._stock import clip_tokenizer, tiny
 from praxino.families._stock.load import diffusers_class
 
@@ -41,37 +43,67 @@ SCHEDULER: dict[str, Any] = {
 }
 
 
-def write(folder: Path, *, filling: bool) -> None:
-    """Make the networks, the same each time, and save them as a diffusers folder.
+def write(folder: Path, variant: Variant) -> None:
+    """Make the networks of a published variant, the same each time, and save them as a diffusers folder."""
+    make = MAKERS.get(variant.name, lambda folder: make_pipeline(folder, filling=False))
+    tiny.save(lambda: make(folder), folder, WEIGHTS_SEED, _card(variant))
+
+
+def make_pipeline(folder: Path, filling: bool) -> Any:
+    """The pipeline with random weights from torch's global generator; its tokenizers are written to `folder`.
 
     Args:
         folder: where.
         filling: whether the UNet has nine channels, for inpainting.
     """
-    tiny.save(lambda: make_pipeline(folder, filling), folder, WEIGHTS_SEED, _card(filling))
+    kind = "StableDiffusionXLInpaintPipeline" if filling else "StableDiffusionXLPipeline"
+    return diffusers_class(kind)(**_parts(folder, **({"in_channels": 9} if filling else {})))
 
 
-def make_pipeline(folder: Path, filling: bool) -> Any:
-    """The pipeline with random weights from torch's global generator; its tokenizers are written to `folder`."""
+def _editing(folder: Path) -> Any:
+    """Its UNet is shown the latents of the picture to edit."""
+    return diffusers_class("StableDiffusionXLInstructPix2PixPipeline")(**_parts(folder, in_channels=8))
+
+
+def _refiner(folder: Path) -> Any:
+    """It has the second text encoder alone, and is told how good the picture is to look at."""
+    told = {
+        "cross_attention_dim": TEXT_CHANNELS[1],
+        "projection_class_embeddings_input_dim": 5 * TIME_CHANNELS + TEXT_CHANNELS[1],
+    }
+    parts = {**_parts(folder, **told), "text_encoder": None, "tokenizer": None}
+    return diffusers_class("StableDiffusionXLImg2ImgPipeline")(**parts, requires_aesthetics_score=True)
+
+
+def _parts(folder: Path, **unet: Any) -> dict[str, Any]:
     from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
     size = clip_tokenizer.write(folder / "tokenizer")
     clip_tokenizer.write(folder / "tokenizer_2", "!")
-    return diffusers_class("StableDiffusionXLInpaintPipeline" if filling else "StableDiffusionXLPipeline")(
-        vae=tiny.autoencoder(4, scaling_factor=0.13025, force_upcast=True),
-        text_encoder=CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[0])),
-        text_encoder_2=CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[1])),
-        tokenizer=CLIPTokenizer.from_pretrained(folder / "tokenizer"),
-        tokenizer_2=CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
-        unet=diffusers_class("UNet2DConditionModel")(**{**UNET, **({"in_channels": 9} if filling else {})}),
-        scheduler=diffusers_class("EulerDiscreteScheduler")(**SCHEDULER),
-    )
+    return {
+        "vae": tiny.autoencoder(4, scaling_factor=0.13025, force_upcast=True),
+        "text_encoder": CLIPTextModel(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[0])),
+        "text_encoder_2": CLIPTextModelWithProjection(clip_tokenizer.encoder_config(size, TEXT_CHANNELS[1])),
+        "tokenizer": CLIPTokenizer.from_pretrained(folder / "tokenizer"),
+        "tokenizer_2": CLIPTokenizer.from_pretrained(folder / "tokenizer_2"),
+        "unet": diffusers_class("UNet2DConditionModel")(**{**UNET, **unet}),
+        "scheduler": diffusers_class("EulerDiscreteScheduler")(**SCHEDULER),
+    }
 
 
-def _card(filling: bool) -> dict[str, Any]:
+MAKERS: dict[str, Callable[[Path], Any]] = {
+    "sdxl-inpainting": lambda folder: make_pipeline(folder, filling=True),
+    "sdxl-refiner": _refiner,
+    "sdxl-instruct-pix2pix": _editing,
+}
+"""Of the variants that are not as the first one."""
+
+
+def _card(variant: Variant) -> dict[str, Any]:
+    name = variant.name.partition("-")[2] if variant.name in MAKERS else ""
     return {
         "family": "sdxl",
-        "variant": "sdxl-miniature-inpainting" if filling else "sdxl-miniature",
+        "variant": f"sdxl-miniature-{name}" if name else "sdxl-miniature",
         "title": "SDXL in miniature: random weights, for trying things out",
         "source": "",
         "licence": "Apache-2.0",

