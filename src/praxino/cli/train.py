@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import signal
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from praxino.errors import Cancelled, UserError
 
 if TYPE_CHECKING:
     from praxino.recipe import Recipe
+    from praxino.training.tuning.examples import Example, Survey
     from praxino.training.tuning.settings import Tuning
 
 
@@ -81,10 +84,9 @@ def run(file: str, resume: bool, device: str | None) -> None:
     from praxino.training.tuning.settings import read
 
     tuning = read(Path(file))
-    checked(tuning)
-    recipe_of = _sampler(tuning)
-    for prompt in (*tuning.samples, *tuning.prior_prompts):
-        recipe_of(prompt, tuning.seed)
+    recipe_of = _sampler(tuning, checked(tuning))
+    for number, prompt in enumerate((*tuning.samples, *tuning.prior_prompts)):
+        recipe_of(prompt, tuning.seed, number)
     machine = this_machine(device)
     _ignore_mixed_formats()
     asked: list[int] = []
@@ -105,20 +107,45 @@ def run(file: str, resume: bool, device: str | None) -> None:
     click.echo(f"wrote {out}; try it: {use(tuning, str(out))}", err=True)
 
 
-def _sampler(tuning: Tuning) -> Callable[[str, int], Recipe]:
-    """How a prompt is resolved: as the command would, but that the trigger is a known word."""
+def _sampler(tuning: Tuning, told: Survey) -> Callable[[str, int, int], Recipe]:
+    """How a prompt is resolved: as the command would at the size that is trained, but that the trigger is a known word.
+
+    Models that set a picture in motion begin with first frames of the clips, in turn.
+    """
     from praxino.engine.resolve import resolve
     from praxino.request import Request
+    from praxino.training.tuning.buckets import fitting
     from praxino.training.tuning.examples import caption_for
     from praxino.weights import catalog
 
     entry = catalog.find(tuning.model)
+    frames = fitting(tuning.frames, entry.variant.grid.frame_step) if tuning.frames else None
+    wish = Request("", model=tuning.model, size=tuning.size or None, frames=frames)
 
-    def recipe_of(prompt: str, seed: int) -> Recipe:
-        recipe = resolve(Request(prompt, model=tuning.model, seed=seed)).recipe
+    def recipe_of(prompt: str, seed: int, number: int) -> Recipe:
+        asked = dataclasses.replace(wish, prompt=prompt, seed=seed)
+        if entry.variant.tasks[0] != "image-to-video":
+            recipe = resolve(asked).recipe
+        else:
+            with _ends(told.examples[number % len(told.examples)], "last-frame" in entry.variant.needs) as pictures:
+                recipe = resolve(dataclasses.replace(asked, **pictures)).recipe
         return dataclasses.replace(recipe, caption=caption_for(prompt, entry, tuning.trigger))
 
     return recipe_of
+
+
+@contextlib.contextmanager
+def _ends(example: Example, with_last: bool) -> Iterator[dict[str, str]]:
+    """The first frame of an example and, where it is needed, the last, as files for as long as the block runs."""
+    from PIL import Image
+
+    clip, frames = example.clip.read()[0], example.piece.frames
+    names = {"image": clip[frames[0]], **({"last": clip[frames[-1]]} if with_last else {})}
+    with tempfile.TemporaryDirectory() as folder:
+        files = {name: str(Path(folder) / f"{name}.png") for name in names}
+        for name, frame in names.items():
+            Image.fromarray(frame).save(files[name])
+        yield files
 
 
 @command.command("example")

@@ -14,11 +14,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from praxino.training.peers import Peers, as_held, whole
 
 OnEvent = Callable[[str], None]
 
@@ -103,7 +105,7 @@ class Loop:
         folder: Path,
         on_event: OnEvent,
         clock: Callable[[], float] = time.monotonic,
-        writes: bool = True,
+        peers: Peers | None = None,
     ) -> None:
         self.module = module
         self.optimizers = optimizers
@@ -112,8 +114,7 @@ class Loop:
         self.folder = folder
         self.on_event = on_event
         self.clock = clock
-        self.writes = writes
-        """Whether this process saves: of several that train together, one does."""
+        self.peers = peers or Peers("cpu")
         self.progress = Progress()
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
         self.ema = {name: p.detach().clone() for name, p in self.parameters.items()} if settings.ema_decay else {}
@@ -142,7 +143,7 @@ class Loop:
                 on_losses(value)
             if self.progress.step % self.settings.log_every == 0:
                 self._report()
-            if stopped():
+            if self.peers.any(stopped()):
                 self.save()
                 return self.progress
             if self._is_due(saved):
@@ -170,6 +171,7 @@ class Loop:
             loss = self.loss(progress.step * settings.accumulate + part) / settings.accumulate
             loss.backward()
             value += loss.item()
+        value = self.peers.mean(value)
         nn.utils.clip_grad_norm_(self.parameters.values(), settings.clip_norm)
         for optimizer in self.optimizers:
             optimizer.step()
@@ -210,47 +212,69 @@ class Loop:
             self.parameters[name].copy_(average)
 
     def save(self) -> None:
-        """Write the run's state so that a crash leaves the last whole checkpoint."""
-        if not self.writes:
+        """Write the run's state so that a crash leaves the last whole checkpoint; one of several processes writes."""
+        state = {f"model/{name}": parameter.detach() for name, parameter in self.parameters.items()}
+        state |= {f"ema/{name}": average for name, average in self.ema.items()}
+        state |= self._optimizer_state()
+        tensors = {key: whole(value).contiguous().cpu() for key, value in state.items() if isinstance(value, Tensor)}
+        if not self.peers.writes:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"model/{k}": v.detach() for k, v in self.parameters.items()}
-        tensors |= {f"ema/{k}": v for k, v in self.ema.items()}
-        for number, optimizer in enumerate(self.optimizers):
-            for index, state in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer/{number}/{index}/{key}": value for key, value in state.items()}
         partial = self.folder / "state.safetensors.part"
-        save_file({key: value.contiguous().cpu() for key, value in tensors.items()}, partial)
+        save_file(tensors, partial)
         name = f"state-{self.progress.step}.safetensors"
         partial.rename(self.folder / name)
-        record = {**self.progress.__dict__, "state": name}
+        numbers = {key: value for key, value in state.items() if not isinstance(value, Tensor)}
+        record = {**self.progress.__dict__, "state": name, "numbers": numbers}
         (self.folder / "progress.json.part").write_text(json.dumps(record))
         (self.folder / "progress.json.part").rename(self.folder / "progress.json")
         for old in self.folder.glob("state-*.safetensors"):
             if old.name != name:
                 old.unlink()
 
+    def _optimizer_state(self) -> dict[str, Any]:
+        """What the optimizers have gathered, by parameter and, as Prodigy does, by group: tensors and numbers."""
+        found: dict[str, Any] = {}
+        for number, optimizer in enumerate(self.optimizers):
+            kept = optimizer.state_dict()
+            for index, state in kept["state"].items():
+                found |= {f"optimizer/{number}/{index}/{key}": value for key, value in state.items()}
+            for index, group in enumerate(kept["param_groups"]):
+                gathered = {key: value for key, value in group.items() if key not in ("lr", "base_lr")}
+                numbers = {key: value for key, value in gathered.items() if type(value) in (int, float)}
+                found |= {f"group/{number}/{index}/{key}": value for key, value in numbers.items()}
+        return found
+
     @torch.no_grad()
     def load(self) -> None:
         """Take up the run from its last checkpoint."""
         record = json.loads((self.folder / "progress.json").read_text())
-        tensors = load_file(self.folder / record.pop("state"))
+        state = {**load_file(self.folder / record.pop("state")), **record.pop("numbers", {})}
         self.progress = Progress(**record)
         for name, parameter in self.parameters.items():
-            parameter.copy_(tensors[f"model/{name}"])
+            parameter.copy_(as_held(state[f"model/{name}"], parameter))
         for name, average in self.ema.items():
-            average.copy_(tensors[f"ema/{name}"])
-        for number, optimizer in enumerate(self.optimizers):
-            self._load_optimizer(optimizer, f"optimizer/{number}/", tensors)
+            average.copy_(as_held(state[f"ema/{name}"], average))
+        self._load_optimizers(state)
         self.on_event(f"resumed at step {self.progress.step}")
 
-    def _load_optimizer(self, optimizer: torch.optim.Optimizer, prefix: str, tensors: dict[str, Tensor]) -> None:
-        ordered = [p for group in optimizer.param_groups for p in group["params"]]
-        for key, value in tensors.items():
-            if not key.startswith(prefix):
+    def _load_optimizers(self, state: dict[str, Any]) -> None:
+        for key, value in state.items():
+            kind, _, place = key.partition("/")
+            if kind not in ("optimizer", "group"):
                 continue
-            index, name = key.removeprefix(prefix).split("/")
-            parameter = ordered[int(index)]
-            # States of a parameter's shape must have its memory layout too, or the fused kernels compute otherwise.
-            like = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
-            optimizer.state[parameter][name] = like.copy_(value)
+            number, index, name = place.split("/")
+            groups = self.optimizers[int(number)].param_groups
+            if kind == "group":
+                groups[int(index)][name] = value
+                continue
+            parameter = [parameter for group in groups for parameter in group["params"]][int(index)]
+            held = _laid_out(value, parameter) if isinstance(value, Tensor) else value
+            self.optimizers[int(number)].state[parameter][name] = held
+
+
+def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:
+    """A state as an optimizer holds it: those of a parameter's shape have its layout, or fused kernels differ."""
+    if value.shape != parameter.shape:
+        return value.to(parameter.device)
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(as_held(value, parameter))

@@ -8,11 +8,19 @@ import socket
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import numpy as np
+import psutil
 import pytest
 from safetensors.torch import load_file
 
+from praxino.errors import UserError
+from praxino.training.tuning.run import Run, train
+from praxino.training.tuning.settings import read
+
 PATIENCE_SECONDS = 240
+LORA_FILE = "pytorch_lora_weights.safetensors"
 
 
 @pytest.fixture
@@ -50,27 +58,89 @@ def ended(process, code=0):
     return told
 
 
+def rows(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
 def losses(folder):
-    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [row["loss"] for row in rows(folder)]
 
 
 def learnt(folder):
-    return load_file(folder / "pytorch_lora_weights.safetensors")
+    return load_file(folder / LORA_FILE)
+
+
+LAUNCHERS = {
+    "torchrun": ("torch.distributed.run", "--nproc_per_node", "2"),
+    "fsdp": ("accelerate.commands.launch", "--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no",
+             "--dynamo_backend", "no", "--use_fsdp", "--fsdp_version", "2"),
+}  # fmt: skip
+"""What starts two processes, without its port; the last splits the weights between them."""
+
+
+def start_two(launcher, path, *more, **environment):
+    port = ("--master_port" if launcher == "torchrun" else "--main_process_port", str(free_port()))
+    return start(*LAUNCHERS[launcher], *port, "-m", "praxino", "train", str(path), "--device", "cpu", *more,
+                 ATEN_CPU_CAPABILITY="avx2", **environment)  # fmt: skip
 
 
 @pytest.mark.slow
-def test_two_processes_are_one_with_twice_the_batch(settings):
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("wish", [{"ema": 0.5}, {"method": "full", "learning_rate": 1e-4}], ids=["lora", "full"])
+def test_two_processes_are_one_with_twice_the_batch(settings, launcher, wish):
     """To float32 rounding: the two halves of a batch are summed up apart, and Adam divides small sums by themselves."""
-    in_float32 = {"ATEN_CPU_CAPABILITY": "avx2"}
-    path, alone = settings("alone", batch=4)
-    ended(start("praxino", "train", str(path), "--device", "cpu", **in_float32))
-    path, both = settings("both", batch=2)
-    launch = ("torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(free_port()))
-    ended(start(*launch, "-m", "praxino", "train", str(path), "--device", "cpu", **in_float32))
-    one, two = learnt(alone), learnt(both)
+    more = {**wish, "validation": 0.3, "validate_every": 3, "samples": ["a square"], "sample_every": 6}
+    path, alone = settings("alone", batch=4, **more)
+    ended(start("praxino", "train", str(path), "--device", "cpu", ATEN_CPU_CAPABILITY="avx2"))
+    path, both = settings("both", batch=2, **more)
+    told = ended(start_two(launcher, path))
+    assert ("2 processes, the weights split between them" in told) == (launcher == "fsdp")
+    name = "model/transformer/diffusion_pytorch_model.safetensors" if "method" in wish else LORA_FILE
+    one, two = load_file(alone / name), load_file(both / name)
     assert one.keys() == two.keys()
     for name, value in one.items():
-        assert (two[name] - value).abs().max() < 1e-4, name
+        assert two[name].shape == value.shape and (two[name] - value).abs().max() < 1e-4, name
+    assert np.allclose(losses(alone), losses(both), atol=1e-4)
+    held = [[row["held_out_loss"] for row in rows(folder) if "held_out_loss" in row] for folder in (alone, both)]
+    assert len(held[0]) == 2 and np.allclose(*held, atol=1e-4)
+    assert [file.name for file in sorted((both / "samples").iterdir())] == ["step-000006-0.gif", "step-000006-0.png"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", LAUNCHERS)
+def test_sigterm_to_one_of_two_processes_stops_both_and_the_run_goes_on(settings, launcher):
+    path, straight = settings("straight", steps=60)
+    ended(start_two(launcher, path))
+    path, broken = settings("broken", steps=60)
+    launch = start_two(launcher, path)
+    wait_for_line(broken, launch, 3)
+    second = next(child for child in psutil.Process(launch.pid).children() if child.environ().get("RANK") == "1")
+    second.send_signal(signal.SIGTERM)
+    assert "stopped and saved; go on with" in ended(launch)
+    assert 3 <= len(losses(broken)) < 60
+    assert not (broken / LORA_FILE).exists()
+    ended(start_two(launcher, path, "--resume"))
+    assert losses(broken) == losses(straight)
+    assert all((learnt(broken)[name] == value).all() for name, value in learnt(straight).items())
+
+
+@pytest.mark.parametrize(
+    ("environment", "wish", "said"),
+    [
+        ({"FSDP_VERSION": "1"}, {}, "add --fsdp_version 2 to accelerate launch"),
+        ({}, {"optimizer": "muon"}, "under FSDP choose adamw"),
+        ({}, {"method": "dora"}, "under FSDP learn a LoRA"),
+    ],
+)
+def test_what_is_not_split_between_processes_is_said(settings, environment, wish, said, monkeypatch):
+    asked = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", **environment}
+    for name, value in asked.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("accelerate.PartialState", lambda cpu: SimpleNamespace(num_processes=2, process_index=0))
+    path, folder = settings("run", **wish)
+    with pytest.raises(UserError, match=said):
+        train(Run(read(path)))
+    assert not folder.exists()
 
 
 def wait_for_line(folder, process, steps):

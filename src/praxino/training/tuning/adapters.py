@@ -16,6 +16,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from praxino.errors import UserError
+from praxino.training.peers import whole
 from praxino.training.tuning import comfyui, trainees
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import Trainee
@@ -78,22 +79,24 @@ def untaught(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def weights(network: nn.Module, tuning: Tuning) -> dict[str, Tensor]:
-    """The low-rank weights by their layers' names, on the CPU, with alpha / rank multiplied in."""
+    """The low-rank weights by their layers' names, on the CPU, with alpha / rank multiplied in.
+
+    Where processes hold a part of them each, all have to ask.
+    """
     found = {}
     for name, parameter in network.named_parameters():
         if match := re.fullmatch(rf"(.+)\.(lora_A|lora_B)\.{ADAPTER}\.weight", name):
             scale = tuning.alpha / tuning.rank if match[2] == "lora_B" else 1.0
-            found[f"{match[1]}.{match[2]}.weight"] = (parameter.detach().float() * scale).cpu().contiguous()
+            found[f"{match[1]}.{match[2]}.weight"] = (whole(parameter.detach()).float() * scale).cpu().contiguous()
         elif match := re.fullmatch(rf"(.+)\.lora_magnitude_vector\.{ADAPTER}\.weight", name):
-            found[f"{match[1]}.lora_magnitude_vector"] = parameter.detach().float().cpu().contiguous()
+            found[f"{match[1]}.lora_magnitude_vector"] = whole(parameter.detach()).float().cpu().contiguous()
     return found
 
 
-def write(network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) -> list[Path]:
-    """Write the LoRA in diffusers' and ComfyUI's names into a folder that exists; the files."""
+def write(learnt: dict[str, Tensor], network: nn.Module, trainee: Trainee, tuning: Tuning, folder: Path) -> list[Path]:
+    """Write `weights` of a network in diffusers' and ComfyUI's names into a folder that exists; the files."""
     from safetensors.torch import save_file
 
-    learnt = weights(network, tuning)
     prefix = trainee.component.removesuffix("_2")  # diffusers reads files for either of two networks alike
     name = trainees.lora_file(tuning.expert)
     settings = {

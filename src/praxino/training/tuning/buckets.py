@@ -51,7 +51,7 @@ def pieces(shape: tuple[int, int, int], fps: float, variant: Variant, tuning: Tu
     size = _size(width, height, variant, tuning)
     indices = retimed(count, fps, variant.fps) if count > 1 else [0]
     longest = min(tuning.frames or variant.num_frames, variant.grid.max_frames)
-    length = _fitting(min(len(indices), longest), variant.grid.frame_step)
+    length = fitting(min(len(indices), longest), variant.grid.frame_step)
     bucket = Bucket(length, size[1], size[0])
     return [
         Piece(tuple(indices[i] for i in chosen), bucket) for chosen in _chosen(len(indices), length, tuning.extraction)
@@ -64,7 +64,8 @@ def retimed(count: int, fps: float, wanted: float) -> list[int]:
     return [min(count - 1, math.floor((i + 0.5) * fps / wanted)) for i in range(length)]
 
 
-def _fitting(count: int, step: int) -> int:
+def fitting(count: int, step: int) -> int:
+    """The longest clip of step * k + 1 frames that has no more than `count`."""
     return (count - 1) // step * step + 1
 
 

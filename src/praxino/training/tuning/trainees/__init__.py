@@ -20,7 +20,7 @@ READ_WHILE_LEARNING: dict[str, tuple[str, ...]] = {
     "cogvideox": ("vae",),
     "hunyuan-video-i2v": ("text_encoder",),
 }
-"""What a trainee needs at every step beside the network that is trained: all else is done with once clips are encoded."""
+"""What a trainee needs at every step beside the network that is trained: all else has done once clips are encoded."""
 
 FROM_WORDS = ("text-to-image", "text-to-video", "image-to-video")
 """The first tasks of variants that can be fine-tuned: others are shown more than a trainee shows."""

@@ -23,7 +23,6 @@ from praxino.training.tuning import noising
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
 
-
 PICTURE_NOISE = (-3.0, 0.5)
 """Mean and deviation of the logarithm of the noise's share in a picture."""
 

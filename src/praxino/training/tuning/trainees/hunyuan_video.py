@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from praxino.families import Variant
 from praxino.families._hunyuan import text
@@ -24,8 +23,6 @@ from praxino.training.tuning.trainees.hunyuan_video_i2v import HunyuanVideoI2v, 
 
 class HunyuanVideo(HunyuanVideoI2v):
     """See `Trainee`. A first frame is never given."""
-
-    reads = ()
 
     def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
         """Scaled latents (C, f, h, w): the posterior's mode."""

@@ -2,8 +2,8 @@
 
 The authors published no trainer. Times are those of modelscope/DiffSynth-Studio (FlowMatchScheduler), unweighted. In
 Wan 2.2's 5B a given first frame is the first latent frame itself, whose tokens stand at time 0, as when drawing; the
-image-to-video models always have it on further channels. Of Wan 2.2's pairs of networks each learns at the times that it
-draws at, on its side of the published boundary (DiffSynth-Studio, min_timestep_boundary and max_timestep_boundary).
+image-to-video models always have it on further channels. Of Wan 2.2's pairs of networks each learns at the times that
+it draws at, on its side of the published boundary (as with DiffSynth-Studio's min_ and max_timestep_boundary).
 """
 
 from __future__ import annotations
