@@ -81,7 +81,7 @@ class Writer:
         (self.folder / name).mkdir(parents=True, exist_ok=True)
         taken = (*NOT_WEIGHTS, SAFE) if weights else NOT_WEIGHTS
         for file in sorted(source.iterdir()):
-            if file.is_file() and file.name.endswith(taken):
+            if file.name.endswith(taken) and (weights or not _is_of_a_network(file.name)):
                 shutil.copyfile(file, self.folder / name / file.name)
         self.index[name] = kind.split(".", 1)
 
@@ -119,6 +119,11 @@ def without_prefix(tensors: Tensors, prefix: str) -> dict[str, Tensor]:
 def shapes_of(tensors: Tensors) -> dict[str, tuple[int, ...]]:
     """Every tensor's shape by name."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _is_of_a_network(name: str) -> bool:
+    """Whether a tokenizer has no use for a small file."""
+    return name == "config.json" or name.endswith(".index.json")
 
 
 def _finders() -> Iterator[Callable[[Path], Original | None]]:

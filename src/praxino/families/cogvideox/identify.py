@@ -88,6 +88,11 @@ def plain_shapes(shapes: Shapes) -> Shapes:
     return {name.removeprefix(PREFIX): shape for name, shape in shapes.items()}
 
 
+def name_of(shapes: Shapes) -> str | None:
+    """The published variant whose transformer, in the authors' naming, has such shapes; None when there is none."""
+    return _name_of(_file_facts(shapes))
+
+
 def _file_facts(shapes: Shapes) -> Facts:
     outputs = shapes["mixins.final_layer.linear.weight"][0]
     temporal_patch = outputs // (4 * LATENT_CHANNELS)

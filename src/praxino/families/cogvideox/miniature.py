@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from praxino.families._stock import tiny
+from praxino.families.cogvideox import original
 from praxino.families.cogvideox.settings import Settings, from_options
 from praxino.families.cogvideox.variants import FAMILY_NAME, PUBLISHED
 
@@ -31,16 +32,6 @@ VAE: dict[str, Any] = {
     "latent_channels": LATENTS,
     "sample_width": WIDTH,
     "sample_height": HEIGHT,
-}
-SCHEDULER: dict[str, Any] = {
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "clip_sample": False,
-    "prediction_type": "v_prediction",
-    "rescale_betas_zero_snr": True,
-    "set_alpha_to_one": True,
-    "timestep_spacing": "trailing",
 }
 CARD: dict[str, Any] = {
     "family": FAMILY_NAME,
@@ -68,12 +59,12 @@ def make_pipeline(settings: Settings) -> Any:
     made = tiny.diffusers_class
     tokenizer = tiny.byte_tokenizer(MAX_TEXT_TOKENS)
     wide, first = settings.temporal_patch == 2, settings.shift_scale == 3
-    scheduler = made("CogVideoXDDIMScheduler")(**SCHEDULER, snr_shift_scale=settings.shift_scale)
-    return made(_pipeline_name(settings))(
+    scheduler = made("CogVideoXDDIMScheduler").from_config(original.scheduler(settings))
+    return made(original.pipeline_name(settings))(
         tokenizer=tokenizer,
         text_encoder=tiny.t5_encoder(len(tokenizer), TEXT_CHANNELS),
         vae=made("AutoencoderKLCogVideoX")(
-            **VAE, scaling_factor=1.15258426 if first else 0.7, invert_scale_latents=wide
+            **VAE, scaling_factor=original.scaling_factor(settings), invert_scale_latents=wide
         ),
         transformer=made("CogVideoXTransformer3DModel")(
             **TRANSFORMER,
@@ -87,8 +78,3 @@ def make_pipeline(settings: Settings) -> Any:
         ),
         scheduler=scheduler,
     )
-
-
-def _pipeline_name(settings: Settings) -> str:
-    names = {"nothing": "CogVideoXPipeline", "image": "CogVideoXImageToVideoPipeline"}
-    return names.get(settings.beside, "CogVideoXFunControlPipeline")
