@@ -69,6 +69,7 @@ def resolve(
     path, variant = entry.require_path() if here else None, entry.variant
     task = task_of(request, variant)
     check_steering(request, variant)
+    variant = dataclasses.replace(variant, grid=variant.grid.of_task(task))
     joined = read_joined(request)
     sources = read_sources(request, task, variant)
     if joined:

@@ -6,6 +6,7 @@ inside the functions that need them. Knows nothing of requests' files, of the en
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import math
 import pkgutil
@@ -45,6 +46,12 @@ class Grid:
     fit: Literal["nearest", "floor", "cover"] = "nearest"
     """How an aspect becomes a size of about the variant's own area. nearest: of the sizes around, the likest; floor:
     both sides rounded down; cover: one side rounded down, the other all that the area then leaves, rounded down."""
+    max_frames_of: Mapping[str, int] = field(default_factory=dict)
+    """By task, where that draws fewer at once."""
+
+    def of_task(self, task: str) -> Grid:
+        """The same, with the length that a task draws."""
+        return dataclasses.replace(self, max_frames=self.max_frames_of.get(task, self.max_frames))
 
     def fitted(self, across: float, down: float, area: int) -> tuple[int, int]:
         """The size of an aspect and at most an area, by `fit` "floor" or "cover" as Wan's authors do it.

@@ -428,6 +428,75 @@ def test_adapters_are_told_apart(folders, tmp_path) -> None:
     shorter.register_to_config(motion_max_seq_length=24)
     shorter.save_pretrained(tmp_path)
     found = FAMILY.identify(tmp_path)
-    assert found is not None and found.grid.max_frames == 24 and found.licence.startswith("unknown")
+    assert found is not None and found.options["positions"] == 24 and found.licence.startswith("unknown")
+    assert (found.grid.max_frames, found.grid.of_task("image-to-video").max_frames) == (256, 24)
     assert FAMILY.identify(folders("base")) is None
     assert FAMILY.identify(folders("base") / "unet" / "diffusion_pytorch_model.safetensors") is None
+
+
+LONG = 35
+"""Frames beyond the adapter's 32 places, and not on the windows' stride."""
+
+
+def in_windows(folders, kind: str = "AnimateDiffPipeline", **more: Any) -> Any:
+    call = by_hand(folders, kind, **more)
+    call.pipeline.enable_free_noise(context_length=16, context_stride=4)
+    return call
+
+
+def test_a_clip_beyond_the_adapters_places_is_drawn_by_free_noise_bit_for_bit(folders, model, clip) -> None:
+    long, companions = {**WORDS, "num_frames": LONG}, on(folders)
+    drawn = draw(model(), "text-to-video", companions=companions, num_frames=LONG, negative_prompt="blurry")
+    assert drawn.shape == (LONG, SIDE, SIDE, 3)
+    assert np.array_equal(drawn, in_windows(folders)(**long, negative_prompt="blurry"))
+    short = draw(model(), "text-to-video", companions=companions, negative_prompt="blurry")
+    assert np.array_equal(short, by_hand(folders)(**WORDS, negative_prompt="blurry"))
+    frames = np.concatenate((clip, clip[: LONG - len(clip)]))
+    changed = draw(
+        model(), "video-to-video", [("video", frames, 0.6, 0)], companions=companions, num_frames=LONG, strength=0.6
+    )
+    call = in_windows(folders, "AnimateDiffVideoToVideoPipeline")
+    assert np.array_equal(changed, call(video=pil(frames, (SIDE, SIDE)), strength=0.6, width=SIDE, height=SIDE))
+
+
+def test_a_long_clip_keeps_its_loras_and_its_maps(folders, model, clip, tmp_path) -> None:
+    path = motion_lora(tmp_path / "lora", 5)
+    loras = [(path / "diffusion_pytorch_model.safetensors", 0.8)]
+    frames = np.concatenate((clip, clip[: LONG - len(clip)]))
+    companions = on(folders, controlnet__depth=folders("controlnet"))
+    given = [("control:depth", frames, 0.7, 0)]
+    wish = {"companions": companions, "num_frames": LONG, "control": ("depth-map=x.gif:0.7",), "loras": loras}
+    drawn = draw(model(), "text-to-video", given, **wish)
+    network = diffusers.ControlNetModel.from_pretrained(folders("controlnet"))
+    call = in_windows(folders, "AnimateDiffControlNetPipeline", controlnet=network)
+    call.pipeline.load_lora_weights(path, adapter_name="one")
+    call.pipeline.set_adapters(["one"], [0.8])
+    maps = pil(frames, (SIDE, SIDE))
+    wanted = call(**{**WORDS, "num_frames": LONG}, conditioning_frames=maps, controlnet_conditioning_scale=0.7)
+    assert np.abs(drawn.astype(int) - wanted).max() <= 1
+    plain = draw(model(), "text-to-video", given, **{**wish, "loras": ()})
+    assert not np.array_equal(plain, drawn)
+
+
+def test_a_long_prompt_of_a_long_clip_is_read_whole(folders, model) -> None:
+    words = ", ".join(f"a red cat number {index} on a wide green hill" for index in range(12))
+    wish = {"companions": on(folders), "num_frames": LONG}
+    first = draw(model(), "text-to-video", prompt=words + ", at night", **wish)
+    assert not np.array_equal(first, draw(model(), "text-to-video", prompt=words + ", at noon", **wish))
+    weighed = draw(model(), "text-to-video", prompt="(a red cat)1", **wish)
+    plain = draw(model(), "text-to-video", prompt="a red cat", **wish)
+    assert np.abs(weighed.astype(int) - plain).mean() < 1
+
+
+def test_a_long_clip_goes_on_from_any_step(folders, model) -> None:
+    model().check_going_on("text-to-video", companions=on(folders), num_frames=LONG, scheduler="euler-ancestral")
+
+
+def test_where_windows_do_not_help_the_length_is_refused() -> None:
+    shape = Shape(512, 512, 33, 8.0)
+    for task, wish in ("image-to-video", {"first": "a.png"}), ("text-to-video", {"control": ("scribble-map=a.png",)}):
+        with pytest.raises(UserError, match="33 frames: SparseCtrl draws at most 32 at once"):
+            FAMILY.plan(Request(prompt="a cat", **wish), V3, shape, task)
+    (note,) = FAMILY.plan(Request(prompt="a cat"), V3, shape, "text-to-video").notes
+    assert note == "33 frames are drawn in windows of 16, 4 apart, over one shuffled noise (FreeNoise)"
+    assert (V3.grid.max_frames, V3.grid.of_task("image-to-video").max_frames, XL.grid.max_frames) == (256, 32, 32)

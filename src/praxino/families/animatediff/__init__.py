@@ -12,7 +12,7 @@ from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import Given, StockFamily, with_clip
 from praxino.families._stock.lora_names import check_unet
-from praxino.families.animatediff import base
+from praxino.families.animatediff import base, windows
 from praxino.families.animatediff.variants import (
     FRAMES,
     MOTION_LORA,
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 TEXT_WIDTHS = (768, 2048)
 """Of the UNets: what LoRAs for Stable Diffusion 1 and SDXL read."""
+LONG_PIPELINES = "praxino.families.animatediff.pipelines:{}"
+LONG_NOTE = (
+    f"{{}} frames are drawn in windows of {windows.CONTEXT_FRAMES}, {windows.STRIDE_FRAMES} apart, over one shuffled "
+    "noise (FreeNoise)"
+)
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -61,13 +66,15 @@ class _AnimateDiff(StockFamily):
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample."""
-        _check(request, variant, task)
+        _check(request, variant, task, shape.num_frames)
         sampling = super().plan(request, variant, shape, task)
+        long = windows.planned(shape.num_frames, variant)
         scales = {**variant.options["motion_loras"], **dict.fromkeys(_moves(request, variant), 1.0)}
         return dataclasses.replace(
             sampling,
-            options={**sampling.options, **({"motion_loras": scales} if scales else {})},
+            options={**sampling.options, **({"motion_loras": scales} if scales else {}), **long},
             companions=(*sampling.companions, *_companions(request, variant, task, scales)),
+            notes=(*sampling.notes, *((LONG_NOTE.format(shape.num_frames),) if long else ())),
         )
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
@@ -85,13 +92,17 @@ class _AnimateDiff(StockFamily):
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
         """Put the recipe's base, LoRAs and companions on the networks, in place of any before."""
         base.lay_over(parts, recipe)
+        windows.lay(parts.base.unet, recipe)
         return super().equip(parts, dataclasses.replace(recipe, loras=(*_motion_loras(recipe), *recipe.loras)))
 
     def pipeline_name(self, recipe: Recipe, parts: Parts) -> str:
         """The class that draws a recipe."""
         from praxino.families.animatediff import sparse
 
-        return super().pipeline_name(recipe, parts) if sparse.network(parts, recipe) is None else SPARSE_PIPELINE
+        if sparse.network(parts, recipe) is not None:
+            return SPARSE_PIPELINE
+        name = super().pipeline_name(recipe, parts)
+        return LONG_PIPELINES.format(windows.PIPELINES[name]) if windows.FREE_NOISE in recipe.options else name
 
     def components(self, parts: Parts, recipe: Recipe) -> dict[str, Any]:
         """What its pipeline needs besides the checkpoint's own networks."""
@@ -101,8 +112,12 @@ class _AnimateDiff(StockFamily):
         return super().components(parts, recipe) if found is None else {"controlnet": found}
 
 
-def _check(request: Request, variant: Variant, task: str) -> None:
+def _check(request: Request, variant: Variant, task: str, num_frames: int) -> None:
     kinds = [text.partition("=")[0].removesuffix("-map") for text in request.control]
+    if num_frames > variant.options["positions"] and ("scribble" in kinds or task == "image-to-video"):
+        raise UserError(
+            f"{num_frames} frames: SparseCtrl draws at most {variant.options['positions']} at once; ask for less."
+        )
     if "scribble" in kinds and (len(kinds) > 1 or task != "text-to-video"):
         raise UserError("--control scribble: SparseCtrl draws from words through its scribbles, and follows no other.")
     if task == "image-to-video" and request.strength is not None and request.keyframes:

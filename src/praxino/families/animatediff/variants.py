@@ -16,9 +16,12 @@ from praxino.families import Grid, Network, Variant
 from praxino.families._networks import CLIP_G, CLIP_L, UNET_1, UNET_XL, VAE_4
 from praxino.families._stock.checkpoint import Folder, read_json, read_shapes
 from praxino.families._stock.unet import UNKNOWN_LICENCE
+from praxino.families.animatediff.windows import CONTEXT_FRAMES, MAX_FRAMES
 from praxino.families.stable_diffusion.variants import COMPANIONS_1
 from praxino.recipe import GuidancePhase
 
+POSITIONS = 32
+"""Frames that the published adapters have places for."""
 SPATIAL_BASE, MOTION_LORA, FRAMES = "spatial-base", "motion-lora:", "controlnet:frames"
 """Roles of companions: the image checkpoint, LoRAs that belong to an adapter, the SparseCtrl that reads frames."""
 FILES = ("config.json", "diffusion_pytorch_model.safetensors")
@@ -50,6 +53,7 @@ ADAPTER_XL = Network(237_137_600, largest=13_107_200, matrices=236_902_400)
 SD_1 = {"unet": UNET_1, "text_encoder": CLIP_L, "vae": VAE_4}
 SD_XL = {"unet": UNET_XL, "text_encoder": CLIP_L, "text_encoder_2": CLIP_G, "vae": VAE_4}
 """Of the image checkpoints that adapters are laid over."""
+BORROWED = dict.fromkeys({**SD_1, **SD_XL}, "")
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -60,13 +64,14 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         "companions": {**COMPANIONS_1, SPATIAL_BASE: "stable-diffusion-1.5"},
         "camera": {},
         "motion_loras": {},
+        "positions": POSITIONS,
         **data.pop("options", {}),
     }
     defaults: dict[str, Any] = {
         "licence": "Apache-2.0",
         "restrictions": RESTRICTIONS,
         "tasks": ("text-to-video", "video-to-video"),
-        "grid": Grid(8, min_side=256, max_side=1024, frame_step=1, max_frames=32),
+        "grid": Grid(8, min_side=256, max_side=1024, frame_step=1, max_frames=MAX_FRAMES),
         "width": 512,
         "height": 512,
         "num_frames": 16,
@@ -80,6 +85,7 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         "steering": (*CONTROLS, "spatial-base", "lora", "reference", "embedding"),
         "files": FILES,
         "networks": {**SD_1, "motion_adapter": ADAPTER},
+        "file_formats": {**BORROWED, "motion_adapter": "float32"},
     }
     return Variant(name=name, title=title, source=source, options=options, **{**defaults, **data})
 
@@ -93,6 +99,10 @@ V3 = _published(
     "animatediff-1.5-3", "AnimateDiff v3: Stable Diffusion 1.5 in motion, through given frames or scribbles",
     "guoyww/animatediff-motion-adapter-v1-5-3",
     tasks=("text-to-video", "image-to-video", "video-to-video"),
+    grid=Grid(
+        8, min_side=256, max_side=1024, frame_step=1, max_frames=MAX_FRAMES,
+        max_frames_of={"image-to-video": POSITIONS},
+    ),
     guidance_phases=(GuidancePhase(start=1.0, scale=8.5),),
     networks={**SD_1, "motion_adapter": ADAPTER_V3},
     steering=(
@@ -112,7 +122,7 @@ V3 = _published(
 XL = _published(
     "animatediff-xl", "AnimateDiff for SDXL (beta)", "guoyww/animatediff-motion-adapter-sdxl-beta",
     tasks=("text-to-video",), steps=20, guidance_phases=(GuidancePhase(start=1.0, scale=8.0),),
-    width=1024, height=1024, grid=Grid(8, min_side=512, max_side=1536, frame_step=1, max_frames=32),
+    width=1024, height=1024, grid=Grid(8, min_side=512, max_side=1536, frame_step=1, max_frames=POSITIONS),
     steering=("spatial-base", "lora", "embedding"),
     networks={**SD_XL, "motion_adapter": ADAPTER_XL},
     options={
@@ -124,7 +134,7 @@ LIGHTNING = _published(
     "animatediff-lightning", "AnimateDiff-Lightning: four steps",
     "ByteDance/AnimateDiff-Lightning/animatediff_lightning_4step_diffusers.safetensors",
     licence="CreativeML Open RAIL-M", files=(), steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
-    scheduler="euler",
+    scheduler="euler", file_formats=BORROWED,
     options={"noise": {"_class_name": "EulerDiscreteScheduler", **NOISE, "timestep_spacing": "trailing"}},
 )  # fmt: skip
 LCM = _published(
@@ -176,12 +186,22 @@ def _of_config(config: Mapping[str, Any]) -> Adapter:
 def variant_of_adapter(found: Adapter) -> Variant:
     """The variant that an adapter alone is run as: nothing in it tells a distilled one from what it was made of."""
     base = XL if found.num_blocks == XL_BLOCKS else V2 if found.has_middle else V3
-    grid = dataclasses.replace(base.grid, max_frames=found.positions)
-    if grid == base.grid:
+    if found.positions == POSITIONS:
         return base
+    grid, options = _of_positions(base, found.positions)
+    title = "an AnimateDiff motion adapter"
     return dataclasses.replace(
-        base, name="animatediff-custom", title="an AnimateDiff motion adapter", grid=grid, **UNKNOWN_LICENCE
+        base, name="animatediff-custom", title=title, grid=grid, options=options, **UNKNOWN_LICENCE
     )
+
+
+def _of_positions(base: Variant, positions: int) -> tuple[Grid, dict[str, Any]]:
+    """Grid and options of a variant whose adapter has so many positions."""
+    in_windows = base.options["base"] == "sd1" and positions >= CONTEXT_FRAMES
+    most_of = {task: min(most, positions) for task, most in base.grid.max_frames_of.items()}
+    most = MAX_FRAMES if in_windows else positions
+    grid = dataclasses.replace(base.grid, max_frames=most, max_frames_of=most_of)
+    return grid, {**base.options, "positions": positions}
 
 
 def variant_of(folder: Folder) -> Variant:
@@ -196,6 +216,7 @@ def variant_of(folder: Folder) -> Variant:
         for role, name in base.options["companions"].items()
         if role not in without and not role.startswith(MOTION_LORA)
     }
+    grid, options = _of_positions(base, told.positions)
     tasks = sorted(base.tasks, key=lambda task: task != "image-to-video") if FRAMES in without else base.tasks
     return dataclasses.replace(
         base,
@@ -204,9 +225,9 @@ def variant_of(folder: Folder) -> Variant:
         tasks=tuple(tasks),
         width=side,
         height=side,
-        grid=dataclasses.replace(base.grid, min_side=min(side, base.grid.min_side), max_frames=told.positions),
+        grid=dataclasses.replace(grid, min_side=min(side, base.grid.min_side)),
         steering=tuple(tag for tag in base.steering if tag != SPATIAL_BASE),
-        options={**base.options, "companions": own, "motion_loras": {}},
+        options={**options, "companions": own, "motion_loras": {}},
         files=(),
         **UNKNOWN_LICENCE,
     )
