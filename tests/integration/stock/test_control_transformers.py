@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from praxino.errors import ModelError, UserError
 
@@ -171,6 +172,66 @@ def test_z_image_follows_a_map_where_a_mask_is_filled_in(models, tmp_path, pictu
     assert np.array_equal(drawn, wanted)
 
 
+SECOND = {"control_in_dim": 33, "control_refiner_layers_places": [0]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {**SECOND, "add_control_noise_refiner": "control_layers"},
+        {**SECOND, "add_control_noise_refiner": "control_noise_refiner"},
+    ],
+    ids=["1.0", "2.0", "2.1"],
+)
+def test_z_image_follows_maps_by_a_controlnet_in_one_file(models, tmp_path, picture, more) -> None:
+    model = models("z-image")
+    folder = write(model, tmp_path / "layout", **more)
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    if more.get("add_control_noise_refiner") == "control_layers":
+        weights |= {f"control_noise_refiner.0.{name}.weight": torch.zeros(24, 24) for name in ("before_proj", "other")}
+    save_file(weights, tmp_path / "published.safetensors")
+    given, steered = [("control:canny", picture, 0.7)], {"control": ("canny-map=x.png",)}
+    drawn = model.draw(given=given, companions=[("controlnet:canny", tmp_path / "published.safetensors")], **steered)
+    wanted = by_hand(
+        model, "ZImageControlNetPipeline", network("z-image", folder),
+        control_image=Image.fromarray(picture), controlnet_conditioning_scale=0.7,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)
+    assert not np.array_equal(drawn, model.draw())
+
+
+@pytest.mark.parametrize(
+    ("layers", "places"), [(6, [0, 5, 10, 15, 20, 25]), (15, [*range(0, 30, 2)]), (3, [0, 10, 20])]
+)
+def test_a_controlnet_of_z_image_steers_layers_that_are_evenly_spread(layers: int, places: list[int]) -> None:
+    from praxino.families.z_image.controlnet import MAPS_IN, config
+
+    shapes = {MAPS_IN: (3840, 64), **{f"control_layers.{index}.attention.to_q.weight": (1,) for index in range(layers)}}
+    base = {"n_layers": 30, "in_channels": 16, "n_refiner_layers": 2, "dim": 3840, "n_heads": 30, "n_kv_heads": 30}
+    found = config(Path("x.safetensors"), shapes, {**base, "norm_eps": 1e-5, "qk_norm": True})
+    assert found["control_layers_places"] == places
+    assert (found["control_in_dim"], found["add_control_noise_refiner"]) == (16, None)
+
+
+def test_a_file_that_is_no_controlnet_of_z_image_is_refused(models, tmp_path, picture) -> None:
+    model = models("z-image")
+    folder = write(model, tmp_path / "layout")
+    weights = load_file(folder / "diffusion_pytorch_model.safetensors")
+    broken = {
+        "holds no ControlNet": {"a": torch.zeros(1)},
+        "of 48 channels": {**weights, "control_all_x_embedder.2-1.weight": torch.zeros(48, 64)},
+        "lacks 1 weights": {name: weight for name, weight in weights.items() if "after_proj.bias" not in name},
+    }
+    for told, tensors in broken.items():
+        save_file(tensors, tmp_path / "file.safetensors")
+        with pytest.raises(ModelError, match=told):
+            model.draw(
+                given=[("control:canny", picture, 1.0)], control=("canny-map=x.png",),
+                companions=[("controlnet:canny", tmp_path / "file.safetensors")],
+            )  # fmt: skip
+
+
 def test_edges_for_stable_diffusion_35_are_read_as_its_authors_do(models, tmp_path, picture) -> None:
     from diffusers.image_processor import VaeImageProcessor
 
@@ -226,7 +287,7 @@ def test_going_on_from_a_step_draws_the_same(models, controlnets, picture, name:
         ("sd3", "text-to-image", {"control": ("inpaint-map=a.png",)}, "inpaint-map: .* in text-to-image"),
         ("sd3", "image-to-image", {"control": ("canny-map=a.png",)}, "does not follow such maps in image-to-image"),
         ("sd3", "inpainting", {"control": ("inpaint-map=a.png",), "strength": 0.5}, "fills in masks whole"),
-        ("z-image", "text-to-image", {"control": ("canny-map=a.png",)}, "name one with --controlnet"),
+        ("sd3", "text-to-image", {"control": ("depth-map=a.png",)}, "name one with --controlnet"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_before_anything_is_loaded(models, name, task, wish, told) -> None:

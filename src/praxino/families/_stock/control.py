@@ -29,6 +29,8 @@ CLASSES = {
     "UNetMotionModel": (PLAIN, SPARSE),
 }
 """The classes of ControlNets by that of the denoiser that they are beside; other UNets have plain and union ones."""
+FILES = {"ZImageTransformer2DModel": "praxino.families.z_image.controlnet:from_file"}
+"""What reads a ControlNet that is a single file, by the denoiser's class; others are folders."""
 INPAINT = "inpaint"
 """The kind of map that is the picture itself, of which the mask says what is drawn anew."""
 UNION_MODES = {"pose": 0, "depth": 1, "scribble": 2, "canny": 3, "normal": 4, "segmentation": 5, "tile": 6}
@@ -165,8 +167,12 @@ def _mode(kind: str) -> int:
 def _load(folder: Path, parts: Parts) -> Any:
     from praxino.families._stock.load import damaged, diffusers_class, weights_variant
 
-    name = _class_of(read_json(folder / "config.json"))
     denoiser = parts.base.components.get("transformer") or parts.base.components.get("unet")
+    if folder.is_file() and type(denoiser).__name__ in FILES:
+        with damaged(folder):
+            network = diffusers_class(FILES[type(denoiser).__name__])(folder, denoiser, parts.dtype)
+        return network.requires_grad_(False).eval().to(parts.device)
+    name = _class_of(read_json(folder / "config.json"))
     wanted = CLASSES.get(type(denoiser).__name__, (PLAIN, UNION))
     if name not in wanted:
         raise ModelError(
