@@ -7,10 +7,8 @@ The networks are counted to the last weight. What they compute with is an estima
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,15 +17,15 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.accel.plan import Need
-from praxino.families import Network, Shape, Variant
+from praxino.families import Network, Shape, Variant, _header
 from praxino.weights.completeness import read_json
+from praxino.weights.download import BYTES
 from praxino.weights.selection import MODEL_INDEX, WEIGHTS, choose
 
 Stage = Literal["encode", "denoise", "vae"]
 STAGES: tuple[Stage, ...] = ("encode", "denoise", "vae")
 Shapes = dict[str, tuple[int, ...]]
 
-BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 VAE_BYTES = 4
 """Most families keep the VAE in float32 where half precision is too narrow for it."""
 GUIDED, VALUES_A_TOKEN, VALUES_A_PIXEL = 2, 32, 6
@@ -42,6 +40,8 @@ _ENCODER_FOLDER = re.compile(r"(text|image)_encoder|safety_checker|mllm")
 _VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
 _ENCODER_KEY = re.compile(r"(conditioner|cond_stage_model|text_encoders?(_\d)?)\.")
 _LAST_OF_DECODER = re.compile(r"decoder\.(conv_out|proj_out)(\.conv)?\.weight$")
+_FIRST_OF_UNET = re.compile(r"(:|\.)(conv_in|input_blocks\.0\.0)\.weight$")
+_TIME_OF_UNET = re.compile(r"(:|\.)(time_embedding\.linear_1|time_embed\.0)\.weight$")
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,8 @@ def published(networks: Mapping[str, Network]) -> Weighed | None:
 def _weighed(files: tuple[tuple[Stage | None, Path, int], ...], vae_class: str) -> Weighed:
     found: dict[Stage, Shapes] = {stage: {} for stage in STAGES}
     for stage, file, _ in files:
-        for name, shape in read_shapes(file).items():
+        header = _header.read(file)
+        for name, shape in (header.shapes if header else {}).items():
             found[stage or _stage_of(name)][f"{file}:{name}"] = shape
     return of_shapes(found, vae_class)
 
@@ -162,29 +163,27 @@ def of_shapes(found: Mapping[Stage, Shapes], vae_class: str) -> Weighed:
         largest=max(outside, default=0),
         matrices=sum(math.prod(shape) for shape in found["denoise"].values() if len(shape) > 1),
         width=_width(found["denoise"]),
-        is_unet=any(re.search(r"(:|\.)(conv_in|input_blocks\.0\.0)\.weight$", name) for name in found["denoise"]),
+        is_unet=_is_unet(found["denoise"]),
         decoder_channels=channels,
         decoder_patch=patch,
         frames_at_once=FRAMES_AT_ONCE.get(vae_class, ALL_FRAMES),
     )
 
 
-def read_shapes(file: Path) -> Shapes:
-    """The shape of every tensor of a safetensors file, by name; none of a file that is no such."""
-    try:
-        with file.open("rb") as stream:
-            (length,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-    except (OSError, ValueError, struct.error):
-        return {}
-    return {name: tuple(told["shape"]) for name, told in header.items() if name != "__metadata__"}
-
-
 def _width(shapes: Shapes) -> int:
-    """Attention's matrices are square: the side that most of them have; a UNet's is that of its first layer."""
-    first = next((shape[0] for name, shape in shapes.items() if name.endswith(":conv_in.weight")), 0)
-    sides = Counter(shape[0] for shape in shapes.values() if len(shape) == 2 and shape[0] == shape[1])
-    return first or (sides.most_common(1)[0][0] if sides else 0)
+    """Attention's matrices are square: the side of those that weigh most; a UNet's is that of its first layer."""
+    if _is_unet(shapes):
+        return next(shape[0] for name, shape in shapes.items() if _FIRST_OF_UNET.search(name))
+    sides = Counter[int]()
+    for shape in shapes.values():
+        if len(shape) == 2 and shape[0] == shape[1]:
+            sides[shape[0]] += shape[0] ** 2
+    return sides.most_common(1)[0][0] if sides else 0
+
+
+def _is_unet(shapes: Shapes) -> bool:
+    """A vocoder, and some encoders of motion, begin with a layer of the same name as a UNet's, but are told no time."""
+    return all(any(mark.search(name) for name in shapes) for mark in (_FIRST_OF_UNET, _TIME_OF_UNET))
 
 
 def _decoder(shapes: Shapes) -> tuple[int, int]:

@@ -33,7 +33,8 @@ for subcommand in (model_files.pull, model_files.import_model, model_files.verif
 def list_models(as_json: bool) -> None:
     """List the models that are here, and those known of.
 
-    HERE says how: bundled, imported, placed by hand in PRAXINO_HOME/models, or pulled.
+    HERE says how: bundled, imported, placed by hand in PRAXINO_HOME/models, or pulled. DOWNLOAD is about what a pull
+    takes.
     """
     from praxino.weights import records
     from praxino.weights.catalog import entries
@@ -42,9 +43,10 @@ def list_models(as_json: bool) -> None:
     if as_json:
         _print_json([summary(entry) for entry in found] + [other_summary(record) for record in others])
         return
-    table = [["NAME", "FAMILY", "HERE", "TASKS"]]
+    table = [["NAME", "FAMILY", "HERE", "DOWNLOAD", "TASKS"]]
     for entry in found:
-        table.append([entry.name, entry.family.name, entry.kept or "no", ", ".join(entry.variant.tasks)])
+        cells = entry.name, entry.family.name, entry.kept or "no", _download(entry), ", ".join(entry.variant.tasks)
+        table.append(list(cells))
     click.echo(columns(table))
     if others:
         click.echo("\n" + columns([["BESIDE MODELS", "KIND", "WHAT"], *([r.name, r.kind, r.about] for r in others)]))
@@ -93,6 +95,8 @@ def miniature(family: str, folder: str) -> None:
 
 def summary(entry: Entry) -> dict[str, Any]:
     """What a list says of a model."""
+    from praxino.weights.download import download_bytes
+
     return {
         "name": entry.name,
         "family": entry.family.name,
@@ -107,6 +111,7 @@ def summary(entry: Entry) -> dict[str, Any]:
         "licence": entry.variant.licence,
         "restrictions": entry.variant.restrictions,
         "gated": entry.variant.gated,
+        "download_bytes": download_bytes(entry.variant),
     }
 
 
@@ -171,6 +176,7 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
         ("licence", told["licence"]),
         ("restrictions", told["restrictions"]),
         ("source", told["source"] + (f", revision {told['revision']}" if told["source"] else "")),
+        ("download", _download(entry)),
         ("gated", "accept its licence on the Hub, then set HF_TOKEN or run: hf auth login" if told["gated"] else ""),
         (
             "here",
@@ -179,6 +185,13 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
     ]
     table += [(f"knows {kind}", ", ".join(names)) for kind, names in (told["vocabulary"] or {}).items()]
     return [(name, value) for name, value in table if value]
+
+
+def _download(entry: Entry) -> str:
+    from praxino.weights.download import download_bytes
+
+    num_bytes = download_bytes(entry.variant)
+    return f"about {amount(num_bytes)}" if num_bytes else ""
 
 
 def _not_here(entry: Entry) -> str:

@@ -149,6 +149,9 @@ class Variant:
     """What the licence forbids or asks for, in one line; shown before a download."""
     networks: Mapping[str, Network] = field(default_factory=dict)
     """By the component's folder, all that a run loads; empty where they were not counted."""
+    file_formats: Mapping[str, str] = field(default_factory=dict)
+    """By the component's folder, the number format of its published files where that is not `dtype`; "" for a network
+    that comes with another model."""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,23 @@ from praxino.settings import home
 
 def test_list(praxino):
     lines = praxino("models", "list").out.splitlines()
-    assert lines[0].split() == ["NAME", "FAMILY", "HERE", "TASKS"]
-    assert ["ltx-video-0.9.5", "ltx-video", "no"] in [line.split()[:3] for line in lines]
+    assert lines[0].split() == ["NAME", "FAMILY", "HERE", "DOWNLOAD", "TASKS"]
+    told = {line.split()[0]: line.split()[1:6] for line in lines if line}
+    assert told["ltx-video-0.9.5"] == ["ltx-video", "no", "about", "25", "GB"]
+    assert told["pocket"][1] == "bundled" and "about" not in told["pocket"]
 
 
 def test_list_as_json(praxino):
     (found,) = [m for m in json.loads(praxino("models", "list", "--json").out) if m["name"] == "ltx-video-0.9.5"]
     assert (found["family"], found["variant"], found["installed"]) == ("ltx-video", "ltx-video-0.9.5", False)
     assert "image-to-video" in found["tasks"]
+    assert found["download_bytes"] == pytest.approx(25.4e9, rel=0.01)
 
 
 def test_show_what_is_not_here(praxino):
     said = praxino("models", "show", "ltx-video-0.9.5")
     assert "not on this machine" in said.out
+    assert "download         about 25 GB\n" in said.out
     told = json.loads(praxino("models", "show", "ltx-video-0.9.5", "--json").out)
     assert (told["path"], told["size_bytes"], told["vocabulary"]) == (None, None, None)
     assert told["steps"] == families()["ltx-video"].variants["ltx-video-0.9.5"].steps

@@ -41,6 +41,7 @@ ALLEGRO = Variant(
     max_text_tokens=512,
     steering=("lora",),
     networks=NETWORKS,
+    file_formats={"text_encoder": "float32"},
 )
 PUBLISHED: dict[str, Variant] = {ALLEGRO.name: ALLEGRO}
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import VAE_4
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
 CELL_PX = 16
 """Pixels to a patch's side: 8 for the VAE, 2 for the patch."""
+PILE_T5_XL = Network(1_223_550_976, largest=65_798_144)
+TRANSFORMER_0_3 = Network(6_858_605_568, largest=56_623_104, matrices=6_858_596_352, width=3072)
+TRANSFORMER_0_2 = Network(6_842_876_928, largest=56_623_104, matrices=6_842_867_712, width=3072)
 
 
-def _published(name: str, title: str, source: str, places: int) -> Variant:
+def _published(name: str, title: str, source: str, places: int, transformer: Network) -> Variant:
+    networks = {"transformer": transformer, "text_encoder": PILE_T5_XL, "vae": VAE_4}
     return Variant(
         name=name,
         title=title,
@@ -31,6 +36,8 @@ def _published(name: str, title: str, source: str, places: int) -> Variant:
         schedule="scheduler",
         max_text_tokens=256,
         options={"places": places},
+        networks=networks,
+        file_formats=dict.fromkeys(networks, "float32"),
     )
 
 
@@ -39,8 +46,8 @@ def _grid(places: int) -> Grid:
     return Grid(CELL_PX, min_side=64, max_side=math.isqrt(places) * CELL_PX, frame_step=1, max_frames=1)
 
 
-V0_3 = _published("auraflow-0.3", "AuraFlow 0.3", "fal/AuraFlow-v0.3", 9216)
-V0_2 = _published("auraflow-0.2", "AuraFlow 0.2", "fal/AuraFlow-v0.2", 4096)
+V0_3 = _published("auraflow-0.3", "AuraFlow 0.3", "fal/AuraFlow-v0.3", 9216, TRANSFORMER_0_3)
+V0_2 = _published("auraflow-0.2", "AuraFlow 0.2", "fal/AuraFlow-v0.2", 4096, TRANSFORMER_0_2)
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (V0_3, V0_2)}
 
 

@@ -48,6 +48,8 @@ TRANSFORMER_5B = Network(5_570_283_072, largest=37_748_736, matrices=5_567_021_0
 PICTURE_TRANSFORMER = Network(5_625_087_552, largest=54_607_872, matrices=5_621_825_536, width=3072)
 WIDE_TRANSFORMER = Network(5_570_676_352, largest=37_748_736, matrices=5_567_414_272, width=3072)
 WIDE_PICTURE_TRANSFORMER = Network(5_571_594_880, largest=37_748_736, matrices=5_568_331_776, width=3072)
+POSE_TRANSFORMER_2B = Network(1_693_906_752, largest=14_745_600, matrices=1_692_442_624, width=1920)
+POSE_TRANSFORMER_5B = Network(5_570_479_680, largest=37_748_736, matrices=5_567_217_664, width=3072)
 BESIDE = {"text_encoder": T5_XXL, "vae": Network(215_583_907, kind="AutoencoderKLCogVideoX")}
 
 AFTER_POSES: dict[str, Any] = {
@@ -116,10 +118,12 @@ PUBLISHED: dict[str, Variant] = {
             "cogvideox-fun-2b-pose", "CogVideoX-Fun 1.1 2B: after a clip of poses",
             "alibaba-pai/CogVideoX-Fun-V1.1-2b-Pose",
             dataclasses.replace(SETTINGS_FUN, num_layers=30, shift_scale=3.0), **AFTER_POSES,
+            networks={"transformer": POSE_TRANSFORMER_2B, **BESIDE},
         ),
         _published(
             "cogvideox-fun-5b-pose", "CogVideoX-Fun 1.1 5B: after a clip of poses",
             "alibaba-pai/CogVideoX-Fun-V1.1-5b-Pose", SETTINGS_FUN, **AFTER_POSES,
+            networks={"transformer": POSE_TRANSFORMER_5B, **BESIDE},
         ),
     )
 }  # fmt: skip

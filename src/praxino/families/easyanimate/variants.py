@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
 from praxino.families._stock.checkpoint import Folder
 from praxino.families._stock.unet import DEPTH_ANYTHING, UNKNOWN_LICENCE
 from praxino.recipe import GuidancePhase
@@ -16,6 +16,13 @@ PIPELINES = "praxino.families.easyanimate.pipelines"
 CELL_PX = 16
 """Pixels to a patch's side: 8 for the VAE, 2 for the patch."""
 INPAINT, CONTROL = "EasyAnimateInpaintPipeline", "EasyAnimateControlPipeline"
+BESIDE = {
+    "text_encoder": Network(8_291_375_616, largest=544_997_376),
+    "vae": Network(244_375_507, kind="AutoencoderKLMagvit"),
+}
+TRANSFORMER = Network(11_799_056_960, largest=37_748_736, matrices=11_793_989_632, width=3072)
+PICTURE_TRANSFORMER = Network(11_799_265_856, largest=37_748_736, matrices=11_794_198_528, width=3072)
+MAP_TRANSFORMER = Network(11_799_450_176, largest=37_748_736, matrices=11_794_382_848, width=3072)
 
 WORDS = Variant(
     name="easyanimate-5.1",
@@ -36,6 +43,7 @@ WORDS = Variant(
     ),
     max_text_tokens=256,
     steering=("lora",),
+    networks={"transformer": TRANSFORMER, **BESIDE},
 )
 PICTURES = dataclasses.replace(
     WORDS,
@@ -44,6 +52,7 @@ PICTURES = dataclasses.replace(
     source="alibaba-pai/EasyAnimateV5.1-12b-zh-InP-diffusers",
     tasks=("image-to-video", "video-to-video", "text-to-video"),
     steering=("last-frame", "video-mask", "lora"),
+    networks={"transformer": PICTURE_TRANSFORMER, **BESIDE},
     options={
         "strength": {"video-to-video": 0.7},
         "pipelines": dict.fromkeys(("image-to-video", "video-to-video", "text-to-video"), f"{PIPELINES}:Inpaint"),
@@ -56,6 +65,7 @@ MAPS = dataclasses.replace(
     source="alibaba-pai/EasyAnimateV5.1-12b-zh-Control-diffusers",
     tasks=("text-to-video", "image-to-video"),
     steering=("control:canny", "control:depth", "control:pose", "lora"),
+    networks={"transformer": MAP_TRANSFORMER, **BESIDE},
     options={
         "companions": {"annotator:depth": DEPTH_ANYTHING},
         "pipelines": dict.fromkeys(("text-to-video", "image-to-video"), f"{PIPELINES}:Control"),

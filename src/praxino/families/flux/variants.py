@@ -128,6 +128,7 @@ PUBLISHED: dict[str, Variant] = {
             "flux-redux", "FLUX.1 Redux [dev]: draws in the likeness of a picture, over flux-dev", "FLUX.1-Redux-dev",
             "flux1-redux-dev.safetensors", "redux", steering=("reference", *STEERING), needs=("reference",),
             networks={"transformer": TRANSFORMER, **BESIDE, **REDUX_NETWORKS},
+            file_formats=dict.fromkeys(("transformer", *BESIDE), ""),
             files=("model_index.json", "image_encoder/*", "image_embedder/*", "feature_extractor/*"),
         ),
         _published(

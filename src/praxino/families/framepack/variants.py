@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
 from praxino.families._hunyuan.variants import LICENCE, RESTRICTIONS
+from praxino.families._networks import CLIP_L, HUNYUAN_VAE, LLAMA_3_8B, SIGLIP
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
@@ -27,6 +28,12 @@ GRID = Grid(
     max_frames=SECTION_FRAMES * 100 + 1,
     buckets=BUCKETS,
 )
+BESIDE = {"text_encoder": LLAMA_3_8B, "text_encoder_2": CLIP_L, "vae": HUNYUAN_VAE, "image_encoder": SIGLIP}
+"""What comes with HunyuanVideo and FLUX.1 Redux."""
+NETWORKS = {
+    "transformer": Network(12_874_314_816, largest=56_623_104, matrices=12_870_942_720, width=3072),
+    **BESIDE,
+}
 
 
 def _published(name: str, title: str, source: str, sampling: str, steering: tuple[str, ...]) -> Variant:
@@ -49,6 +56,8 @@ def _published(name: str, title: str, source: str, sampling: str, steering: tupl
         max_text_tokens=256,
         steering=steering,
         options=options,
+        networks=NETWORKS,
+        file_formats=dict.fromkeys(BESIDE, ""),
     )
 
 

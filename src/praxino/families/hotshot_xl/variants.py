@@ -70,4 +70,5 @@ HOTSHOT_XL = Variant(
     options=OPTIONS,
     steering=STEERING,
     networks=NETWORKS,
+    file_formats=dict.fromkeys(NETWORKS, "float32"),
 )

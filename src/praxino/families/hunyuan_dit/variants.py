@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
+from praxino.families._networks import VAE_4
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
@@ -15,6 +16,13 @@ SIZES = (
 """What it was trained on (width, height): SUPPORTED_SHAPE of diffusers' pipeline_hunyuandit.py."""
 ANY = Grid(size_multiple=16, min_side=64, max_side=1280, frame_step=1, max_frames=1)
 STEPS = 50
+BESIDE = {
+    "text_encoder": Network(352_035_840, largest=48_148_480),
+    "text_encoder_2": Network(1_669_958_656, largest=512_229_376),
+    "vae": VAE_4,
+}
+TRANSFORMER_1_2 = Network(1_499_952_032, largest=16_777_216, matrices=1_498_612_736, width=1408)
+TRANSFORMER_1_1 = Network(1_516_534_048, largest=22_347_776, matrices=1_515_194_752, width=1408)
 
 
 def _companions(version: str) -> dict[str, str]:
@@ -24,7 +32,8 @@ def _companions(version: str) -> dict[str, str]:
     return {f"controlnet:{kind}": source + kind.title() for kind in kinds}
 
 
-def _published(name: str, title: str, version: str) -> Variant:
+def _published(name: str, title: str, version: str, transformer: Network) -> Variant:
+    networks = {"transformer": transformer, **BESIDE}
     return Variant(
         name=name,
         title=title,
@@ -45,11 +54,13 @@ def _published(name: str, title: str, version: str) -> Variant:
         dtype="float16",
         max_text_tokens=256,
         options={"companions": _companions(version)},
+        networks=networks,
+        file_formats=dict.fromkeys(networks, "float32"),
     )
 
 
-V1_2 = _published("hunyuan-dit-1.2", "HunyuanDiT 1.2", "1.2")
-V1_1 = _published("hunyuan-dit-1.1", "HunyuanDiT 1.1", "1.1")
+V1_2 = _published("hunyuan-dit-1.2", "HunyuanDiT 1.2", "1.2", TRANSFORMER_1_2)
+V1_1 = _published("hunyuan-dit-1.1", "HunyuanDiT 1.1", "1.1", TRANSFORMER_1_1)
 PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (V1_2, V1_1)}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from praxino.families import Grid, Network
 from praxino.families._hunyuan.settings import Settings
 from praxino.families._hunyuan.variants import MAX_FRAMES, published
-from praxino.families._networks import CLIP_L
+from praxino.families._networks import CLIP_L, HUNYUAN_VAE, LLAMA_3_8B
 
 NEGATIVE_PROMPT = (
     "Aerial view, aerial view, overexposed, low quality, deformation, a poor composition, bad hands, bad teeth, "
@@ -14,9 +14,9 @@ NEGATIVE_PROMPT = (
 """Tencent's, where there is classifier-free guidance."""
 NETWORKS = {
     "transformer": Network(12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072),
-    "text_encoder": Network(7_505_186_816, largest=525_598_720),
+    "text_encoder": LLAMA_3_8B,
     "text_encoder_2": CLIP_L,
-    "vae": Network(246_478_803, kind="AutoencoderKLHunyuanVideo"),
+    "vae": HUNYUAN_VAE,
 }
 
 TEXT = published(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
 from praxino.families._hunyuan.sizes import PictureGrid, buckets
 from praxino.families._hunyuan.variants import LICENCE, RESTRICTIONS
+from praxino.families._networks import SIGLIP
 from praxino.families._stock.checkpoint import Folder, read_json
 from praxino.recipe import GuidancePhase
 
@@ -19,6 +20,12 @@ RESOLUTIONS = {640: "480p", 960: "720p"}
 LYING = {640: (848, 480), 960: (1280, 720)}
 """The size of 16:9."""
 LONGEST_FRAMES = 241
+NETWORKS = {
+    "transformer": Network(8_326_608_160, largest=25_165_824, matrices=8_323_162_112, width=2048),
+    "text_encoder": Network(7_070_619_136, largest=544_997_376),
+    "text_encoder_2": Network(219_314_944, largest=5_275_648),
+    "vae": Network(1_260_634_115, kind="AutoencoderKLHunyuanVideo15"),
+}
 
 
 def _grid(target: int, from_pictures: bool) -> Grid:
@@ -43,6 +50,8 @@ def _variant(target: int, from_pictures: bool, **data: Any) -> Variant:
         max_text_tokens=1000,
         steering=("lora",),
         options={"target": target},
+        networks={**NETWORKS, "image_encoder": SIGLIP} if from_pictures else NETWORKS,
+        file_formats=dict.fromkeys(("transformer", "text_encoder_2", "vae"), "float32"),
         **data,
     )
 

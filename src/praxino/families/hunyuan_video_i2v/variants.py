@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from praxino.families import Network
 from praxino.families._hunyuan.settings import HIDDEN_FRAMES, Settings
 from praxino.families._hunyuan.sizes import NAMED, STRIDE, PictureGrid
 from praxino.families._hunyuan.variants import MAX_FRAMES, STEERING, published
+from praxino.families._networks import CLIP_L, HUNYUAN_VAE
 
 ALL_SIZES = tuple(size for sizes in NAMED.values() for size in sizes)
 GRID = PictureGrid(
@@ -20,6 +22,9 @@ GRID = PictureGrid(
 SHAPE = {"width": 1248, "height": 704}
 NEGATIVE_PROMPT = "deformation, a poor composition and deformed video, bad teeth, bad eyes, bad limbs"
 """Tencent's, where there is classifier-free guidance."""
+BESIDE = {"text_encoder": Network(8_355_272_704, largest=525_598_720), "text_encoder_2": CLIP_L, "vae": HUNYUAN_VAE}
+TRANSFORMER = Network(12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072)
+CONCAT_TRANSFORMER = Network(12_810_991_680, largest=56_623_104, matrices=12_807_647_232, width=3072)
 
 TOKEN_REPLACE = published(
     "hunyuan-video-i2v",
@@ -30,6 +35,7 @@ TOKEN_REPLACE = published(
     tasks=("image-to-video",),
     steering=("motion", *STEERING),
     negative_prompt=NEGATIVE_PROMPT,
+    networks={"transformer": TRANSFORMER, **BESIDE},
     **SHAPE,
 )
 LATENT_CONCAT = published(
@@ -42,6 +48,7 @@ LATENT_CONCAT = published(
     steering=("motion", *STEERING),
     negative_prompt=NEGATIVE_PROMPT,
     num_frames=129 - HIDDEN_FRAMES,
+    networks={"transformer": CONCAT_TRANSFORMER, **BESIDE},
     **SHAPE,
 )
 PUBLISHED = {variant.name: variant for variant in (TOKEN_REPLACE, LATENT_CONCAT)}

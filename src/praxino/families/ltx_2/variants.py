@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant, _in_context
+from praxino.families import Grid, Network, Variant, _in_context
 from praxino.families.ltx_2.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
@@ -36,6 +36,25 @@ MAX_SIDE = 2048
 MAX_SECONDS = 20
 """What the positions of video and sound are made for."""
 FPS = 24.0
+GEMMA_3_12B = Network(12_187_325_040, largest=1_006_878_720)
+SOUND_VAE = Network(53_248_402)
+NETWORKS = {
+    "transformer": Network(18_876_174_592, largest=100_663_296, matrices=18_869_760_000, width=4096),
+    "connectors": Network(1_431_475_200, largest=722_534_400, matrices=1_431_306_240),
+    "text_encoder": GEMMA_3_12B,
+    "vae": Network(1_222_479_857, kind="AutoencoderKLLTX2Video", decoder_patch=4),
+    "audio_vae": SOUND_VAE,
+    "vocoder": Network(55_592_802, largest=8_388_608, matrices=55_572_928),
+}
+LATER_NETWORKS = {
+    "transformer": Network(18_988_838_144, largest=150_994_944, matrices=18_982_383_616, width=4096),
+    "connectors": Network(3_172_227_584, largest=770_703_360, matrices=3_171_680_256),
+    "text_encoder": GEMMA_3_12B,
+    "vae": Network(726_106_225, kind="AutoencoderKLLTX2Video", decoder_patch=4),
+    "audio_vae": SOUND_VAE,
+    "vocoder": Network(129_085_032, largest=12_976_128, matrices=128_972_464),
+}
+UPSAMPLER = Network(497_867_929, largest=37_748_736, matrices=497_811_481)
 
 
 def guidance(block: int) -> tuple[GuidancePhase, ...]:
@@ -78,6 +97,10 @@ def _published(name: str, title: str, source: str, settings: Settings, **data: A
 
 
 _LATER = Settings(cross_timestep=True)
+_LATER_FILES: dict[str, Any] = {
+    "networks": LATER_NETWORKS,
+    "file_formats": {"text_encoder": "float32", "connectors": "float32"},
+}
 
 PUBLISHED: dict[str, Variant] = {
     variant.name: variant
@@ -85,12 +108,13 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "ltx-2", "LTX-2 19B: video with sound", "Lightricks/LTX-2", Settings(),
             steps=40, guidance_phases=guidance(29), steering=(*STEERING, "upscale"),
+            networks={**NETWORKS, "latent_upsampler": UPSAMPLER}, file_formats={"text_encoder": "float32"},
             options={"refining_lora": "Lightricks/LTX-2/ltx-2-19b-distilled-lora-384.safetensors"},
         ),
-        _published("ltx-2.3", "LTX-2.3 22B: video with sound", "diffusers/LTX-2.3-Diffusers", _LATER),
+        _published("ltx-2.3", "LTX-2.3 22B: video with sound", "diffusers/LTX-2.3-Diffusers", _LATER, **_LATER_FILES),
         _published(
             "ltx-2.3-distilled", "LTX-2.3 22B distilled: 8 steps", "diffusers/LTX-2.3-Distilled-Diffusers",
-            unguided(_LATER),
+            unguided(_LATER), **_LATER_FILES,
             steps=len(DISTILLED_SIGMAS), sigmas=DISTILLED_SIGMAS, schedule="explicit", negative_prompt="",
             guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
         ),

@@ -95,6 +95,7 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
     transformer = TRANSFORMER_13B if settings.num_layers == _SETTINGS_13B.num_layers else TRANSFORMER_2B
     more: dict[str, Any] = {"skip_final_steps": data.pop("skip_final_steps", 0), "text_source": TEXT_SOURCE}
     vae = data.pop("vae", VAE_0_9_5)
+    networks = {"transformer": transformer, "vae": vae, "text_encoder": T5_XXL}
     refined: SecondPass | None = data.pop("second_pass", None)
     if refined is not None:
         more["second_pass"] = to_plain(refined)
@@ -107,7 +108,8 @@ def _published(name: str, title: str, file: str, settings: Settings, **data: Any
         tasks=TASKS,
         grid=grid(settings),
         options=to_options(settings, **more),
-        networks={"transformer": transformer, "vae": vae, "text_encoder": T5_XXL},
+        networks=networks,
+        file_formats=dict.fromkeys(networks if vae is VAE_0_9 else ("text_encoder",), "float32"),
         **{**defaults, **data},
     )
 

@@ -51,6 +51,7 @@ PREVIEW = Variant(
     steering=("lora", "stg", "apg", "cfg-zero-star"),
     files=FILES,
     networks=NETWORKS,
+    file_formats=dict.fromkeys(NETWORKS, "float32"),
     options={"num_layers": NUM_LAYERS, "max_text_tokens": 256},
 )
 

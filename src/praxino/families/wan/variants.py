@@ -40,6 +40,10 @@ PICTURE_TRANSFORMER_2_2 = Network(14_288_901_184, largest=157_286_400, matrices=
 TRANSFORMER_5B = Network(4_999_787_712, largest=56_623_104, matrices=4_997_941_248, width=3072)
 VACE_1_3B = Network(2_153_972_032, largest=14_155_776, matrices=2_152_488_960, width=1536)
 VACE_14B = Network(17_337_592_896, largest=157_286_400, matrices=17_333_135_360, width=5120)
+FIRST_FORMATS = dict.fromkeys(("transformer", "text_encoder", "vae"), "float32")
+TWO_FORMATS = dict.fromkeys(("transformer", "transformer_2", "vae"), "float32")
+LATER_FORMATS = {"vae": "float32"}
+"""Of the published files: of the first release, of the pairs of 14B, and of VACE and what came after."""
 BESIDE = {"text_encoder": UMT5_XXL, "vae": WAN_VAE}
 PICTURE_BESIDE = {"image_encoder": CLIP_VISION_H, **BESIDE}
 VAE_5B = Network(704_688_668, kind="AutoencoderKLWan", decoder_channels=256, decoder_patch=2)
@@ -81,6 +85,7 @@ def _published(name: str, title: str, repository: str, kind: Kind, **data: Any) 
         "max_text_tokens": TEXT_TOKENS,
         "steering": STEERING,
         "files": FILES,
+        "file_formats": FIRST_FORMATS,
     }
     options = to_options(settings)
     return Variant(
@@ -94,6 +99,7 @@ PICTURE = ("image-to-video",)
 VACE: dict[str, Any] = {
     "tasks": ("text-to-video", "image-to-video", "video-to-video"),
     "shift": 16.0,
+    "file_formats": LATER_FORMATS,
     "steering": (
         *STEERING, "last-frame", "keyframes", "video-mask", "reference", *(f"control:{kind}" for kind in CONTROL_KINDS),
     ),
@@ -142,17 +148,19 @@ PUBLISHED: dict[str, Variant] = {
             "wan2.2-t2v-a14b", "Wan 2.2 text to video, two of 14B", "Wan2.2-T2V-A14B-Diffusers", "words",
             tasks=WORDS, shift=12.0, boundary=0.875, steps=40, guidance_phases=two_scales(3.0, 4.0, 0.875),
             networks={"transformer": TRANSFORMER_14B, "transformer_2": TRANSFORMER_14B, **BESIDE},
+            file_formats=TWO_FORMATS,
         ),
         _published(
             "wan2.2-i2v-a14b", "Wan 2.2 image to video, two of 14B", "Wan2.2-I2V-A14B-Diffusers", "picture",
             tasks=PICTURE, boundary=0.9, steps=40, guidance_phases=(GuidancePhase(start=1.0, scale=3.5),),
             networks={"transformer": PICTURE_TRANSFORMER_2_2, "transformer_2": PICTURE_TRANSFORMER_2_2, **BESIDE},
+            file_formats=TWO_FORMATS,
         ),
         _published(
             "wan2.2-ti2v-5b", "Wan 2.2 text and image to video, 5B", "Wan2.2-TI2V-5B-Diffusers", "latent",
             tasks=("text-to-video", "image-to-video", "video-to-video"), size=(1280, 704), grid=grid(32, "cover"),
             num_layers=30, num_frames=121, fps=24.0,
-            networks={"transformer": TRANSFORMER_5B, "text_encoder": UMT5_XXL, "vae": VAE_5B},
+            networks={"transformer": TRANSFORMER_5B, "text_encoder": UMT5_XXL, "vae": VAE_5B}, file_formats={},
         ),
     )
 }  # fmt: skip

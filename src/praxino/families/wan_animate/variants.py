@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from praxino.families import Variant
+from praxino.families import Network, Variant
 from praxino.families.wan.settings import TEXT_TOKENS, Settings, to_options
-from praxino.families.wan.variants import FILES, HUB, NEGATIVE, grid
+from praxino.families.wan.variants import FILES, HUB, NEGATIVE, PICTURE_BESIDE, grid
 from praxino.recipe import GuidancePhase
 
 FAMILY_NAME = "wan-animate"
@@ -16,6 +16,7 @@ FACE = "control:face"
 """A clip of the face alone, whose expression is followed."""
 SEGMENT_FRAMES = 77
 """What the authors draw at a time; a longer clip goes on from the last frame of the piece before."""
+TRANSFORMER = Network(17_274_816_884, largest=157_286_400, matrices=17_270_313_056, width=5120)
 
 PUBLISHED: dict[str, Variant] = {
     "wan2.2-animate-14b": Variant(
@@ -40,5 +41,7 @@ PUBLISHED: dict[str, Variant] = {
         steering=("motion-template", "video-mask", "reference", FACE, "lora", "stg", "apg", "cfg-zero-star"),
         needs=("motion-template", "video-mask"),
         files=FILES,
+        networks={"transformer": TRANSFORMER, **PICTURE_BESIDE},
+        file_formats={"vae": "float32"},
     )
 }
