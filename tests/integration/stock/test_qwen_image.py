@@ -13,7 +13,11 @@ from praxino.families.qwen_image import FAMILY
 from praxino.families.qwen_image.processor import PictureProcessor
 
 SIZE = {"height": 64, "width": 64}
-EDITS = {"qwen-image-edit": "QwenImageEditPipeline", "qwen-image-edit-2509": "QwenImageEditPlusPipeline"}
+EDITS = {
+    "qwen-image-edit": "QwenImageEditPipeline",
+    "qwen-image-edit-2509": "QwenImageEditPlusPipeline",
+    "qwen-image-edit-2511": "QwenImageEditPlusPipeline",
+}
 
 
 @pytest.mark.parametrize("said", [None, "blurry"])
@@ -49,9 +53,9 @@ def editing(request: pytest.FixtureRequest, models) -> Any:
     return models("qwen-image", request.param)
 
 
-def by_hand(model: Any) -> Any:
+def by_hand(model: Any, kind: str | None = None) -> Any:
     processor = PictureProcessor.from_pretrained(model.folder / "processor")
-    return model.by_hand(EDITS[model.variant.name.removesuffix("-miniature")], processor=processor)
+    return model.by_hand(kind or EDITS[model.variant.name.removesuffix("-miniature")], processor=processor)
 
 
 def read(pipeline: Any, text: str, pictures: list[Image.Image]) -> dict[str, torch.Tensor]:
@@ -73,7 +77,7 @@ def read(pipeline: Any, text: str, pictures: list[Image.Image]) -> dict[str, tor
 def test_a_picture_that_is_edited(editing, picture) -> None:
     drawn = editing.draw("instruction-editing", [("image", picture, 1.0)], steps=2)
     call = by_hand(editing)
-    side = 384 if "2509" in editing.variant.name else 1024
+    side = 1024 if editing.variant.name == "qwen-image-edit-miniature" else 384
     shown = [call.pipeline.image_processor.resize(Image.fromarray(picture), side, side)]
     words, others = read(call.pipeline, "a red cat", shown), read(call.pipeline, " ", shown)
     told = {**words, **{f"negative_{name}": value for name, value in others.items()}}
@@ -81,6 +85,35 @@ def test_a_picture_that_is_edited(editing, picture) -> None:
         prompt=None, image=Image.fromarray(picture), true_cfg_scale=3.0, num_inference_steps=2, **told, **SIZE
     )
     assert np.array_equal(drawn, wanted)
+
+
+@pytest.mark.parametrize("task", ["inpainting", "outpainting"])
+def test_an_editor_fills_in_a_mask_in_the_pictures_size(models, picture, mask, monkeypatch, task: str) -> None:
+    """The stock pipeline has the size worked out; here it is what it works out."""
+    model = models("qwen-image", "qwen-image-edit")
+    given = [("image", picture, 1.0), ("mask", mask, 1.0)]
+    drawn = model.draw(task, given, steps=2)
+    assert drawn.shape == (64, 64, 3)
+    stock = "diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_inpaint.calculate_dimensions"
+    monkeypatch.setattr(stock, lambda area, aspect: (64, 64, None))
+    call = by_hand(model, "QwenImageEditInpaintPipeline")
+    shown = [Image.fromarray(picture)]
+    words, others = read(call.pipeline, "a red cat", shown), read(call.pipeline, " ", shown)
+    told = {**words, **{f"negative_{name}": value for name, value in others.items()}}
+    wanted = call(
+        prompt=None, image=shown[0], mask_image=Image.fromarray(mask), true_cfg_scale=3.0, strength=1.0,
+        num_inference_steps=2, **told,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)
+    assert not np.array_equal(drawn, model.draw(task, [given[0], ("mask", 255 - mask, 1.0)], steps=2))
+
+
+def test_an_editor_goes_on_filling_in(models, picture, mask) -> None:
+    model = models("qwen-image", "qwen-image-edit")
+    given = [("image", picture, 0.6), ("mask", mask, 1.0)]
+    model.check_going_on(
+        model.recipe("inpainting", given, steps=5, strength=0.6, guidance=1.0), [picture[None], mask[None]]
+    )
 
 
 def test_without_places_a_picture_is_read_otherwise(models, picture) -> None:

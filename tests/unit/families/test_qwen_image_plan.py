@@ -34,13 +34,21 @@ def test_a_checkpoint_is_known_by_its_pipeline(tmp_path: Path, name: str, class_
     assert found.name == name
 
 
+def test_only_2511_has_the_shown_pictures_time_at_zero(tmp_path: Path) -> None:
+    (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "QwenImageEditPlusPipeline"}))
+    (tmp_path / "transformer").mkdir()
+    (tmp_path / "transformer" / "config.json").write_text(json.dumps({"zero_cond_t": True}))
+    found = FAMILY.identify(tmp_path)
+    assert found is not None and found.name == "qwen-image-edit-2511"
+
+
 def test_another_pipeline_is_not_its(tmp_path: Path) -> None:
     (tmp_path / "model_index.json").write_text(json.dumps({"_class_name": "QwenImageLayeredPipeline"}))
     assert FAMILY.identify(tmp_path) is None
 
 
 def test_defaults_are_the_authors() -> None:
-    assert {name: plan(name).steps for name in PUBLISHED} == dict(zip(CLASSES, (50, 50, 40), strict=True))
+    assert {name: plan(name).steps for name in CLASSES} == dict(zip(CLASSES, (50, 50, 40), strict=True))
     assert all(plan(name).guidance_phases[0].scale == 4.0 for name in PUBLISHED)
 
 

@@ -11,7 +11,7 @@ from praxino.families._stock import tiny
 from praxino.families._stock.checkpoint import CARD, read_json
 from praxino.families._stock.clip_tokenizer import write_json
 from praxino.families._stock.load import diffusers_class, quiet
-from praxino.families.qwen_image.variants import PUBLISHED
+from praxino.families.qwen_image.variants import EDIT_2511, PUBLISHED
 
 WEIGHTS_SEED = 20271
 CHANNELS, LATENT_CHANNELS = 16, 4
@@ -47,7 +47,7 @@ def write(folder: Path, like: str) -> None:
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(WEIGHTS_SEED)
         words = tiny.byte_tokenizer(1024, more=SPECIAL)
-        networks = _networks(words)
+        networks = _networks(words, zero_cond_t=like == EDIT_2511.name)
         diffusers_class(kind)(**networks, **({"processor": None} if editing else {})).save_pretrained(folder)
         if editing:
             _save_processor(folder, words)
@@ -59,7 +59,7 @@ def write(folder: Path, like: str) -> None:
     write_json(folder / CARD, card)
 
 
-def _networks(words: Any) -> dict[str, Any]:
+def _networks(words: Any, *, zero_cond_t: bool) -> dict[str, Any]:
     from transformers import Qwen2_5_VLForConditionalGeneration
 
     return {
@@ -67,7 +67,7 @@ def _networks(words: Any) -> dict[str, Any]:
         "vae": diffusers_class("AutoencoderKLQwenImage")(**VAE),
         "text_encoder": Qwen2_5_VLForConditionalGeneration(_reader_config(words)),
         "tokenizer": words,
-        "transformer": diffusers_class("QwenImageTransformer2DModel")(**TRANSFORMER),
+        "transformer": diffusers_class("QwenImageTransformer2DModel")(**TRANSFORMER, zero_cond_t=zero_cond_t),
     }
 
 

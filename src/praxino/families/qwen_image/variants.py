@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from praxino.families import Grid, Network, Variant
@@ -45,21 +46,40 @@ DRAWING = _published(
         "strength": {"image-to-image": 0.6, "inpainting": 1.0, "outpainting": 1.0}, "companions": COMPANIONS,
     },
 )  # fmt: skip
+DRAWING_2512 = dataclasses.replace(
+    DRAWING, name="qwen-image-2512", title="Qwen-Image 2512", source="Qwen/Qwen-Image-2512"
+)
+EDIT_INPAINT = "praxino.families.qwen_image.pipelines:EditInpaint"
 EDIT = _published(
     "qwen-image-edit", "Qwen-Image-Edit: changes a picture as it is told", "Qwen/Qwen-Image-Edit", 1024,
-    tasks=("instruction-editing",), steps=50, steering=("lora",),
-    options={"pipelines": {"instruction-editing": "QwenImageEditPipeline"}},
+    tasks=("instruction-editing", "inpainting", "outpainting"), steps=50, steering=("lora",),
+    options={
+        "strength": {"inpainting": 1.0, "outpainting": 1.0},
+        "pipelines": {
+            "instruction-editing": "QwenImageEditPipeline", "inpainting": EDIT_INPAINT, "outpainting": EDIT_INPAINT,
+        },
+    },
 )  # fmt: skip
 EDIT_PLUS = _published(
     "qwen-image-edit-2509", "Qwen-Image-Edit 2509: changes a picture after others", "Qwen/Qwen-Image-Edit-2509", 1024,
     tasks=("instruction-editing",), steps=40, steering=("reference", "lora"),
-    options={"pipelines": {"instruction-editing": "QwenImageEditPlusPipeline"}},
+    options={"strength": {}, "pipelines": {"instruction-editing": "QwenImageEditPlusPipeline"}},
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (DRAWING, EDIT, EDIT_PLUS)}
+EDIT_2511 = dataclasses.replace(
+    EDIT_PLUS, name="qwen-image-edit-2511", source="Qwen/Qwen-Image-Edit-2511",
+    title="Qwen-Image-Edit 2511: changes a picture after others",
+)  # fmt: skip
+PUBLISHED: dict[str, Variant] = {
+    variant.name: variant for variant in (DRAWING, DRAWING_2512, EDIT, EDIT_PLUS, EDIT_2511)
+}
 
 
 def variant_of(folder: Folder) -> Variant | None:
-    """The published checkpoints differ by the pipeline that they were saved from."""
-    own = (EDIT, EDIT_PLUS)
-    named = {variant.options["pipelines"]["instruction-editing"]: variant for variant in own}
+    """By the pipeline that it was saved from; of the later editors, only 2511 has the shown pictures' time at zero.
+
+    Nothing tells the later Qwen-Image from the first; a praxino.json names it.
+    """
+    if folder.config("transformer").get("zero_cond_t"):
+        return EDIT_2511
+    named = {variant.options["pipelines"]["instruction-editing"]: variant for variant in (EDIT, EDIT_PLUS)}
     return named.get(folder.class_name, DRAWING)
