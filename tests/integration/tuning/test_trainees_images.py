@@ -138,7 +138,7 @@ def test_what_is_shown_more_than_words_is_refused(family, tune, tmp_path):
 def test_samples_leave_the_new_weights_in_float32(folder, clips, tmp_path):
     """A pipeline over networks in bfloat16 casts all that it is given."""
 
-    def recipe_of(prompt, seed):
+    def recipe_of(prompt, seed, index):
         return resolve(Request(prompt, model=str(folder), seed=seed, steps=1)).recipe
 
     tuning = Tuning(

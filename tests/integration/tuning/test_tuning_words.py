@@ -155,7 +155,7 @@ def recipe_with(*found):
 
 
 def test_samples_are_drawn_with_the_word(folder, clips, tmp_path):
-    def recipe_of(prompt, seed):
+    def recipe_of(prompt, seed, index):
         return resolve(Request(prompt, model=str(folder), seed=seed, steps=1)).recipe
 
     def run(out, **wish):

@@ -18,9 +18,9 @@ from praxino.recipe import GuidancePhase
 from praxino.sampling import schedules
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
-STEERING = ("extend", "last-frame", "keyframes", "lora", "stg", "apg", "cfg-zero-star")
-LATER_STEERING = ("upscale", *_in_context.STEERING)
-"""What came with 0.9.7: the latent upsampler, and in-context LoRAs."""
+STEERING = ("extend", "last-frame", "keyframes", "lora", *_in_context.STEERING, "stg", "apg", "cfg-zero-star")
+LATER_STEERING = ("upscale",)
+"""What came with 0.9.7: the latent upsampler."""
 NEGATIVE_PROMPT = "worst quality, inconsistent motion, blurry, jittery, distorted"
 MAX_SIDE = 2048
 MAX_FRAMES = 1441

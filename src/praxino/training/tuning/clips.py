@@ -1,7 +1,8 @@
 """Owns finding a data folder's clips and captions, and saying line by line what will be used and what will not.
 
 Three layouts: `metadata.jsonl` (file_name and caption, or their aliases), media files with a `.txt` of the same stem,
-and folders of numbered frames with a `prompt.txt` (Hotshot-XL's). Knows no model.
+and folders of numbered frames with a `prompt.txt` (Hotshot-XL's). Beside a clip may lie its reference, which is shown
+to the model, and its mask, whose white is learnt. Knows no model.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,12 @@ PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", 
 VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".gifv")
 FILE_KEYS = ("file_name", "video", "image", "file", "path")
 CAPTION_KEYS = ("caption", "text", "prompt", "captions")
+BESIDE_KEYS = {"reference": ("reference", "reference_path"), "mask": ("mask", "mask_path")}
+"""Lightricks' trainer has `reference_path` too. Files beside a clip a.mp4 are a.reference.mp4 and a.mask.png."""
 HOTSHOT_CAPTION = "prompt.txt"
 HOTSHOT_FPS = 8.0
+Named = tuple[Path, str, dict[str, Path]]
+"""A clip, its caption, and what lies beside it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Clip:
     path: Path
     """A file, or a folder of numbered frames."""
     caption: str
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    """Its "reference" and its "mask", those that it has."""
 
     @property
     def name(self) -> str:
@@ -42,12 +49,17 @@ class Clip:
 
     def read(self) -> tuple[np.ndarray, float]:
         """(F, H, W, 3) uint8 RGB and frames per second. Raises UserError as `media.read_clip`."""
-        if self.path.is_dir():
-            frames = [media.read_picture(frame)[0] for frame in _numbered(self.path)]
-            if len({frame.shape for frame in frames}) > 1:
-                raise UserError(f"{self.path} has frames of several sizes; make them alike.")
-            return np.stack(frames), HOTSHOT_FPS
-        return media.read_clip(self.path)
+        return read(self.path)
+
+
+def read(path: Path) -> tuple[np.ndarray, float]:
+    """A file or a folder of frames: (F, H, W, 3) uint8 RGB and frames per second. Raises as `media.read_clip`."""
+    if path.is_dir():
+        frames = [media.read_picture(frame)[0] for frame in _numbered(path)]
+        if len({frame.shape for frame in frames}) > 1:
+            raise UserError(f"{path} has frames of several sizes; make them alike.")
+        return np.stack(frames), HOTSHOT_FPS
+    return media.read_clip(path)
 
 
 @dataclass
@@ -71,14 +83,14 @@ def find(folder: Path) -> Found:
     metadata = folder / "metadata.jsonl"
     entries = _listed(metadata, found) if metadata.exists() else _stems(folder, found)
     seen: dict[Path, str] = {}
-    for path, caption in entries:
+    for path, caption, beside in entries:
         if path in seen:
             found.problems.append(f"{path.name}: named twice; the first caption is used")
         elif not caption.strip():
             found.problems.append(f"{path.name}: its caption is empty")
         else:
             seen[path] = caption
-            found.clips.append(Clip(path, " ".join(caption.split())))
+            found.clips.append(Clip(path, " ".join(caption.split()), beside))
     if not found.clips and not found.problems:
         raise UserError(
             f"{folder} holds no clips: put GIFs, videos or pictures there, each with a .txt of the same name "
@@ -87,7 +99,7 @@ def find(folder: Path) -> Found:
     return found
 
 
-def _listed(metadata: Path, found: Found) -> Iterator[tuple[Path, str]]:
+def _listed(metadata: Path, found: Found) -> Iterator[Named]:
     """What a metadata.jsonl names."""
     try:
         lines = metadata.read_text(encoding="utf-8").splitlines()
@@ -107,13 +119,14 @@ def _listed(metadata: Path, found: Found) -> Iterator[tuple[Path, str]]:
             missing = "file_name" if name is None else "caption"
             found.problems.append(f"{where}: has no {missing}")
             continue
-        path = (metadata.parent / name).resolve()
-        if not path.is_relative_to(metadata.parent.resolve()):
-            found.problems.append(f"{where}: {name} lies outside of the folder")
-        elif not path.exists():
-            found.problems.append(f"{where}: there is no file {name}")
+        names = {use: given for use, keys in BESIDE_KEYS.items() if (given := _first(row, keys)) is not None}
+        paths = {use: (metadata.parent / given).resolve() for use, given in {"": name, **names}.items()}
+        if outside := [given for given in paths.values() if not given.is_relative_to(metadata.parent.resolve())]:
+            found.problems.append(f"{where}: {outside[0].name} lies outside of the folder")
+        elif missing := [given for given in paths.values() if not given.exists()]:
+            found.problems.append(f"{where}: there is no file {missing[0].name}")
         else:
-            yield path, caption
+            yield paths.pop(""), caption, paths
 
 
 def _first(row: Any, keys: tuple[str, ...]) -> str | None:
@@ -123,26 +136,37 @@ def _first(row: Any, keys: tuple[str, ...]) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _stems(folder: Path, found: Found) -> Iterator[tuple[Path, str]]:
+def _stems(folder: Path, found: Found) -> Iterator[Named]:
     """Media files with captions beside them, and folders of frames."""
     captioned: dict[str, Path] = {}
+    beside = _beside(folder)
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if _numbered(path):
-                yield from _captioned(path, path / HOTSHOT_CAPTION, found)
+                yield from _captioned(path, path / HOTSHOT_CAPTION, beside, found)
             continue
-        if path.suffix.lower() not in (*PICTURES, *VIDEOS):
+        if path.suffix.lower() not in (*PICTURES, *VIDEOS) or Path(path.stem).suffix[1:] in BESIDE_KEYS:
             continue
         other = captioned.setdefault(path.stem, path)
         if other != path:
             found.problems.append(f"{path.name}: has the same name as {other.name}, and they would share a caption")
             continue
-        yield from _captioned(path, path.with_suffix(".txt"), found)
+        yield from _captioned(path, path.with_suffix(".txt"), beside, found)
 
 
-def _captioned(path: Path, caption: Path, found: Found) -> Iterator[tuple[Path, str]]:
+def _beside(folder: Path) -> dict[str, dict[str, Path]]:
+    """References and masks by the stems of their clips: that of a.mp4, and of a folder a, is a.mask.png."""
+    found: dict[str, dict[str, Path]] = {}
+    for path in sorted(folder.iterdir()):
+        stem, use = Path(path.stem).stem, Path(path.stem).suffix[1:]
+        if path.suffix.lower() in (*PICTURES, *VIDEOS) and use in BESIDE_KEYS:
+            found.setdefault(stem, {})[use] = path.resolve()
+    return found
+
+
+def _captioned(path: Path, caption: Path, beside: dict[str, dict[str, Path]], found: Found) -> Iterator[Named]:
     try:
-        yield path.resolve(), caption.read_text(encoding="utf-8")
+        yield path.resolve(), caption.read_text(encoding="utf-8"), beside.get(path.stem, {})
     except FileNotFoundError:
         found.problems.append(f"{path.name}: has no caption; write one into {caption.relative_to(path.parent)}")
     except UnicodeDecodeError:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Variant
-from praxino.training.tuning import fitness, trainees
+from praxino.training.tuning import beside, fitness, trainees
 from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces
 from praxino.training.tuning.clips import Clip, digest_of, find
 from praxino.training.tuning.prior import prompts
@@ -32,6 +32,8 @@ class Example:
     """SHA-256 of the clip's file."""
     caption: str
     """With the trigger."""
+    beside: dict[str, str]
+    """Digests of what lies beside it and is used, by its use."""
 
 
 @dataclass
@@ -79,6 +81,7 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
         try:
             frames, fps = clip.read()
             cut = pieces(frames.shape[:3], fps, variant, tuning)
+            beside.check(clip, frames.shape[:3], tuning)
         except UserError as problem:
             told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
             continue
@@ -92,10 +95,10 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
                 f"at least {shortest} at {variant.fps:g} fps are needed"
             )
             continue
-        told.used.append(_line(clip, len(frames), fps, cut, variant))
-        digest = digest_of(clip.path)
+        told.used.append(_line(clip, len(frames), fps, cut, variant) + beside.line(clip, tuning))
+        digest, more = digest_of(clip.path), beside.digests(clip, tuning)
         caption = caption_for(captioned(clip.caption, tuning.trigger), entry, tuning.trigger)
-        told.examples += [Example(clip, piece, digest, caption) for piece in cut]
+        told.examples += [Example(clip, piece, digest, caption, more) for piece in cut]
     if not told.examples:
         reasons = "\n".join(told.left_out[:5])
         raise UserError(f"nothing in {folder} can be used:\n{reasons}")

@@ -25,6 +25,9 @@ def check(entry: Entry, tuning: Tuning) -> None:
         raise UserError(
             f'initial_words and vectors are of a new word; write method = "textual-inversion", not {tuning.method!r}.'
         )
+    if tuning.control:
+        _check_control(family, variant, tuning)
+    _check_noise(family, tuning)
 
 
 def _check_new_word(variant: Variant, tuning: Tuning) -> None:
@@ -42,3 +45,38 @@ def _check_new_word(variant: Variant, tuning: Tuning) -> None:
         raise UserError(f"prior is {tuning.prior}; a new word makes a model forget nothing: leave it out.")
     if tuning.optimizer == "muon":
         raise UserError('optimizer is "muon", which is for matrices; a word has vectors: choose adamw.')
+
+
+def _check_control(family: str, variant: Variant, tuning: Tuning) -> None:
+    kind = tuning.control.removesuffix("-map")
+    if family not in trainees.IN_CONTEXT:
+        can = ", ".join(trainees.IN_CONTEXT)
+        raise UserError(f"control is {tuning.control!r}, which {family} cannot be taught; those that can: {can}.")
+    if f"control:{kind}" not in variant.steering:
+        raise UserError(f"control is {tuning.control!r}, and {variant.name} draws nothing after {kind} maps.")
+    if tuning.method not in ("lora", "dora"):
+        raise UserError(f'control is learnt as a LoRA, and method is {tuning.method!r}; write method = "lora".')
+    if tuning.prior:
+        raise UserError(f"prior is {tuning.prior}; clips that a model draws of itself follow nothing: leave it out.")
+    if tuning.samples:
+        raise UserError("samples are drawn of words alone, and this LoRA follows a clip: leave them out.")
+
+
+def _check_noise(family: str, tuning: Tuning) -> None:
+    for name, kind in (("logit_mean", "logit-normal"), ("logit_std", "logit-normal"), ("mode_scale", "mode")):
+        if tuning.times != kind and getattr(tuning, name) != getattr(Tuning(), name):
+            raise UserError(f'{name} is of times = "{kind}", and times is "{tuning.times}".')
+    if tuning.loss != "huber" and tuning.huber_c != Tuning().huber_c:
+        raise UserError(f'huber_c is of loss = "huber", and loss is "{tuning.loss}".')
+    diffuses = family in trainees.DIFFUSION
+    if tuning.min_snr and not diffuses:
+        raise UserError(f"min_snr is of diffusion, and {family} is taught by flow matching; choose a weighting.")
+    if tuning.noise_offset and family not in trainees.WITH_NOISE_OFFSET:
+        able = ", ".join(trainees.WITH_NOISE_OFFSET)
+        raise UserError(
+            f"noise_offset is {tuning.noise_offset:g}, which {family} is not taught with; these are: {able}."
+        )
+    if diffuses and (tuning.weighting != "none" or tuning.time_shift):
+        raise UserError(
+            f"weighting and time_shift are of flow matching, and {family} is a diffusion; min_snr is for it."
+        )

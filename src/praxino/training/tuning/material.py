@@ -13,7 +13,7 @@ import torch
 
 from praxino.recipe import Recipe
 from praxino.training.loop import OnEvent
-from praxino.training.tuning import buckets
+from praxino.training.tuning import beside, buckets
 from praxino.training.tuning.bench import Bench, RecipeOf
 from praxino.training.tuning.cache import Cache, Tensors
 from praxino.training.tuning.examples import Example, Survey
@@ -52,12 +52,15 @@ class Encoder:
         return Material(mixed(encoded, self._remembered(), self.tuning.prior_share), held, empty)
 
     def _encode(self, example: Example) -> Encoded:
-        bench, bucket, frames = self.bench, example.piece.bucket, example.piece.frames
-        key = {"clip": example.digest, "frames": list(frames), "bucket": dataclasses.astuple(bucket)}
+        bench, bucket = self.bench, example.piece.bucket
+        key = {
+            "clip": example.digest, "frames": list(example.piece.frames), "bucket": dataclasses.astuple(bucket),
+            **example.beside,
+        }  # fmt: skip
 
         @torch.no_grad()
         def make() -> Tensors:
-            return bench.learner.encode(bench.parts, buckets.fitted(example.clip.read()[0][list(frames)], bucket))
+            return beside.encoded(bench.learner, bench.parts, example)
 
         text = self._read(example.caption) if bench.learnt is bench.network else {}
         return Encoded(bucket, self.cache.get(key, make), text, example.caption)

@@ -6,6 +6,7 @@ processes that train together each takes its share of one and the same batch.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from praxino.families import Variant
 from praxino.training.dataset import lap
 from praxino.training.loop import fast_precision, generator
+from praxino.training.tuning import losses
 from praxino.training.tuning.buckets import Bucket
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.settings import Tuning
@@ -75,7 +77,7 @@ class Objective:
         read: Callable[[str], Tensors] | None = None,
     ) -> None:
         self.trainee, self.parts, self.network, self.variant = trainee, parts, network, variant
-        self.examples, self.empty, self.tuning, self.share = examples, empty, tuning, share
+        self.examples, self.empty, self.tuning, self.share = _masked_alike(examples), empty, tuning, share
         self.untaught, self.read = untaught, read
         self.device = next(network.parameters()).device
         places: dict[Bucket, list[int]] = defaultdict(list)
@@ -92,15 +94,12 @@ class Objective:
         return self._loss(batch)
 
     def _loss(self, batch: Batch) -> Tensor:
-        """The mean square of what the answer is off by, where it counts."""
+        """The mean of what the answer is off by, where it counts."""
         with fast_precision(self.device):
             task = self.trainee.task(self.parts, self.variant, batch)
             target = self._kept(batch, task)
-            error = (self.trainee.answer(self.network, task) - target).square()
-        if task.learnt is None:
-            return error.mean()
-        counts = task.learnt.expand_as(error)
-        return (error * counts).sum() / counts.sum()
+            error = losses.error(self.trainee.answer(self.network, task), target, self.tuning)
+        return losses.mean(error, batch, task)
 
     @torch.no_grad()
     def _kept(self, batch: Batch, task: Task) -> Tensor:
@@ -145,7 +144,21 @@ class Objective:
             texts.append(self.empty if dropped else self.read(example.caption) if self.read else example.text)
             chances.append(chance)
         is_prior = torch.tensor([self.examples[places[place]].is_prior for place in mine])
-        return Batch(self._stack(clips), self._stack(texts), self.variant.fps, gives_first, chances, is_prior)
+        return Batch(
+            self._stack(clips), self._stack(texts), self.variant.fps, gives_first, chances, is_prior, self.tuning
+        )
 
     def _stack(self, tensors: list[Tensors]) -> Tensors:
         return {name: torch.stack([one[name] for one in tensors]).to(self.device) for name in tensors[0]}
+
+
+def _masked_alike(examples: Sequence[Encoded]) -> Sequence[Encoded]:
+    """The same, all with a mask where one has one: of those without, everything is learnt."""
+    if not any("mask" in example.clip for example in examples):
+        return examples
+    return [
+        example
+        if "mask" in example.clip
+        else dataclasses.replace(example, clip={**example.clip, "mask": torch.ones(example.clip["latents"].shape[-2:])})
+        for example in examples
+    ]

@@ -48,6 +48,11 @@ class Tuning:
         (), "ends of the names of the layers that get them; the family's own when empty", "low-rank weights"
     )
 
+    control: Literal["", "canny", "canny-map", "depth-map", "pose-map", "detailer-map"] = option(
+        "", "what is followed: each clip's edges, or the reference beside it; drawn after with --control", "control",
+        choices=("", "canny", "canny-map", "depth-map", "pose-map", "detailer-map"),
+    )  # fmt: skip
+
     initial_words: str = option("", "words that the trigger means at first, as in robot toy", "textual inversion")
     vectors: int = option(
         0, "of the trigger; 0 is one for each token of the initial words", "textual inversion", min=0, max=75
@@ -90,6 +95,37 @@ class Tuning:
     validation: float = option(
         0.0, "share of the clips that is held out to measure the loss on", "clips", min=0, max=0.9
     )
+
+    times: Literal["own", "uniform", "logit-normal", "mode"] = option(
+        "own", "how the noise levels of training are drawn; own is as the family's recipe has it", "noise and loss",
+        choices=("own", "uniform", "logit-normal", "mode"),
+    )  # fmt: skip
+    logit_mean: float = option(
+        0.0, "of the logit-normal times; above 0 is more noise", "noise and loss", min=-10, max=10
+    )
+    logit_std: float = option(1.0, "of the logit-normal times", "noise and loss", min=0.01, max=10)
+    mode_scale: float = option(
+        1.29, "of the mode times; above 0 is more of the middle", "noise and loss", min=-1, max=1.75
+    )
+    time_shift: float = option(
+        0.0, "of flow matching: above 1 is more noise; the family's own when 0", "noise and loss", min=0, max=100
+    )
+    noise_offset: float = option(
+        0.0, "deviation of what each channel's noise is moved by as a whole; the family's own when 0",
+        "noise and loss", min=0, max=1,
+    )  # fmt: skip
+    min_snr: float = option(
+        0.0, "gamma of min-SNR weighting, usually 5, where noise or v is answered; 0 is off", "noise and loss",
+        min=0, max=1000,
+    )  # fmt: skip
+    weighting: Literal["none", "sigma-sqrt", "cosmap"] = option(
+        "none", "of flow matching: how much each noise level counts", "noise and loss",
+        choices=("none", "sigma-sqrt", "cosmap"),
+    )  # fmt: skip
+    loss: Literal["square", "huber"] = option(
+        "square", "huber lets errors far above huber_c count less", "noise and loss", choices=("square", "huber")
+    )
+    huber_c: float = option(0.1, "where huber goes from square to straight", "noise and loss", min=0.0001, max=100)
 
     save_every: int = option(250, "steps between two saves", "while it runs", min=1, max=1_000_000)
     sample_every: int = option(
@@ -158,7 +194,7 @@ def template(values: dict[str, Any]) -> str:
             lines += ["", f"# {group}"]
         choices = f" ({', '.join(declared.choices)})" if declared.choices else ""
         shown = values.get(field.name, field.default)
-        line = f"{field.name} = {_toml('' if shown is None else shown)}"
+        line = f"{field.name} = {_toml(declared.choices[0] if shown is None else shown)}"
         lines.append(f"# {declared.help}{choices}")
         lines.append(line if field.name in values else f"# {line}")
     return "\n".join(lines).lstrip("\n") + "\n"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from praxino.families import Variant
 from praxino.training.tuning import trainees
 from praxino.training.tuning.cache import Tensors
+from praxino.training.tuning.settings import Tuning
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Batch:
     """A source of chance for each example, on the CPU."""
     is_prior: Tensor
     """(B,) bool: which examples are of what the model knew before."""
+    tuning: Tuning = field(default_factory=Tuning)
+    """What else the run is told."""
 
     def noise(self, like: Tensor) -> Tensor:
         """Normal noise of the shape of `like` (B, ...), each example's from its own source."""
@@ -59,6 +63,14 @@ class Task:
     """(B, ...) float32."""
     learnt: Tensor | None = None
     """True where the answer counts, of a shape that broadcasts to the target's; None is everywhere."""
+    pack: Callable[[Tensor], Tensor] | None = None
+    """How latents become the target's shape, where that is another."""
+    times: Tensor | None = None
+    """(B,) from data, 0, to noise, 1: of flow matching."""
+    snr: Tensor | None = None
+    """(B,), the signal's power over the noise's: of diffusion."""
+    predicts: str = "epsilon"
+    """What a diffusion's answer is: epsilon, v_prediction or sample."""
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,4 @@ def test_a_template_has_every_setting_with_its_help_and_reads_back(tmp_path):
     tuning = read(written(tmp_path, text))
     assert (tuning.steps, tuning.samples) == (7, ('a "b"', "c"))
     uncommented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
-    assert Tuning(**{k: tuple(v) if isinstance(v, list) else v for k, v in without_none(uncommented).items()})
-
-
-def without_none(text):
-    """All settings with their defaults, but for the one that has none to write."""
-    return {name: value for name, value in tomllib.loads(text).items() if name != "dtype"}
+    assert Tuning(**{k: tuple(v) if isinstance(v, list) else v for k, v in tomllib.loads(uncommented).items()})

@@ -33,6 +33,13 @@ LEARNT: dict[str, dict[str, tuple[object, ...]]] = {
 """What the options of a family's variants have to be, where its trainee does not fit all of them."""
 
 
+DIFFUSION = ("cogvideox", "hotshot-xl", "sdxl", "stable-diffusion")
+"""Families that answer noise or v at whole timesteps; all others are taught by flow matching."""
+WITH_NOISE_OFFSET = ("hotshot-xl", "sdxl", "stable-diffusion")
+"""Families whose noise can be moved channel by channel."""
+IN_CONTEXT = ("ltx-video",)
+"""Families that can be taught to follow a clip beside the one that is drawn."""
+
 WITH_DORA = ("ltx-video", "sd3", "sdxl", "stable-diffusion")
 """Families whose reader of LoRA files takes DoRA's magnitudes."""
 

@@ -58,7 +58,7 @@ class CogVideoX:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to timesteps of chance, and v."""
         clean, noise = batch.clips["latents"], batch.noise(batch.clips["latents"])
-        timesteps = (batch.uniform(clean.device) * NUM_TRAINED).long()
+        timesteps = noising.timesteps(batch, clean.device, NUM_TRAINED)
         falling = levels(NUM_TRAINED, from_options(variant.options).shift_scale, "trailing").alphas
         alphas = torch.tensor(falling[:NUM_TRAINED][::-1], device=clean.device)[timesteps].view(-1, 1, 1, 1, 1)
         rest, dtype = (1 - alphas.square()).sqrt(), parts.transformer.dtype
@@ -74,7 +74,8 @@ class CogVideoX:
             "ofs": loop.ofs_of(parts.transformer, clean.device),
             "image_rotary_emb": positions.rotary(parts.transformer.config, (frames, rows, columns), clean.device),
         }
-        return Task(inputs, alphas * noise - rest * clean)
+        snr = (alphas / rest).square().flatten()
+        return Task(inputs, alphas * noise - rest * clean, snr=snr, predicts="v_prediction")
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """V, (B, f, C, h, w)."""

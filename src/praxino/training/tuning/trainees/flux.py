@@ -52,7 +52,7 @@ class Flux:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Tokens noised to times of chance, and their velocity."""
         clean, transformer = batch.clips["latents"], parts.drawing().transformer
-        t, noise = batch.uniform(clean.device), batch.noise(clean)
+        t, noise = noising.times(batch, clean.device, noising.Times()), batch.noise(clean)
         noisy, target = noising.flowed(latents.pack(clean), latents.pack(noise), t)
         height, width = (side * latents.SPATIAL_RATIO for side in clean.shape[-2:])
         states = batch.texts["states"].to(transformer.dtype)
@@ -66,7 +66,7 @@ class Flux:
             "txt_ids": torch.zeros(states.shape[1], 3, device=clean.device),
             "img_ids": latents.positions(width, height).to(clean.device),
         }
-        return Task(inputs, target)
+        return Task(inputs, target, pack=latents.pack, times=t)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """The velocity, (B, tokens, C)."""

@@ -51,10 +51,9 @@ class HotshotXl:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Clips noised to timesteps of chance."""
         clean, config = batch.clips["latents"], parts.networks.scheduler_config
-        timesteps = noising.timesteps_of(batch.uniform(clean.device), config)
-        noise = batch.noise(clean)
-        noise = noise + NOISE_OFFSET * batch.noise(clean[:, :, :1, :1, :1])
-        noisy, target = noising.diffused(config, clean, noise, timesteps)
+        timesteps = noising.timesteps(batch, clean.device, config["num_train_timesteps"])
+        noise = noising.offset(batch, batch.noise(clean), NOISE_OFFSET)
+        made = noising.diffused(config, clean, noise, timesteps)
         sizes = [*variant.options["original_size"], 0, 0, *variant.options["target_size"]]
         states, dtype = batch.texts["states"].to(parts.dtype), parts.dtype
         added = {
@@ -62,12 +61,12 @@ class HotshotXl:
             "time_ids": torch.tensor(sizes, device=clean.device, dtype=dtype).expand(len(clean), -1),
         }
         inputs = {
-            "sample": noisy.to(dtype),
+            "sample": made.noisy.to(dtype),
             "timestep": timesteps,
             "encoder_hidden_states": states.repeat_interleave(clean.shape[2], 0),
             "added_cond_kwargs": added,
         }
-        return Task(inputs, target)
+        return Task(inputs, made.target, snr=made.snr, predicts=made.predicts)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """What the scheduler's config names, (B, C, F, h, w)."""

@@ -115,8 +115,8 @@ def encoded(vae: Any, frames: np.ndarray) -> Tensor:
 def drawn(variant: Variant, batch: Batch) -> tuple[Tensor, Tensor]:
     """Times (B,) and noise (B, C, f, h, w) of chance."""
     clean = batch.clips["latents"]
-    s = torch.sigmoid(batch.normal(clean.device))
-    return noising.shifted(s, variant.options["shifts"]["stable"]), batch.noise(clean)
+    own = noising.Times("logit-normal", shift=variant.options["shifts"]["stable"])
+    return noising.times(batch, clean.device, own), batch.noise(clean)
 
 
 def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, chance: tuple[Tensor, Tensor]) -> Task:
@@ -137,7 +137,7 @@ def noised(parts: Any, variant: Variant, clips: Tensors, words: Embedded, chance
         "guidance": guidance,
     }
     learnt = torch.arange(clean.shape[2], device=clean.device) > 0 if kind == "token-replace" else None
-    return Task(inputs, velocity, None if learnt is None else learnt[:, None, None])
+    return Task(inputs, velocity, None if learnt is None else learnt[:, None, None], times=t)
 
 
 @torch.no_grad()

@@ -1,8 +1,10 @@
 """LTX-Video, and so the bundled model: flow matching on latent tokens, from words or from a first frame.
 
 x_t = (1 - t) x_0 + t e and v = e - x_0 (Lipman et al. 2023, arXiv:2210.02747). A given first frame is the first latent
-frame's tokens at t = 0, as in inference. Times: logit-normal, shifted by the number of tokens as in inference
-(Lightricks/LTX-Video-Trainer, timestep_samplers.py, ShiftedLogitNormalTimestepSampler), a tenth of them uniform.
+frame's tokens at t = 0, as in inference, and so is a clip that is followed: tokens before all others, in the same
+places. Times: logit-normal, shifted by the number of tokens as in inference, a tenth of them uniform.
+Source: Lightricks/LTX-Video-Trainer at 31b1273, training_strategies.py (ReferenceVideoTrainingStrategy) and
+timestep_samplers.py (ShiftedLogitNormalTimestepSampler).
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from praxino.families.ltx_video import latents, positions
 from praxino.families.ltx_video.settings import from_options
 from praxino.families.ltx_video.text import embed
 from praxino.sampling.noise import SeededNoise
+from praxino.training.tuning import noising
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
 
@@ -56,23 +59,30 @@ class LtxVideo:
         clean = batch.clips["latents"]
         shape = clean.shape[2], clean.shape[3], clean.shape[4]
         x0, given = positions.pack(clean), shape[1] * shape[2] if batch.gives_first else 0
-        t = _times(batch, x0.shape[1], x0.device)[:, None].expand(x0.shape[:2]).clone()
+        drawn = noising.times(batch, x0.device, _times(x0.shape[1]))
+        t = drawn[:, None].expand(x0.shape[:2]).clone()
         t[:, :given] = 0
         noise = batch.noise(x0)
+        noisy = torch.lerp(x0, noise, t[..., None])
         coords = positions.in_seconds(positions.coordinates(shape, from_options(variant.options)), batch.fps)
+        if "reference" in batch.clips:
+            followed = positions.pack(batch.clips["reference"])
+            noisy, coords = torch.cat([followed, noisy], 1), torch.cat([coords, coords], 2)
+            t = torch.cat([torch.zeros_like(followed[..., 0]), t], 1)
         dtype = parts.transformer.dtype
         inputs = {
-            "hidden_states": torch.lerp(x0, noise, t[..., None]).to(dtype),
+            "hidden_states": noisy.to(dtype),
             "encoder_hidden_states": batch.texts["states"].to(dtype),
             "timestep": t * TIMESTEPS,
             "encoder_attention_mask": batch.texts["mask"],
             "video_coords": coords.to(x0.device).expand(len(x0), -1, -1),
         }
-        return Task(inputs, noise - x0, torch.arange(x0.shape[1], device=x0.device)[:, None] >= given)
+        learnt = torch.arange(x0.shape[1], device=x0.device)[:, None] >= given
+        return Task(inputs, noise - x0, learnt, positions.pack, drawn)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
-        """The velocity, (B, N, C)."""
-        return network(**task.inputs, return_dict=False)[0].float()
+        """The velocity, (B, N, C), without that of what is followed."""
+        return network(**task.inputs, return_dict=False)[0][:, -task.target.shape[1] :].float()
 
     def comfy_layer(self, module: str) -> ComfyLayer:
         """Lightricks' own name, under ComfyUI's prefix."""
@@ -82,12 +92,10 @@ class LtxVideo:
         return ComfyLayer(f"diffusion_model.{renamed}", (module,))
 
 
-def _times(batch: Batch, num_tokens: int, device: torch.device) -> Tensor:
+def _times(num_tokens: int) -> noising.Times:
     (few, low), (many, high) = SHIFTS
     centre = low + (num_tokens - few) / (many - few) * (high - low)
-    bell = torch.sigmoid(batch.normal(device) + centre)
-    flat, choice = batch.uniform(device), batch.uniform(device)
-    return torch.where(choice < UNIFORM_SHARE, flat, bell)
+    return noising.Times("logit-normal", centre, uniform_share=UNIFORM_SHARE)
 
 
 TRAINEE = LtxVideo()

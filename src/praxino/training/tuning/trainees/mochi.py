@@ -61,7 +61,8 @@ class Mochi:
 
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to times of chance, and the way back."""
-        clean, sigmas = batch.clips["latents"], batch.uniform(batch.clips["latents"].device)
+        clean = batch.clips["latents"]
+        sigmas = noising.times(batch, clean.device, noising.Times())
         noisy, velocity = noising.flowed(clean, batch.noise(clean), sigmas)
         inputs = {
             "hidden_states": noisy.to(parts.dtype),
@@ -69,7 +70,7 @@ class Mochi:
             "timestep": (1 - sigmas) * loop.TIMESTEP_SCALE,
             "encoder_attention_mask": batch.texts["mask"],
         }
-        return Task(inputs, -velocity)
+        return Task(inputs, -velocity, times=sigmas)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """Data less noise, (B, C, f, h, w)."""

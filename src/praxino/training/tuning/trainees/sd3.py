@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from praxino.families import Variant
@@ -50,7 +49,7 @@ class Sd3:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to times of chance, and the velocity."""
         clean, scheduler = batch.clips["latents"], parts.base.scheduler.config
-        t = noising.shifted(torch.sigmoid(batch.normal(clean.device)), scheduler.shift)
+        t = noising.times(batch, clean.device, noising.Times("logit-normal", shift=scheduler.shift))
         noisy, target = noising.flowed(clean, batch.noise(clean), t)
         inputs = {
             "hidden_states": noisy.to(parts.dtype),
@@ -58,7 +57,7 @@ class Sd3:
             "encoder_hidden_states": batch.texts["states"].to(parts.dtype),
             "pooled_projections": batch.texts["pooled"].to(parts.dtype),
         }
-        return Task(inputs, target)
+        return Task(inputs, target, times=t)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """The velocity, (B, C, h, w)."""

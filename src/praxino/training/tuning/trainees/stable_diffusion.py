@@ -42,15 +42,15 @@ class StableDiffusion:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to timesteps of chance."""
         clean, config = batch.clips["latents"], parts.base.scheduler.config
-        timesteps = noising.timesteps_of(batch.uniform(clean.device), config)
-        noisy, target = noising.diffused(config, clean, batch.noise(clean), timesteps)
+        timesteps = noising.timesteps(batch, clean.device, config["num_train_timesteps"])
+        made = noising.diffused(config, clean, noising.offset(batch, batch.noise(clean)), timesteps)
         inputs = {
-            "sample": noisy.to(parts.dtype),
+            "sample": made.noisy.to(parts.dtype),
             "timestep": timesteps,
             "encoder_hidden_states": batch.texts["states"].to(parts.dtype),
             **self.added(parts, batch),
         }
-        return Task(inputs, target)
+        return Task(inputs, made.target, snr=made.snr, predicts=made.predicts)
 
     def added(self, parts: Any, batch: Batch) -> dict[str, Any]:
         """What the UNet is given besides."""

@@ -8,6 +8,7 @@ it draws at, on its side of the published boundary (as with DiffSynth-Studio's m
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -75,7 +76,10 @@ class Wan:
         """Latents noised to times of chance, and the velocity of all frames that are not given."""
         clean, per_token = batch.clips["latents"], loop.takes_token_times(parts.transformer)
         area = clean.shape[3] * clean.shape[4] * parts.vae.config.scale_factor_spatial**2
-        t = self._times(batch.uniform(clean.device), from_options(variant.options), area)
+        settings = from_options(variant.options)
+        if batch.tuning.time_shift:
+            settings = dataclasses.replace(settings, shift=batch.tuning.time_shift, small_shift=0.0)
+        t = self._times(noising.unshifted(batch, clean.device, noising.Times()), settings, area)
         noisy, target = noising.flowed(clean, batch.noise(clean), t)
         frames, times = torch.arange(clean.shape[2], device=clean.device), t * loop.TIMESTEPS
         given = frames < int(per_token and batch.gives_first)
@@ -90,7 +94,7 @@ class Wan:
         }
         if "features" in batch.clips:
             inputs["encoder_hidden_states_image"] = batch.clips["features"].flatten(0, 1)
-        return Task(inputs, target, ~given[:, None, None])
+        return Task(inputs, target, ~given[:, None, None], times=t)
 
     def _times(self, uniform: Tensor, settings: Settings, area: int) -> Tensor:
         """Numbers in [0, 1) as times of the network: all, or those on its side of the boundary."""
