@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from transformers import PreTrainedTokenizerFast
 
+from praxino.errors import UserError
+
 SIZE = {"height": 64, "width": 64}
 CLASSES = {"flux2-klein-base": "Flux2KleinPipeline", "flux2-dev": "Flux2Pipeline"}
 
@@ -72,3 +74,17 @@ def test_klein_fills_in_what_a_mask_covers(models, picture, mask, shown: bool) -
         height=64, width=64, **more,
     )  # fmt: skip
     assert np.array_equal(drawn, wanted)
+
+
+def test_klein_kv_looks_at_pictures_once(models, picture, mask) -> None:
+    model = models("flux2", "flux2-klein-9b-kv")
+    assert type(model.parts.base).__name__ == "Flux2KleinKVPipeline"
+    given = [("image", picture, 1.0), ("reference", mask, 1.0)]
+    drawn = model.draw("instruction-editing", given, reference=("mask.png",))
+    call = model.by_hand("Flux2KleinKVPipeline")
+    assert np.array_equal(drawn, call(image=[Image.fromarray(picture), Image.fromarray(mask)], **SIZE))
+    assert np.array_equal(model.draw(), call(**SIZE))
+    recipe = model.recipe("instruction-editing", given, reference=("mask.png",), steps=5)
+    model.check_going_on(recipe, [picture[None], mask[None]])
+    with pytest.raises(UserError, match="is run without"):
+        model.recipe(guidance=3.0)

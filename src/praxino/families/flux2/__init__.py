@@ -10,7 +10,7 @@ from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, Reader, StockFamily, standard
 from praxino.families._stock.lora_names import check_transformer
 from praxino.families._stock.pictures import fitted, of_role
-from praxino.families.flux2.variants import PUBLISHED, variant_of
+from praxino.families.flux2.variants import KLEIN_KV, PUBLISHED, variant_of
 from praxino.recipe import Recipe
 from praxino.request import Request
 
@@ -41,6 +41,8 @@ def _arguments(given: Given) -> dict[str, Any]:
     roles = ("image", "reference") if recipe.task == "instruction-editing" else ("reference",)
     shown = [frames for role in roles for frames in of_role(recipe, given.pictures, role)]
     name = "image_reference" if given.takes("image_reference") else "image"
+    if not given.takes("guidance_scale"):
+        del arguments["guidance_scale"]
     if shown:
         arguments[name] = [fitted(frames, *_size(frames.shape[2], frames.shape[1])) for frames in shown]
     return arguments
@@ -68,12 +70,14 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
 
 
 class _Flux2(StockFamily):
-    """[dev] has its guidance told, as a number, and makes one pass."""
+    """[dev] has its guidance told, as a number, and makes one pass; [klein] KV knows none."""
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample."""
         if request.negative_prompt and "pipelines" in variant.options:
             raise UserError(f"--negative changes nothing in {variant.name}, whose guidance is distilled; leave it out.")
+        if request.guidance not in (None, 1.0) and KLEIN_KV.options["pipelines"] == variant.options.get("pipelines"):
+            raise UserError(f"--guidance: {variant.name} is run without; leave it out.")
         return super().plan(request, variant, shape, task)
 
 
@@ -89,7 +93,7 @@ FAMILY: Family = _Flux2(
     },
     text_readers=(Reader("Qwen3", "tokenizer", 512, "<|im_start|>user\n"),),
     refuse_lora=lambda path: check_transformer(path, "FLUX.2"),
-    classes=("Flux2KleinPipeline", "Flux2Pipeline"),
+    classes=("Flux2KleinPipeline", "Flux2KleinKVPipeline", "Flux2Pipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,
     arguments=_arguments,

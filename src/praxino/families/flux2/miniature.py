@@ -11,7 +11,7 @@ from praxino.families._stock import tiny
 from praxino.families._stock.checkpoint import CARD, read_json
 from praxino.families._stock.clip_tokenizer import write_json
 from praxino.families._stock.load import diffusers_class, quiet
-from praxino.families.flux2.variants import DEV
+from praxino.families.flux2.variants import DEV, KLEIN_KV
 from praxino.families.flux2.words import PROCESSOR
 
 WEIGHTS_SEED = 20261
@@ -50,23 +50,24 @@ CARD_FIELDS = {
 
 def write(folder: Path, like: str) -> None:
     """Make the networks, the same each time, and save them as the diffusers folder of a published variant."""
-    dev = like == DEV.name
+    dev, caching = like == DEV.name, like == KLEIN_KV.name
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(WEIGHTS_SEED)
-        (_dev() if dev else _klein()).save_pretrained(folder)
+        (_dev() if dev else _klein(caching=caching)).save_pretrained(folder)
         if dev:
             _save_processor(folder)
     kind = "[dev]" if dev else "[klein]"
-    own = {"variant": "flux2-dev-miniature" if dev else "flux2-miniature"}
+    own: dict[str, Any] = {"variant": f"{like}-miniature" if dev or caching else "flux2-miniature"}
+    own |= {"guidance": 1.0} if caching else {}
     title = f"FLUX.2 {kind} in miniature: random weights, for trying things out"
     write_json(folder / CARD, {**CARD_FIELDS, **own, "title": title})
 
 
-def _klein() -> Any:
+def _klein(*, caching: bool) -> Any:
     from transformers import Qwen3ForCausalLM
 
     words = tiny.byte_tokenizer(512, chat_template=tiny.CHAT_TEMPLATE)
-    return diffusers_class("Flux2KleinPipeline")(
+    return diffusers_class("Flux2KleinKVPipeline" if caching else "Flux2KleinPipeline")(
         **_networks(guidance_embeds=False),
         text_encoder=Qwen3ForCausalLM(tiny.qwen3_config(len(words), CHANNELS, TEXT_LAYERS)),
         tokenizer=words,

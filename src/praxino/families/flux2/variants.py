@@ -67,6 +67,13 @@ KLEIN_9B = _published(
     "flux2-klein-9b", "FLUX.2 [klein] 9B: four steps, no guidance", "black-forest-labs/FLUX.2-klein-9B",
     **NON_COMMERCIAL, networks=NETWORKS_9B, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
 )  # fmt: skip
+KLEIN_KV = _published(
+    "flux2-klein-9b-kv", "FLUX.2 [klein] 9B KV: looks at pictures once, four steps, no guidance",
+    "black-forest-labs/FLUX.2-klein-9b-kv",
+    **NON_COMMERCIAL, networks=NETWORKS_9B, steps=4, guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+    tasks=EDITING, options={"strength": {}, "pipelines": dict.fromkeys(EDITING, "Flux2KleinKVPipeline")},
+)  # fmt: skip
+"""Its pipeline has no guidance at all."""
 BASE_4B = _published(
     "flux2-klein-base-4b", "FLUX.2 [klein] base 4B, not distilled", "black-forest-labs/FLUX.2-klein-base-4B",
     licence="Apache-2.0", networks=NETWORKS_4B, steps=50, guidance_phases=(GuidancePhase(start=1.0, scale=4.0),),
@@ -84,7 +91,7 @@ DEV = _published(
         "text_readers": (Reader("Mistral", "tokenizer", 512, DEV_SYSTEM),),
     },
 )  # fmt: skip
-PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, KLEIN_9B, BASE_4B, BASE, DEV)}
+PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (KLEIN, KLEIN_9B, KLEIN_KV, BASE_4B, BASE, DEV)}
 SMALL_READER = 2560
 """Channels of Qwen3-4B, which reads for [klein] 4B; Qwen3-8B, of 4096, reads for 9B."""
 
@@ -96,6 +103,8 @@ def variant_of(folder: Folder) -> Variant | None:
     """
     if folder.class_name == "Flux2Pipeline":
         return DEV
+    if folder.class_name == "Flux2KleinKVPipeline":
+        return KLEIN_KV
     small = folder.config("text_encoder").get("hidden_size") == SMALL_READER
     if folder.index.get("is_distilled"):
         return KLEIN if small else KLEIN_9B
