@@ -260,7 +260,7 @@ def test_a_clip_that_never_moves_is_read_again():
 def test_a_large_clip_is_read_again_and_checked(tmp_path, monkeypatch):
     monkeypatch.setattr("praxino.media.embedding.MAX_EMBEDDED_CLIP_BYTES", 100)
     path = save(tmp_path / "a.png", clip())
-    inside = media.embed(clip()[5:], str(path), first=5)
+    inside = media.embed(clip()[5:], str(path), (5, 6, 7))
     assert inside.data == ""
     assert inside.source == f"{path}#frames=5-7"
     assert (media.load(inside) == clip()[5:]).all()
@@ -269,6 +269,18 @@ def test_a_large_clip_is_read_again_and_checked(tmp_path, monkeypatch):
         media.load(inside)
     path.unlink()
     with pytest.raises(UserError, match="there is no file"):
+        media.load(inside)
+
+
+def test_a_clip_in_another_time_is_read_again_frame_by_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr("praxino.media.embedding.MAX_EMBEDDED_CLIP_BYTES", 100)
+    path, places = save(tmp_path / "a.png", clip()), [0, 0, 2, 4, 5, 6, 7, 7]
+    inside = media.embed(clip()[places], str(path), places)
+    assert inside.source == f"{path}#frames=0,0,2,4-7,7"
+    assert (media.load(inside) == clip()[places]).all()
+    assert media.file_of(inside) == path
+    save(path, clip()[:5])
+    with pytest.raises(UserError, match="no longer what the recipe was made from"):
         media.load(inside)
 
 

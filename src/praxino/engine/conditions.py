@@ -36,7 +36,9 @@ class Source:
     first: int | None = None
     """Which frame of the file `frames` begins with, where they are cut to measure; else they are cut when placed."""
     fps: float = 0.0
-    """Frames per second of a clip that is changed."""
+    """Frames per second of a clip that is changed or followed."""
+    places: tuple[int, ...] = ()
+    """Which frames of the file these are, where they do not follow one another."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -67,7 +69,8 @@ def place_sources(sources: list[Source], length: Length, frame_step: int) -> tup
     shown = shown_frames(drawn, min(length.num_frames, drawn.span))
     for source in sources:
         if source.role != "frame":
-            others.append(Condition(0, source.strength, media.embed(source.frames, _told_name(source)), source.role))
+            given = media.embed(source.frames, _told_name(source), source.places)
+            others.append(Condition(0, source.strength, given, source.role))
             continue
         first, frames = _overlap(source, drawn.num_frames, frame_step)
         if source.frame >= len(shown):
@@ -75,7 +78,11 @@ def place_sources(sources: list[Source], length: Length, frame_step: int) -> tup
                 f"keyframe {source.name} is at frame {source.frame}; the clip's frames are 0 to {len(shown) - 1}."
             )
         frame = shown[source.frame] if source.frame > 0 else 0 if source.frame == 0 else drawn.span - len(frames)
-        conditions.append(Condition(frame, source.strength, media.embed(frames, _told_name(source), first)))
+        conditions.append(
+            Condition(
+                frame, source.strength, media.embed(frames, _told_name(source), range(first, first + len(frames)))
+            )
+        )
     conditions.sort(key=lambda condition: condition.frame)
     for one, other in itertools.pairwise(conditions):
         if one.frame == other.frame:
@@ -103,7 +110,8 @@ def _frames(request: Request, variant: Variant) -> Iterator[Source]:
         else:
             yield Source(request.video, frames, 0, _share(request, variant, "video-to-video"), "video", fps=fps)
         if request.mask:
-            yield Source(request.mask, media.read_clip(request.mask)[0], 0, 1.0, "mask")
+            frames, fps = media.read_clip(request.mask)
+            yield Source(request.mask, frames, 0, 1.0, "mask", fps=fps)
 
 
 def _changed(request: Request, task: str, variant: Variant) -> Iterator[Source]:
@@ -161,8 +169,8 @@ def _steering(request: Request, variant: Variant) -> Iterator[Source]:
         usual = float(variant.options.get("control_scale", 1.0))
         name, scale = scaled(rest, usual, f"--control {text}", 0, 2)
         role = f"control:{kind.removesuffix('-map')}" if kind.endswith("-map") else f"annotate:{kind}"
-        frames = media.read_picture(name) if variant.grid.max_frames == 1 else media.read_clip(name)[0]
-        yield Source(name, frames, 0, scale, role)
+        frames, fps = (media.read_picture(name), 0.0) if variant.grid.max_frames == 1 else media.read_clip(name)
+        yield Source(name, frames, 0, scale, role, fps=fps)
     for text in request.reference:
         name, weight = scaled(text, 1.0, f"--reference {text}", 0, 2)
         yield Source(name, media.read_picture(name), 0, weight, "reference")

@@ -9,10 +9,9 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-
 from praxino import media
 from praxino.engine.conditions import Source
+from praxino.engine.timing import places_in
 from praxino.errors import UserError
 from praxino.families import Shape, Variant
 from praxino.motions import find, names
@@ -54,15 +53,12 @@ def read_driving(request: Request, variant: Variant, shape: Shape, drawn: Pieces
     if name in names() or Path(name).suffix.lower() == ".json":
         from praxino.motions.render import render
 
-        frames = render(find(name), drawn.span, shape.fps, shape.width, shape.height)
+        frames, places = render(find(name), drawn.span, shape.fps, shape.width, shape.height), ()
     else:
         frames, fps = media.read_clip(name)
-        times = np.arange(drawn.span) * fps / shape.fps
-        frames = frames[np.minimum((times + _ON_TIME).astype(int), len(frames) - 1)]
+        places = places_in(len(frames), fps, shape.fps, drawn.span)
+        frames = frames[list(places)]
     if _has_own(variant):
-        return [Source(name, frames, 0, 1.0, "motion")]
-    return [Source(name, frames, 0, float(variant.options.get("control_scale", 1.0)), "control:pose")]
-
-
-_ON_TIME = 1e-6
-"""Of a frame: what rounding may take from a time that is a whole number of frames."""
+        return [Source(name, frames, 0, 1.0, "motion", places=places)]
+    scale = float(variant.options.get("control_scale", 1.0))
+    return [Source(name, frames, 0, scale, "control:pose", places=places)]

@@ -63,14 +63,15 @@ def resolve_length(request: Request, variant: Variant, fps: float, extended: int
 
 
 def of_clip(request: Request, variant: Variant, num_frames: int, fps: float) -> Request:
-    """A request for a clip to be changed: where it says nothing of length and rate, those of the clip are kept.
+    """A request for a clip to be changed: where it says nothing of length, that of the clip is kept, and its rate.
 
     Of a clip longer than the variant draws at once, that is as much of its beginning.
     """
-    if any(value is not None for value in (request.frames, request.seconds, request.fps)):
+    if request.frames is not None or request.seconds is not None:
         return request
-    kept = min(num_frames, longest(variant.grid))
-    return dataclasses.replace(request, seconds=kept / fps, fps=fps)
+    new_fps = request.fps or fps
+    kept = min(max(1, round(num_frames * new_fps / fps)), longest(variant.grid))
+    return dataclasses.replace(request, seconds=kept / new_fps, fps=new_fps)
 
 
 def shown_frames(drawn: Pieces, num_frames: int) -> list[int]:

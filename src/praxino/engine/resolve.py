@@ -21,6 +21,7 @@ from praxino.engine.pieces import check_chain
 from praxino.engine.rewriting import rewrite
 from praxino.engine.soundtrack import resolve_sound, sound_notes
 from praxino.engine.tasks import check_steering, task_of
+from praxino.engine.timing import in_time
 from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant
 from praxino.recipe import Companion, Encoding, Lora, Pieces, Recipe
@@ -74,11 +75,11 @@ def resolve(
     sources = read_sources(request, task, variant)
     if joined:
         sources = [joined.source(variant), *sources]
-    sources, wanted, cut_notes = _cut(request, variant, sources)
+    wanted = _of_clip(request, variant, sources)
     shape, length = _measured(wanted, variant, sources, joined)
-    sources += read_driving(
-        request, variant, shape, length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
-    )
+    drawn = length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
+    sources, timing_notes = in_time(sources, shape.fps, drawn.span, length.num_frames)
+    sources += read_driving(request, variant, shape, drawn)
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)
     dressed, rewritten = _rewritten(dressed, variant)
@@ -117,13 +118,13 @@ def resolve(
         upscale=shape.upscale,
         pieces=length.pieces,
         extends=(joined.extended(variant),) if joined else (),
-        sound=resolve_sound(request, variant, sources, (length.num_frames, shape.fps)),
+        sound=resolve_sound(request, variant, sources),
         **decided,
     )
     paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
     drawn_notes = (
         *paces,
-        *cut_notes,
+        *timing_notes,
         *_shape_notes(request, shape),
         *length_notes(wanted, length, shape.fps),
         *sound_notes(recipe),
@@ -131,17 +132,10 @@ def resolve(
     return Resolution(recipe, (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes))
 
 
-def _cut(request: Request, variant: Variant, sources: list[Source]) -> tuple[list[Source], Request, list[str]]:
-    """A clip that is changed, no longer than is drawn at once; the request, of its length; and what to tell of it."""
+def _of_clip(request: Request, variant: Variant, sources: list[Source]) -> Request:
+    """The request, of the length and rate of a clip that is changed where it says nothing of them."""
     clip = next((source for source in sources if source.role == "video"), None)
-    if clip is None:
-        return sources, request, []
-    most, count = longest(variant.grid), len(clip.frames)
-    wanted = of_clip(request, variant, count, clip.fps)
-    if count <= most:
-        return sources, wanted, []
-    cut = [dataclasses.replace(s, frames=s.frames[:most]) if s.role in ("video", "mask") else s for s in sources]
-    return cut, wanted, [f"{clip.name} has {count} frames; {variant.name} changes the first {most}"]
+    return request if clip is None else of_clip(request, variant, len(clip.frames), clip.fps)
 
 
 def _measured(request: Request, variant: Variant, sources: list[Source], joined: Joined | None) -> tuple[Shape, Length]:

@@ -9,14 +9,8 @@ from praxino.recipe import Recipe, Sound
 from praxino.request import Request
 
 
-def resolve_sound(request: Request, variant: Variant, sources: list[Source], clip: tuple[int, float]) -> Sound:
-    """Drawn where the variant can; kept where a clip that has any is extended, or changed in its own time and length.
-
-    Args:
-        request: the wish.
-        variant: what draws.
-        sources: what it is given.
-        clip: frames and rate of the clip in the file.
+def resolve_sound(request: Request, variant: Variant, sources: list[Source]) -> Sound:
+    """Drawn where the variant can; kept where a clip that has any is extended, or changed: it stays in its own time.
 
     Raises:
         UserError: the sound of the clip is damaged.
@@ -25,17 +19,9 @@ def resolve_sound(request: Request, variant: Variant, sources: list[Source], cli
         return "none"
     if "sound" in variant.steering:
         return "drawn"
-    if request.video is None or not (request.join or _in_its_own_time(sources, *clip)):
+    if request.video is None or not (request.join or any(source.role == "video" for source in sources)):
         return "none"
     return "none" if media.read_sound(request.video) is None else "kept"
-
-
-def _in_its_own_time(sources: list[Source], num_frames: int, fps: float) -> bool:
-    changed = [source for source in sources if source.role == "video"]
-    return any(len(source.frames) == num_frames and abs(source.fps - fps) < _SAME_FPS for source in changed)
-
-
-_SAME_FPS = 0.01
 
 
 def sound_notes(recipe: Recipe) -> list[str]:

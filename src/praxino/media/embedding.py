@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,17 +20,17 @@ from praxino.recipe import Media
 MAX_EMBEDDED_CLIP_BYTES = 4 << 20
 _CLIP_FPS = 10
 _CLIP_FRAME_MS = 100
-_PART = re.compile(r"(.*)#frames=(\d+)-(\d+)", re.DOTALL)
+_PART = re.compile(r"(.*)#frames=([\d,-]+)", re.DOTALL)
 
 
-def embed(frames: np.ndarray, source: str, first: int = 0) -> Media:
+def embed(frames: np.ndarray, source: str, places: Sequence[int] = ()) -> Media:
     """Frames as a recipe's `Media`: a PNG when there is one, a lossless WebP when there are several and it is small.
 
     Args:
         frames: (F, H, W, 3) uint8 RGB.
         source: where they came from.
-        first: which of the source's frames `frames[0]` is. A clip that is too large to embed is read again from
-            `source`, which then ends in "#frames=FIRST-LAST".
+        places: which of the source's frames these are; () for all of them. A clip that is too large to embed is read
+            again from `source`, which then ends in "#frames=" and these, as in 0-3,5,5.
     """
     digest = _digest(frames)
     if len(frames) == 1:
@@ -39,7 +40,7 @@ def embed(frames: np.ndarray, source: str, first: int = 0) -> Media:
         data = encode_webp(frames, _CLIP_FPS, 0, 100, None)
         if len(data) <= MAX_EMBEDDED_CLIP_BYTES:
             return Media(source, digest, _data_url("webp", data))
-    return Media(f"{source}#frames={first}-{first + len(frames) - 1}", digest, "")
+    return Media(f"{source}#frames={_ranges(places or range(len(frames)))}", digest, "")
 
 
 def refer(frames: np.ndarray, source: str) -> Media:
@@ -93,4 +94,21 @@ def _read_again(source: str) -> NDArray[np.uint8]:
     part = _PART.fullmatch(source)
     if part is None:
         return read_picture(source)
-    return read_clip(part[1], MAX_KEPT_FRAMES)[0][int(part[2]) : int(part[3]) + 1]
+    frames = read_clip(part[1], MAX_KEPT_FRAMES)[0]
+    return frames[[place for place in _places(part[2]) if place < len(frames)]]
+
+
+def _ranges(places: Sequence[int]) -> str:
+    """Numbers as 0-3,5,5: those that follow one another as the first and the last of them."""
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == runs[-1][-1] + 1:
+            runs[-1] = [runs[-1][0], place]
+        else:
+            runs.append([place])
+    return ",".join("-".join(map(str, run)) for run in runs)
+
+
+def _places(said: str) -> list[int]:
+    ends = (list(map(int, run.split("-"))) for run in said.split(","))
+    return [place for run in ends for place in range(run[0], run[-1] + 1)]

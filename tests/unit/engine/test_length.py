@@ -114,5 +114,7 @@ def test_a_clip_that_is_changed_keeps_its_length_and_rate_unless_told():
     assert of_clip(Request(video="a"), changing, 20, 12.5) == Request(video="a", seconds=1.6, fps=12.5)
     assert resolve_length(of_clip(Request(video="a"), changing, 20, 12.5), changing, 12.5).num_frames == 20
     assert of_clip(Request(video="a"), changing, 99, 24).seconds == 29 / 24
-    for told in ({"frames": 9}, {"seconds": 1.0}, {"fps": 8.0}):
+    assert of_clip(Request(video="a", fps=10.0), changing, 20, 12.5) == Request(video="a", seconds=1.6, fps=10.0)
+    assert of_clip(Request(video="a", fps=25.0), changing, 20, 12.5).seconds == 29 / 25
+    for told in ({"frames": 9}, {"seconds": 1.0, "fps": 8.0}):
         assert of_clip(Request(video="a", **told), changing, 20, 12.5) == Request(video="a", **told)
