@@ -19,7 +19,6 @@ STEERED_BY = {
     "keyframes": "keyframes",
     "motion": "motion",
     "sound": "sound",
-    "upscale": "upscale",
     "stg": "stg",
     "cfg_star": "cfg-zero-star",
 }
@@ -89,6 +88,11 @@ def check_steering(request: Request, variant: Variant) -> None:
     for name, steering in STEERED_BY.items():
         if getattr(request, name):
             _check(steering, flag(name), variant)
+    if request.upscale and "upscale" not in variant.steering:
+        raise UserError(
+            f"--upscale: {variant.name} has no second stage; draw it larger at once, with --size."
+            + _others(lambda other: "upscale" in other.steering and _is_still(other) == _is_still(variant))
+        )
     if request.motion_template and not _follows_motions(variant):
         raise UserError(f"--motion-template: {variant.name} cannot follow motions.{_others(_follows_motions)}")
     if request.motion_strength is not None:
@@ -104,12 +108,16 @@ def check_steering(request: Request, variant: Variant) -> None:
             _check("last-frame", "--extend backward", variant)
     elif request.extend:
         _check("extend", "--extend", variant)
-    if request.camera and variant.grid.max_frames == 1:
+    if request.camera and _is_still(variant):
         raise UserError(f"--camera moves, and {variant.name} draws pictures; leave it out.")
 
 
 def _follows_motions(variant: Variant) -> bool:
-    return "motion-template" in variant.steering or ("control:pose" in variant.steering and variant.grid.max_frames > 1)
+    return "motion-template" in variant.steering or ("control:pose" in variant.steering and not _is_still(variant))
+
+
+def _is_still(variant: Variant) -> bool:
+    return variant.grid.max_frames == 1
 
 
 def control_kind(text: str) -> str:

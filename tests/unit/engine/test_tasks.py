@@ -79,6 +79,11 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         ({"reference_use": "style"}, "add one"),
         ({"control": ("canny=a.png",), "controlnet": ("x", "y")}, "2 times and --control 1 times"),
         ({"spatial_base": "x"}, "cannot be steered by spatial-base"),
+        (
+            {"upscale": "2x"},
+            "--upscale: drawing has no second stage; draw it larger at once, with --size. "
+            "Families that can: stable-diffusion.",
+        ),
         ({"extend": "forward"}, "--extend needs the clip"),
         ({"extend": "forward", "video": "a.mp4"}, "cannot be steered by extend. Families that can: "),
         ({"join": True, "video": "a.mp4"}, "add --extend"),
@@ -93,7 +98,6 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         ({"motion_strength": 0.0}, "--motion-strength: drawing cannot be steered by motion-strength"),
         ({"motion_template": "a.mp4"}, "--motion-template: drawing cannot follow motions. Families that can: "),
         ({"sound": True}, "--sound: drawing cannot be steered by sound"),
-        ({"upscale": "2x"}, "--upscale: drawing cannot be steered by upscale"),
         ({"camera": ("pan-left",)}, "drawing draws pictures"),
     ],
 )
