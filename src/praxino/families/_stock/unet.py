@@ -16,6 +16,8 @@ CHANGING = {"image-to-image": 0.8, "inpainting": 1.0, "outpainting": 1.0}
 """The share of the noise levels that is run; diffusers' own defaults for Stable Diffusion."""
 GRID = Grid(size_multiple=8, min_side=256, max_side=2048, frame_step=1, max_frames=1)
 """Multiples of 8 are what the pipelines take; the bounds are our own: beyond them, pictures fall apart."""
+MAPS = ("canny", "depth", "pose", "scribble", "normal", "segmentation", "tile")
+"""The kinds that there are ControlNets for."""
 DEPTH_ANYTHING = "depth-anything/Depth-Anything-V2-Small-hf"
 """What makes depth maps of photos; Apache-2.0."""
 UNKNOWN_LICENCE: dict[str, Any] = {

@@ -18,6 +18,7 @@ from praxino.families._stock.unet import (
     DRAWING,
     FILLING,
     GRID,
+    MAPS,
     found,
     found_in_file,
     half_files,
@@ -26,20 +27,28 @@ from praxino.recipe import GuidancePhase
 
 TEXT_WIDTH = 2048
 """The UNet's cross_attention_dim: both text encoders together."""
-FILLING_UNET = Network(2_567_478_084, largest=29_491_200, matrices=2_565_894_720, width=320, is_unet=True)
-EDITING_UNET = Network(2_567_475_204, largest=29_491_200, matrices=2_565_891_840, width=320, is_unet=True)
-REFINING_UNET = Network(2_259_526_660, largest=42_467_328, matrices=2_258_365_440, width=384, is_unet=True)
+FILLING_UNET = Network(
+    2_567_478_084, largest=29_491_200, matrices=2_565_894_720, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+EDITING_UNET = Network(
+    2_567_475_204, largest=29_491_200, matrices=2_565_891_840, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+REFINING_UNET = Network(
+    2_259_526_660, largest=42_467_328, matrices=2_258_365_440, width=384, is_unet=True, kind="UNet2DConditionModel"
+)
 OPEN_RAIL = "CreativeML Open RAIL++-M"
 RESTRICTIONS = "the licence forbids certain uses; read its list first"
 COMPANIONS = {
     "controlnet:canny": "diffusers/controlnet-canny-sdxl-1.0",
     "controlnet:depth": "diffusers/controlnet-depth-sdxl-1.0",
     "controlnet:pose": "xinsir/controlnet-openpose-sdxl-1.0",
+    "controlnet:scribble": "xinsir/controlnet-scribble-sdxl-1.0",
+    "controlnet:tile": "xinsir/controlnet-tile-sdxl-1.0",
     "ip-adapter": "h94/IP-Adapter/sdxl_models/ip-adapter_sdxl.safetensors",
     "image-encoder": "h94/IP-Adapter/sdxl_models/image_encoder",
 }
 STEERING = (
-    *(f"control:{kind}" for kind in ("canny", "depth", "pose", "scribble", "normal", "segmentation", "tile")),
+    *(f"control:{kind}" for kind in MAPS),
     "reference", "reference:style", "reference:layout", "lora", "embedding",
 )  # fmt: skip
 

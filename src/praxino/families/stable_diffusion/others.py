@@ -25,19 +25,25 @@ RESTRICTIONS = "the licence forbids certain uses; read its list first"
 WHOLE = dict.fromkeys(("unet", "text_encoder", "vae", "safety_checker", "image_encoder", "depth_estimator"), "float32")
 """The number format of repositories that are taken whole: full precision is preferred where there are copies."""
 UPSCALING = {
-    "unet": Network(473_398_020, largest=18_874_368, matrices=473_039_616, width=256, is_unet=True),
+    "unet": Network(
+        473_398_020, largest=18_874_368, matrices=473_039_616, width=256, is_unet=True, kind="UNet2DConditionModel"
+    ),
     "text_encoder": OPEN_CLIP_H,
     "vae": Network(55_325_927, kind="AutoencoderKL"),
 }
 SHOWN = {
-    "unet": Network(870_173_124, largest=29_491_200, matrices=869_726_720, width=320, is_unet=True),
+    "unet": Network(
+        870_173_124, largest=29_491_200, matrices=869_726_720, width=320, is_unet=True, kind="UNet2DConditionModel"
+    ),
     "text_encoder": OPEN_CLIP_H,
     "image_encoder": CLIP_VISION_H_PROJECTED,
     "image_normalizer": Network(2_048, largest=1_024, matrices=2_048),
     "vae": VAE_4,
 }
 DEEP = {
-    "unet": Network(865_913_604, largest=29_491_200, matrices=865_469_760, width=320, is_unet=True),
+    "unet": Network(
+        865_913_604, largest=29_491_200, matrices=865_469_760, width=320, is_unet=True, kind="UNet2DConditionModel"
+    ),
     "text_encoder": OPEN_CLIP_H,
     "depth_estimator": Network(122_377_985, largest=5_308_416, matrices=122_206_944),
     "vae": VAE_4,

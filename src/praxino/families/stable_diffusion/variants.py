@@ -19,6 +19,7 @@ from praxino.families._stock.unet import (
     DRAWING,
     FILLING,
     GRID,
+    MAPS,
     UNKNOWN_LICENCE,
     found,
     found_in_file,
@@ -35,11 +36,15 @@ COMPANIONS_1 = {
     "controlnet:canny": "lllyasviel/control_v11p_sd15_canny",
     "controlnet:depth": "lllyasviel/control_v11f1p_sd15_depth",
     "controlnet:pose": "lllyasviel/control_v11p_sd15_openpose",
+    "controlnet:scribble": "lllyasviel/control_v11p_sd15_scribble",
+    "controlnet:normal": "lllyasviel/control_v11p_sd15_normalbae",
+    "controlnet:segmentation": "lllyasviel/control_v11p_sd15_seg",
+    "controlnet:tile": "lllyasviel/control_v11f1e_sd15_tile",
     "ip-adapter": "h94/IP-Adapter/models/ip-adapter_sd15.safetensors",
     "image-encoder": "h94/IP-Adapter/models/image_encoder",
 }
 COMPANIONS_2: dict[str, str] = {}
-STEERING = (*(f"control:{kind}" for kind in ("canny", "depth", "pose")), "reference", "lora", "embedding")
+STEERING = (*(f"control:{kind}" for kind in MAPS), "reference", "lora", "embedding")
 
 
 def _published(name: str, title: str, source: str, side: int, **data: Any) -> Variant:
@@ -63,10 +68,18 @@ def _published(name: str, title: str, source: str, side: int, **data: Any) -> Va
     )
 
 
-FILLING_UNET_1 = Network(859_535_364, largest=29_491_200, matrices=859_091_520, width=320, is_unet=True)
-EDITING_UNET_1 = Network(859_532_484, largest=29_491_200, matrices=859_088_640, width=320, is_unet=True)
-FILLING_UNET_2 = Network(865_925_124, largest=29_491_200, matrices=865_481_280, width=320, is_unet=True)
-UNET_2 = Network(865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True)
+FILLING_UNET_1 = Network(
+    859_535_364, largest=29_491_200, matrices=859_091_520, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+EDITING_UNET_1 = Network(
+    859_532_484, largest=29_491_200, matrices=859_088_640, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+FILLING_UNET_2 = Network(
+    865_925_124, largest=29_491_200, matrices=865_481_280, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+UNET_2 = Network(
+    865_910_724, largest=29_491_200, matrices=865_466_880, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
 _FIRST_REST = {"text_encoder": CLIP_L, "vae": VAE_4, "safety_checker": SAFETY_CHECKER}
 _SECOND_NETWORKS = {"unet": UNET_2, "text_encoder": OPEN_CLIP_H, "vae": VAE_4}
 _FIRST: dict[str, Any] = {"licence": RAIL, "companions": COMPANIONS_1, "scheduler": "pndm"}
