@@ -174,7 +174,7 @@ def test_a_given_first_frame_of_wan_stands_at_time_zero(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "like", "said"),
-    [("flux", "flux-fill", "it does inpainting"), ("wan", "wan2.1-vace-1.3b", "its kind is vace")],
+    [("flux", "flux-canny", "its kind is control"), ("wan", "wan2.1-vace-1.3b", "its kind is vace")],
 )
 def test_what_has_no_trainee_is_refused(name, like, said, tune, tmp_path):
     families()[name].miniature(tmp_path / like, like)

@@ -172,7 +172,7 @@ def test_what_is_learnt_is_drawn_after_a_clip(tune, pairs, parts):
         ({"method": "full"}, "learnt as a LoRA"),
         ({"prior": 4}, "follow nothing: leave it out"),
         ({"samples": ("a cat",)}, "this LoRA follows a clip"),
-        ({"control": "depth-map"}, "clip-0.webp: has no reference to follow"),
+        ({"control": "depth-map"}, "clip-0.webp: has no reference"),
     ],
 )
 def test_what_cannot_be_followed_is_refused(clips, tiny, wish, said):

@@ -76,12 +76,12 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
         UserError: there is no such folder, or nothing of it can be used.
     """
     found, variant = find(folder), entry.variant
-    told = Survey(left_out=list(found.problems))
+    told, wanted = Survey(left_out=list(found.problems)), beside.Wanted.of(entry.family.name, variant, tuning)
     for clip in found.clips:
         try:
             frames, fps = clip.read()
             cut = pieces(frames.shape[:3], fps, variant, tuning)
-            beside.check(clip, frames.shape[:3], tuning)
+            beside.check(clip, frames.shape[:3], wanted)
         except UserError as problem:
             told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
             continue
@@ -95,8 +95,8 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
                 f"at least {shortest} at {variant.fps:g} fps are needed"
             )
             continue
-        told.used.append(_line(clip, len(frames), fps, cut, variant) + beside.line(clip, tuning))
-        digest, more = digest_of(clip.path), beside.digests(clip, tuning)
+        told.used.append(_line(clip, len(frames), fps, cut, variant) + beside.line(clip, wanted))
+        digest, more = digest_of(clip.path), beside.digests(clip, wanted)
         caption = caption_for(captioned(clip.caption, tuning.trigger), entry, tuning.trigger)
         told.examples += [Example(clip, piece, digest, caption, more) for piece in cut]
     if not told.examples:

@@ -27,6 +27,8 @@ def check(entry: Entry, tuning: Tuning) -> None:
         )
     if tuning.control:
         _check_control(family, variant, tuning)
+    if tuning.prior and trainees.shown_beside(family, variant):
+        raise UserError(f"prior is {tuning.prior}, and {variant.name} draws nothing of words alone: leave it out.")
     _check_noise(family, tuning)
 
 

@@ -51,7 +51,7 @@ def test_by_columns(data, key):
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ({}, "a.webp: has no reference to follow; control is 'pose-map'"),
+        ({}, "a.webp: has no reference, which control = 'pose-map' asks for"),
         ({"count": 5}, "a.webp: its reference has 5 frames, and it has 9"),
         ({"width": 96}, "a.webp: its reference is 96x64, of another aspect than 64x64"),
     ],

@@ -24,10 +24,12 @@ READ_WHILE_LEARNING: dict[str, tuple[str, ...]] = {
 
 FROM_WORDS = ("text-to-image", "text-to-video", "image-to-video")
 """The first tasks of variants that can be fine-tuned: others are shown more than a trainee shows."""
+BESIDE: dict[str, dict[str, Literal["reference", "mask"]]] = {"flux": {"kontext": "reference", "fill": "mask"}}
+"""By the kind of a family's variants, what they are shown beside words, and their trainees show them."""
 
 LEARNT: dict[str, dict[str, tuple[object, ...]]] = {
     "cogvideox": {"beside": ("nothing", "image")},
-    "flux": {"kind": ("plain",)},
+    "flux": {"kind": ("plain", "kontext", "fill")},
     "wan": {"kind": ("words", "latent", "picture", "first-last")},
 }
 """What the options of a family's variants have to be, where its trainee does not fit all of them."""
@@ -57,7 +59,7 @@ def check(family: str) -> None:
 
 def check_variant(family: str, variant: Variant) -> None:
     """Raise UserError when a family's trainee does not fit one of its variants."""
-    if variant.tasks[0] not in FROM_WORDS:
+    if variant.tasks[0] not in FROM_WORDS and shown_beside(family, variant) is None:
         raise UserError(f"{variant.name} cannot be fine-tuned: it does {variant.tasks[0]}; choose one that draws.")
     for name, allowed in LEARNT.get(family, {}).items():
         if variant.options[name] not in allowed:
@@ -82,6 +84,11 @@ def check_expert(variant: Variant, expert: Expert | None) -> None:
 def lora_file(expert: Expert | None) -> str:
     """The name of a LoRA file that is laid over the network that it is for, and no other."""
     return f"{LORA_FILE if expert is None else EXPERTS[expert]}.safetensors"
+
+
+def shown_beside(family: str, variant: Variant) -> Literal["reference", "mask"] | None:
+    """What a variant is shown beside words, None where that is nothing."""
+    return BESIDE.get(family, {}).get(variant.options.get("kind", ""))
 
 
 def learns_from_pictures(family: str, variant: Variant) -> bool:

@@ -1,10 +1,13 @@
 """FLUX.1: flow matching on packed latents, its times uniform, its embedded guidance 1.
 
 As in huggingface/diffusers, examples/dreambooth/train_dreambooth_lora_flux.py, and with the guidance of its README.
+Kontext is shown the picture that is edited as further tokens (train_dreambooth_lora_flux_kontext.py), Fill the picture
+without what a mask covers, and the mask, on further channels; both prepared as when drawing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from praxino.families import Variant
-from praxino.families.flux import latents, text
+from praxino.families.flux import latents, pictures, run, text
 from praxino.families.flux.settings import from_options
 from praxino.sampling.noise import SeededNoise
 from praxino.training.tuning import noising
@@ -44,6 +47,16 @@ class Flux:
         found = noising.sampled(posterior, noise)[0]
         return {"latents": (found - vae.config.shift_factor) * vae.config.scaling_factor}
 
+    def shown(self, parts: Any, frames: np.ndarray, beside: Mapping[str, np.ndarray]) -> Tensors:
+        """Kontext's picture, as tokens (tokens, C); Fill's channels (tokens, K) of its picture and its mask."""
+        kind = from_options(parts.variant.options).kind
+        if kind == "kontext":
+            return {"reference": run.encoded(parts.drawing(), pictures.to_pixels(beside["reference"][0]))[0].float()}
+        if kind == "fill":
+            mask = pictures.to_mask(beside["mask"][0])
+            return {"channels": run.fill_channels(parts.drawing(), pictures.to_pixels(frames[0]), mask)[0].float()}
+        return {}
+
     def read(self, parts: Any, caption: str) -> Tensors:
         """T5's states (tokens, channels) and CLIP's pooled vector (channels,)."""
         read = text.embed(parts.drawing(), caption, from_options(parts.variant.options).max_text_tokens)
@@ -55,6 +68,12 @@ class Flux:
         t, noise = noising.times(batch, clean.device, noising.Times()), batch.noise(clean)
         noisy, target = noising.flowed(latents.pack(clean), latents.pack(noise), t)
         height, width = (side * latents.SPATIAL_RATIO for side in clean.shape[-2:])
+        positions = latents.positions(width, height)
+        if "channels" in batch.clips:
+            noisy = torch.cat((noisy, batch.clips["channels"]), dim=2)
+        if "reference" in batch.clips:
+            noisy = torch.cat((noisy, batch.clips["reference"]), dim=1)
+            positions = torch.cat((positions, latents.positions(width, height, index=1)))
         states = batch.texts["states"].to(transformer.dtype)
         guided = transformer.config.guidance_embeds
         inputs = {
@@ -64,13 +83,13 @@ class Flux:
             "pooled_projections": batch.texts["pooled"].to(transformer.dtype),
             "encoder_hidden_states": states,
             "txt_ids": torch.zeros(states.shape[1], 3, device=clean.device),
-            "img_ids": latents.positions(width, height).to(clean.device),
+            "img_ids": positions.to(clean.device),
         }
         return Task(inputs, target, pack=latents.pack, times=t)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
-        """The velocity, (B, tokens, C)."""
-        return network(**task.inputs, return_dict=False)[0].float()
+        """The velocity, (B, tokens, C), without that of a picture beside."""
+        return network(**task.inputs, return_dict=False)[0][:, : task.target.shape[1]].float()
 
     def comfy_layer(self, module: str) -> ComfyLayer:
         """As diffusers has it (ComfyUI, comfy/utils.py, flux_to_diffusers)."""

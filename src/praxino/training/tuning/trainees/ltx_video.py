@@ -9,6 +9,7 @@ timestep_samplers.py (ShiftedLogitNormalTimestepSampler).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,10 @@ class LtxVideo:
         pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
         noise = SeededNoise(int(np.int64(frames.sum())))
         return {"latents": latents.encode(parts.vae, pixels, noise)[0]}
+
+    def shown(self, parts: Any, frames: np.ndarray, beside: Mapping[str, np.ndarray]) -> Tensors:
+        """The latents of a clip that is followed, like those of the frames."""
+        return {"reference": self.encode(parts, beside["reference"])["latents"]} if "reference" in beside else {}
 
     def read(self, parts: Any, caption: str) -> Tensors:
         """T5's states (tokens, channels) and mask (tokens,)."""
