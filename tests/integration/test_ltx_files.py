@@ -15,7 +15,7 @@ from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DM
 from safetensors.torch import save_file
 
 from praxino.errors import ModelError
-from praxino.families.ltx_video import FAMILY, load, miniature
+from praxino.families.ltx_video import FAMILY, load, miniature, single_file
 from praxino.families.ltx_video.header import Header
 
 EARLY_ENCODER = [
@@ -93,7 +93,7 @@ def header_of(generation: str, base: int, channels: int) -> Header:
 def tiny_vae(generation: str) -> AutoencoderKLLTXVideo:
     """A VAE of a release's structure, a sixteenth as wide."""
     torch.manual_seed(3)
-    vae = AutoencoderKLLTXVideo(**load.vae_config(header_of(generation, 8, 16)))
+    vae = AutoencoderKLLTXVideo(**single_file.vae_config(header_of(generation, 8, 16)))
     vae.latents_mean.normal_()
     vae.latents_std.uniform_(0.5, 2)
     return vae.eval()
@@ -151,7 +151,7 @@ def test_a_single_file_is_the_same_networks(home, generation) -> None:
 @pytest.mark.parametrize("generation", TABLES)
 def test_the_published_vaes_have_their_names_and_shapes(generation) -> None:
     """At full size, without memory: every name of a release is converted, and every shape fits."""
-    config = load.vae_config(header_of(generation, 128, 128))
+    config = single_file.vae_config(header_of(generation, 128, 128))
     with torch.device("meta"):
         published = AutoencoderKLLTXVideo(**config)
     named = {lightricks_vae_name(name, generation): tensor for name, tensor in published.state_dict().items()}

@@ -15,7 +15,7 @@ from diffusers.models.transformers.transformer_ltx import LTXVideoTransformer3DM
 from safetensors.torch import load_file
 
 from praxino.families import LoopState, _perturb
-from praxino.families.ltx_video import conditioning, load, loop, positions
+from praxino.families.ltx_video import conditioning, load, loop, positions, single_file
 from praxino.families.ltx_video.header import read_header
 from praxino.families.ltx_video.settings import Settings
 from praxino.families.ltx_video.text import Embedded
@@ -56,7 +56,9 @@ def transformer() -> LTXVideoTransformer3DModel:
     header = read_header(WEIGHTS)
     assert header is not None
     weights = convert_ltx_transformer_checkpoint_to_diffusers(load_file(WEIGHTS))
-    return load._filled(LTXVideoTransformer3DModel, load.transformer_config(header), weights, torch.float32).eval()
+    return load._filled(
+        LTXVideoTransformer3DModel, single_file.transformer_config(header), weights, torch.float32
+    ).eval()
 
 
 @cache

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from praxino.errors import ModelError, UserError
 from praxino.families import LoopState, Shape
-from praxino.families.ltx_video import FAMILY, conditioning, latents, positions
+from praxino.families.ltx_video import FAMILY, conditioning, latents, load, positions
 from praxino.families.ltx_video.load import Parts
 from praxino.families.ltx_video.settings import from_options
 from praxino.plain import from_plain, to_plain
@@ -181,12 +181,14 @@ def test_a_lora_is_its_product_added_to_the_weights(parts, tmp_path) -> None:
     tensors = lora_tensors("transformer.", MODULE)
     save_file({**tensors, f"transformer.{MODULE}.alpha": torch.tensor(2.0)}, path)
     laid = drawn_with(parts, (path, 0.8))
-    weight = parts.transformer.get_submodule(MODULE).weight
+    stock = load.with_stock(parts)
+    drawn_with(stock)
+    weight = stock.transformer.get_submodule(MODULE).weight
     before = weight.clone()
     down, up = tensors.values()
     with torch.no_grad():
         weight += 0.8 * 2 / 4 * up @ down
-    merged = drawn_with(parts)
+    merged = drawn_with(stock)
     with torch.no_grad():
         weight.copy_(before)
     torch.testing.assert_close(laid, merged, atol=1e-4, rtol=1e-4)

@@ -11,7 +11,7 @@ from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXConditionPipeline
 
 from praxino.families import Shape
-from praxino.families.ltx_video import FAMILY, conditioning, latents, positions, run
+from praxino.families.ltx_video import FAMILY, conditioning, latents, load, positions, run
 from praxino.families.ltx_video.load import Parts
 from praxino.families.ltx_video.settings import from_options, to_options
 from praxino.plain import from_plain
@@ -86,7 +86,7 @@ def test_conditions_are_mixed_in_as_the_stock_pipeline_does(parts, frame, length
     begun = noise.draw((1, 16, 9, 4, 6))
     held = conditioning.Held(latents.encode(parts.vae, pixels, noise), frame, strength)
     mixed = conditioning.mix(begun, [held], settings, noise)
-    stock = LTXConditionPipeline(None, parts.vae, None, None, parts.transformer)
+    stock = LTXConditionPipeline(None, load.stock(parts.vae), None, None, load.stock(parts.transformer))
     tokens, mask, coords, extra = stock.prepare_latents(
         [pixels], [strength], [frame], num_channels_latents=16, height=64, width=96, num_frames=33,
         generator=torch.Generator().manual_seed(5), dtype=torch.float32,
@@ -101,8 +101,9 @@ def test_positions_without_the_causal_shift_are_the_stock_text_pipelines(parts) 
     settings = dataclasses.replace(from_options(parts.variant.options), causal_rope=False)
     coords = positions.in_seconds(positions.coordinates((3, 4, 6), settings), 8.0)
     given = torch.zeros(1, 72, 32)
-    stock = parts.transformer.rope(given, 3, 4, 6, (4 / 8.0, 16, 16))
-    ours = parts.transformer.rope(given, video_coords=coords)
+    rope = load.stock(parts.transformer).rope
+    stock = rope(given, 3, 4, 6, (4 / 8.0, 16, 16))
+    ours = rope(given, video_coords=coords)
     for one, other in zip(ours, stock, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 

@@ -17,13 +17,17 @@ from torch import nn
 from praxino.accel.weight import Stage
 
 
+ENCODERS = {"PreTrainedModel", "TextEncoder"}
+"""Classes of transformers, and the families' own, that read words or pictures."""
+
+
 @dataclass(frozen=True)
 class Network:
     """One network of a run."""
 
     module: nn.Module
     stage: Stage
-    """encode: of transformers; vae: encodes and decodes; denoise: all others."""
+    """encode: one of `ENCODERS`; vae: encodes and decodes; denoise: all others."""
 
 
 def networks(parts: Any) -> list[Network]:
@@ -75,6 +79,6 @@ def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _stage(module: nn.Module) -> Stage:
-    if any(kind.__name__ == "PreTrainedModel" for kind in type(module).__mro__):
+    if ENCODERS & {kind.__name__ for kind in type(module).__mro__}:
         return "encode"
     return "vae" if hasattr(module, "encode") and hasattr(module, "decode") else "denoise"

@@ -57,11 +57,13 @@ class LtxVideo:
         """Lay the recipe's LoRAs over the transformer, in place of any laid before, and its companions beside it."""
         from praxino.families.ltx_video import load, lora
 
-        lora.apply(parts.transformer, recipe.loras)
         for companion in recipe.companions:
             if companion.role == refine.UPSAMPLER:
                 load.lay_upsampler(parts, Path(companion.path))
         parts.annotators.lay(recipe.companions, parts.device)
+        if recipe.plan != "exact" or any(lora.scale for lora in recipe.loras):
+            parts = load.with_stock(parts)
+        lora.apply(parts.transformer, recipe.loras)
         return parts
 
     def denoise(

@@ -7,7 +7,7 @@ files, pictures or prompts.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,8 @@ FIRM = 1 - 1e-6
 """Tokens held more firmly than this get fresh noise before each step."""
 TIMESTEP_SCALE = 1000
 """The transformer takes sigmas in thousandths."""
+Asked = dict[str, Tensor]
+"""Arguments of the transformer."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,21 @@ class Start:
     text: Embedded
     negative: Embedded | None
     """None when no step is guided by it."""
+    _asked: dict[int, Asked] = field(default_factory=dict, repr=False)
+
+    def asked(self, count: int) -> Asked:
+        """What the transformer is asked besides the tokens, by the text alone (1) or by the negative as well (2).
+
+        The same tensors at each call: a transformer may know them again.
+        """
+        if count not in self._asked:
+            texts = [text for text in (self.negative, self.text) if text is not None][-count:]
+            self._asked[count] = {
+                "encoder_hidden_states": torch.cat([text.states for text in texts]),
+                "encoder_attention_mask": torch.cat([text.mask for text in texts]),
+                "video_coords": self.coords.expand(count, -1, -1),
+            }
+        return self._asked[count]
 
 
 @dataclass(frozen=True)
@@ -102,26 +119,24 @@ def guided_velocity(
     if start.strengths is not None:
         t_token = torch.minimum(t_token, 1 - start.strengths)
     if phase.scale > 1 and start.negative is not None:
-        v_u, v_t = _velocity(transformer, x, start, (start.negative, start.text), t_token).split(1)
+        v_u, v_t = _velocity(transformer, x, start.asked(2), t_token).split(1)
     else:
-        v_u, v_t = None, _velocity(transformer, x, start, (start.text,), t_token)
+        v_u, v_t = None, _velocity(transformer, x, start.asked(1), t_token)
     v_p = None
     if phase.stg_scale > 0:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode):
-            v_p = _velocity(transformer, x, start, (start.text,), t_token)
+            v_p = _velocity(transformer, x, start.asked(1), t_token)
     scales = (phase.scale, phase.stg_scale, phase.rescale)
     return guidance.combine(v_t, v_u, v_p, scales, plan.guider, running_in(state, x))
 
 
-def _velocity(transformer: Any, x: Tensor, start: Start, texts: tuple[Embedded, ...], t_token: Tensor) -> Tensor:
+def _velocity(transformer: Any, x: Tensor, asked: Asked, t_token: Tensor) -> Tensor:
     """The transformer's prediction for each of the texts, (texts, N, C) float32."""
-    count = len(texts)
+    count = len(asked["video_coords"])
     predicted = transformer(
         hidden_states=x.expand(count, -1, -1).to(transformer.dtype),
-        encoder_hidden_states=torch.cat([text.states for text in texts]),
         timestep=(t_token * TIMESTEP_SCALE).expand(count, -1),
-        encoder_attention_mask=torch.cat([text.mask for text in texts]),
-        video_coords=start.coords.expand(count, -1, -1),
+        **asked,
         return_dict=False,
     )[0]
     return predicted.float()

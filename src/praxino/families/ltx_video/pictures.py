@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-import av
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -87,6 +86,8 @@ def compress(pixels: Tensor) -> Tensor:
     height, width = (side // 2 * 2 for side in pixels.shape[-2:])
     if not height or not width:
         return pixels
+    import av
+
     image = (pixels[:, :height, :width] * 255).byte().permute(1, 2, 0).contiguous().numpy()
     with io.BytesIO() as file:
         _encode(file, image)
@@ -97,6 +98,8 @@ def compress(pixels: Tensor) -> Tensor:
 
 
 def _encode(file: io.BytesIO, image: np.ndarray) -> None:
+    import av
+
     with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=1, options={"crf": str(CRF), "preset": "veryfast"})
         stream.height, stream.width = image.shape[:2]

@@ -43,8 +43,12 @@ UPSAMPLERS = ("ltxv-spatial-upscaler-0.9.7.safetensors", "ltxv-spatial-upscaler-
 NO_GUIDANCE = (GuidancePhase(start=1.0, scale=1.0),)
 GUIDANCE_2B = (GuidancePhase(start=1.0, scale=3.0, stg_scale=1.0, stg_blocks=(19,), rescale=0.3),)
 
-TRANSFORMER_2B = Network(1_923_385_472, largest=25_165_824, matrices=1_922_387_968, width=2048)
-TRANSFORMER_13B = Network(13_042_569_344, largest=100_663_296, matrices=13_039_181_824, width=4096)
+TRANSFORMER_2B = Network(
+    1_923_385_472, largest=25_165_824, matrices=1_922_387_968, width=2048, kind="LTXVideoTransformer3DModel"
+)
+TRANSFORMER_13B = Network(
+    13_042_569_344, largest=100_663_296, matrices=13_039_181_824, width=4096, kind="LTXVideoTransformer3DModel"
+)
 VAE_KIND = "AutoencoderKLLTXVideo"
 VAE_0_9 = Network(419_193_905, kind=VAE_KIND, decoder_patch=4)
 VAE_0_9_1 = Network(934_976_690, kind=VAE_KIND, decoder_patch=4)

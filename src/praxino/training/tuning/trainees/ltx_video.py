@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from praxino.families import Variant
 from praxino.families.ltx_video import latents, positions
+from praxino.families.ltx_video.load import stock
 from praxino.families.ltx_video.settings import from_options
 from praxino.families.ltx_video.text import embed
 from praxino.sampling.noise import SeededNoise
@@ -40,7 +41,8 @@ class LtxVideo:
     component = "transformer"
 
     def network(self, parts: Any) -> nn.Module:
-        """The transformer."""
+        """The transformer as diffusers' class, which peft and checkpointing know; samples are drawn with it too."""
+        parts.transformer = stock(parts.transformer)
         return parts.transformer
 
     def encode(self, parts: Any, frames: np.ndarray) -> Tensors:
