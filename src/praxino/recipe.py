@@ -207,6 +207,10 @@ class Recipe:
     """What was done to the pixels so that the run fits into memory: exact (nothing, wherever the networks lay
     meanwhile), tiled (decoded in tiles) or float8 (that, and the denoiser's weights stored in 8 bits)."""
     quality: Quality = "exact"
+    speed: tuple[str, ...] = ()
+    """What near and fast change of the pixels beside `dtype`. reuse:ERROR/FIRST: after so many steps, those are left
+    out whose prediction, made of an earlier one, is off by less; unguided:COUNT: so many steps at the end have no
+    guidance."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:
@@ -256,6 +260,6 @@ class Recipe:
 
 _LATER = {
     name: to_plain(Recipe.__dataclass_fields__[name].default)
-    for name in ("upscale", "sound", "pieces", "extends", "plan", "quality")
+    for name in ("upscale", "sound", "pieces", "extends", "plan", "quality", "speed")
 }
 """Fields that older recipes lack: at these values they decide nothing."""

@@ -28,6 +28,7 @@ SETTINGS = (
         "memory that loaded models may take between runs, as in 12GB; half of the device's when empty",
     ),
     Setting("PRAXINO_ANSWERS", "2GB", "disk that kept answers of text encoders may take, as in 500MB; 0MB keeps none"),
+    Setting("PRAXINO_WITHOUT", "", "means of speed that are not used, as in answers,reuse; --explain names them"),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
     Setting("PRAXINO_HISTORY", "on", "off: files that are written are not noted in the history"),
     Setting(
@@ -106,6 +107,11 @@ def answers_bytes() -> int:
         UserError: PRAXINO_ANSWERS is not an amount of disk.
     """
     return _amount("PRAXINO_ANSWERS")
+
+
+def without() -> tuple[str, ...]:
+    """The means of speed that are switched off."""
+    return tuple(name.strip() for name in value("PRAXINO_WITHOUT").split(",") if name.strip())
 
 
 def _amount(name: str) -> int:

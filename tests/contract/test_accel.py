@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from praxino.accel.encoders import asking, read_later, unread
 from praxino.accel.networks import networks, num_bytes
 from praxino.accel.placement import placed, store_in_float8
 from praxino.accel.plan import Plan
+from praxino.accel.reuse import Bounds, reusing
+from praxino.accel.speed import NOT_REUSED
 from praxino.accel.weight import weigh
 from praxino.engine.resolve import resolve
 from praxino.families import Family, Variant, families
@@ -49,7 +52,9 @@ def begun(folder: Path, device: str = "cpu", **more: Any) -> tuple[Family, Recip
     entry = catalog.identify(folder, str(folder))
     assert entry is not None
     given = wish(entry.variant, folder) | shortest(entry.variant)
-    recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, dtype="float32", **given, **more)).recipe
+    recipe = resolve(
+        Request("a red cat", model=str(folder), seed=3, dtype="float32", **{"steps": 2} | given | more)
+    ).recipe
     parts = entry.family.load(folder, entry.variant, "float32", device)
     return entry.family, recipe, entry.family.equip(parts, recipe)
 
@@ -113,6 +118,29 @@ def test_kept_answers_draw_the_same_pixels_and_leave_encoders_unread(folders, na
         left.append(len(unread(parts)))
     assert left[0] < num_encoders or name in READ_AT_ONCE
     assert left[1] == (0 if name in READ_AT_ONCE else num_encoders)
+
+
+@pytest.mark.parametrize("name", [name for name in families() if name not in NOT_REUSED])
+def test_steps_are_reused_and_a_saved_run_reuses_the_same(folders, name: str) -> None:
+    family, recipe, parts = begun(folders(name), steps=5)
+    pictures = [media.load(condition.media) for condition in recipe.conditions]
+
+    def run(saved: tuple[Any, dict[str, torch.Tensor]] | None) -> tuple[np.ndarray, Any, int]:
+        kept = None
+        with reusing(parts, Bounds(float("inf"), 3, recipe.steps)) as reuse:
+            for state in family.denoise(recipe, parts, pictures, recipe.seed, saved[0] if saved else None):
+                if state.step == (saved[0].step if saved else 0):
+                    reuse.restore(saved[1] if saved else {})
+                if state.step == 3:
+                    kept = dataclasses.replace(state), reuse.state()
+            return family.decode(recipe, parts, state), kept, reuse.num_reused
+
+    whole, saved, num_reused = run(None)
+    assert num_reused > 0
+    resumed, _, num_resumed = run(saved)
+    assert num_resumed == num_reused
+    assert np.array_equal(resumed, whole)
+    assert not np.array_equal(drawn(family, recipe, parts), whole)
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -18,6 +18,7 @@ import click
 
 from praxino import __version__, settings
 from praxino.cli.memory import plans_here
+from praxino.cli.speed import speeds_here
 from praxino.cli.terminal import examine
 from praxino.cli.wording import aligned, amount
 
@@ -59,6 +60,7 @@ def examine_all(deep: bool = False) -> dict[str, Any]:
         "terminal": dataclasses.asdict(examine(sys.stderr)),
         "model": _default_model(),
         "plans": plans_here(),
+        "speeds": speeds_here(),
     }
     return found | ({"torch": _try_torch()} if deep else {})
 
@@ -95,6 +97,8 @@ def rows(findings: dict[str, Any]) -> list[tuple[str, str]]:
     for index, told in enumerate(findings["plans"]):
         peak = "" if told["device_bytes"] is None else f", expected to take {amount(told['device_bytes'])} at most"
         table.append(("" if index else "memory plans", f"{told['model']}: {told['plan']}{peak}"))
+    for index, (quality, told) in enumerate(findings["speeds"].items()):
+        table.append(("" if index else "speed", f"{quality}: {told}"))
     if "torch" in findings:
         table.append(("torch", ", ".join(f"{name} {value}" for name, value in findings["torch"].items())))
     return table

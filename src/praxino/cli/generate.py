@@ -21,7 +21,7 @@ PICTURES = ("image", "first", "last", "keyframes", "video")
 """Fields that say what to draw even without a prompt."""
 
 
-def generate(running: Running, output: str | None, server: str | None, fit: bool, **params: Any) -> None:
+def generate(running: Running, output: str | None, server: str | None, fit: bool, explain: bool, **params: Any) -> None:
     """Draw PROMPT into a file.
 
     The file knows how it was made: see praxino show and praxino replay.
@@ -31,8 +31,8 @@ def generate(running: Running, output: str | None, server: str | None, fit: bool
     if params["prompt"] is None and not any(params[name] for name in PICTURES):
         raise UserError('nothing to draw. Say it: praxino "a rocket flying up on a blue background"')
     request = request_of(named_format(params, output))
-    if fit:
-        _explain(request, output, server, running)
+    if fit or explain:
+        _tell(request, output, server, running, of_memory=fit)
         return
     if server is not None:
         from praxino.cli.remote import draw_remotely
@@ -42,14 +42,17 @@ def generate(running: Running, output: str | None, server: str | None, fit: bool
     draw_request(request, output, running)
 
 
-def _explain(request: Request, output: str | None, server: str | None, running: Running) -> None:
-    """Tell how the run would fit into memory, and draw nothing."""
-    from praxino.cli.memory import explain
+def _tell(request: Request, output: str | None, server: str | None, running: Running, *, of_memory: bool) -> None:
+    """Tell how the run would fit into memory, or what makes it faster, and draw nothing."""
+    from praxino.cli import memory, speed
 
     if server is not None:
-        raise UserError("--fit is about this machine; leave it out with --server.")
+        raise UserError(f"{'--fit' if of_memory else '--explain'} is about this machine; leave it out with --server.")
     resolution, _ = _resolve(request, Path(output) if output is not None else None, running, here=False)
-    explain(resolution.recipe, running.device, running.json)
+    if of_memory:
+        memory.explain(resolution.recipe, running.device, running.json)
+    else:
+        speed.explain(resolution, running.json)
 
 
 def named_format(params: dict[str, Any], output: str | None) -> dict[str, Any]:
@@ -112,5 +115,8 @@ server_option = GroupedOption(
 fit_option = GroupedOption(
     ["--fit"], is_flag=True, group="run", help="say how it fits into memory, and which plan it would get; draw nothing"
 )
+explain_option = GroupedOption(
+    ["--explain"], is_flag=True, group="run", help="say what makes it faster, what does not and why; draw nothing"
+)
 command = click.command("generate", cls=GroupedCommand)(running_options(generate))
-command.params = [output_option, *request_options(), *command.params, server_option, fit_option]
+command.params = [output_option, *request_options(), *command.params, server_option, fit_option, explain_option]

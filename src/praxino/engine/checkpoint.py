@@ -11,6 +11,7 @@ import dataclasses
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ def resolve_or_resume(request: Request, folder: Path, resolution: Resolution) ->
             f"{folder} holds the state of this request, but the model or a picture has changed since; "
             "delete the folder."
         )
-    return Resolution(recipe, (*resolution.notes, f"going on from {folder}"))
+    return Resolution(recipe, (*resolution.notes, f"going on from {folder}"), resolution.speed)
 
 
 def clear(folder: Path) -> None:
@@ -97,14 +98,15 @@ class RunCheckpoint:
         sound = Sound(tensors["sound"].numpy(), int(facts["sample_rate"])) if "sound" in tensors else None
         return Drawn(tensors["frames"].numpy(), sound)
 
-    def save_in_time(self, sample: int, state: LoopState, piece: int = 0) -> None:
-        """Save the state if enough time has gone by since the last save."""
+    def save_in_time(
+        self, sample: int, state: LoopState, piece: int = 0, more: Callable[[], dict[str, torch.Tensor]] = dict
+    ) -> None:
+        """Save the state, and what `more` gives beside it, if enough time has gone by since the last save."""
         began = time.monotonic()
         if began - self._last_save < self._interval:
             return
-        self._write(
-            "state.safetensors", state.tensors, {"sample": str(sample), "piece": str(piece), "step": str(state.step)}
-        )
+        facts = {"sample": str(sample), "piece": str(piece), "step": str(state.step)}
+        self._write("state.safetensors", {**state.tensors, **more()}, facts)
         self._last_save = time.monotonic()
         self._interval = max(self._interval, (self._last_save - began) / _COST_SHARE)
 

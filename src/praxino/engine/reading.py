@@ -8,6 +8,7 @@ from typing import Any
 
 from praxino import settings
 from praxino.accel.plan import Plan
+from praxino.accel.speed import ANSWERS
 from praxino.families import Variant
 from praxino.recipe import Recipe
 
@@ -17,7 +18,7 @@ EMBEDDING = "embedding:"
 
 def late(variant: Variant) -> Any:
     """While it holds, encoders that are loaded wait. Those of a small vocabulary are read sooner than looked up."""
-    if variant.vocabulary or not settings.answers_bytes():
+    if not _is_on(variant):
         return nullcontext()
     from praxino.accel.encoders import read_later
 
@@ -36,7 +37,7 @@ def ready(parts: Any, recipe: Recipe, plan: Plan) -> None:
 @contextmanager
 def answering(parts: Any, recipe: Recipe, variant: Variant) -> Iterator[None]:
     """While it holds, answers of encoders are looked up and kept, where nothing is laid over their weights."""
-    if variant.vocabulary or not settings.answers_bytes() or not _as_loaded(recipe):
+    if not _is_on(variant) or not _as_loaded(recipe):
         yield
         return
     from praxino.accel.answers import Answers
@@ -44,6 +45,10 @@ def answering(parts: Any, recipe: Recipe, variant: Variant) -> Iterator[None]:
 
     with asking(parts, Answers(settings.answers_folder(), settings.answers_bytes())):
         yield
+
+
+def _is_on(variant: Variant) -> bool:
+    return not variant.vocabulary and settings.answers_bytes() > 0 and ANSWERS not in settings.without()
 
 
 def _as_loaded(recipe: Recipe) -> bool:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from praxino import media
+from praxino.accel.speed import Item, decided
+from praxino.engine import speeding
 from praxino.engine.camera import with_camera
 from praxino.engine.conditions import Source, place_sources, read_sources, scaled
 from praxino.engine.driving import read_driving, with_pose_control
@@ -41,6 +43,8 @@ class Resolution:
 
     recipe: Recipe
     notes: tuple[str, ...]
+    speed: tuple[Item, ...] = ()
+    """The means that make it faster, on or off."""
 
 
 def resolve(
@@ -91,10 +95,10 @@ def resolve(
     sampling = _plan(wish, caption, entry, shape, task)
     check_chain(length, sampling, lambda later: _plan(wish, caption, entry, shape, later), task)
     seed = secrets.randbelow(_DRAWN_SEEDS) if request.seed is None else request.seed
-    decided = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
-    del decided["notes"]
+    sampled = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
+    del sampled["notes"]
     if here:
-        decided["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
+        sampled["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
     recipe = Recipe(
         family=entry.family.name,
         variant=variant.name,
@@ -119,8 +123,10 @@ def resolve(
         pieces=length.pieces,
         extends=(joined.extended(variant),) if joined else (),
         sound=resolve_sound(request, variant, sources),
-        **decided,
+        **sampled,
     )
+    device = (machine or this_machine()).device
+    speed = speeding.items(recipe, variant, device, own_dtype=request.dtype is not None)
     paces = [note for source in sources if len(source.frames) > 1 and (note := media.pace_note(source.name))]
     drawn_notes = (
         *paces,
@@ -129,7 +135,8 @@ def resolve(
         *length_notes(wanted, length, shape.fps),
         *sound_notes(recipe),
     )
-    return Resolution(recipe, (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes))
+    said = (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes)
+    return Resolution(decided(recipe, speed), said, speed)
 
 
 def _of_clip(request: Request, variant: Variant, sources: list[Source]) -> Request:

@@ -8,15 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from praxino import media, settings
 from praxino.accel.plan import Estimate
 from praxino.accel.trouble import is_out_of_memory
-from praxino.engine import fitting, loaded, reading
+from praxino.engine import fitting, loaded, reading, speeding
 from praxino.engine.checkpoint import RunCheckpoint
 from praxino.engine.drawn import Drawn
 from praxino.engine.finish import finished, source_of
@@ -29,6 +30,9 @@ from praxino.media.sound import Sound
 from praxino.recipe import Companion, Lora, Recipe
 from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from praxino.accel.reuse import Reuse
 
 _Named = TypeVar("_Named", Lora, Companion)
 
@@ -69,8 +73,8 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
     source = source_of(recipe)
 
     def attempt(plan: Estimate, name: str) -> list[Drawn]:
-        with _ready(recipe, entry, plan, name, on_step) as parts:
-            samples = (_Sample(recipe, entry.family, parts, sample, on_step, saved) for sample in range(recipe.n))
+        with _ready(recipe, entry, plan, name, on_step) as parts, speeding.reusing(parts, recipe) as reuse:
+            samples = (_Sample(recipe, entry.family, parts, reuse, i, on_step, saved) for i in range(recipe.n))
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
     return _stepping_down(recipe, this_machine(device).device, attempt, on_step)
@@ -156,6 +160,7 @@ class _Sample:
     recipe: Recipe
     family: Family
     parts: Any
+    reuse: Reuse | None
     index: int
     on_step: OnStep
     saved: RunCheckpoint | None
@@ -174,18 +179,20 @@ class _Sample:
         return done
 
     def _piece(self, piece: int, pictures: list[np.ndarray]) -> Drawn:
-        recipe, count = recipe_of(self.recipe, piece), self.recipe.pieces.count
-        state = self.saved.state(self.index, piece) if self.saved else None
+        recipe, count = speeding.as_run(recipe_of(self.recipe, piece)), self.recipe.pieces.count
+        found = self.saved.state(self.index, piece) if self.saved else None
         began = time.monotonic()
-        resumed_from = state.step if state else 0
+        resumed_from = found.step if found else 0
+        state = speeding.begun(self.reuse, found)
         for state in self.family.denoise(recipe, self.parts, pictures, recipe.seed + self.index, state):  # noqa: B020
             done = state.step - resumed_from
             if done == 0:
+                speeding.at_first(self.reuse, found)
                 self._tell("encode", piece + 1, count, time.monotonic() - began)
                 began = time.monotonic()
                 continue
             if self.saved:
-                self.saved.save_in_time(self.index, state, piece)
+                self.saved.save_in_time(self.index, state, piece, partial(speeding.known, self.reuse))
             step = piece * recipe.steps + state.step
             pace = (time.monotonic() - began) * step / done
             self._tell("denoise", step, count * recipe.steps, pace, self._preview(recipe, state))

@@ -82,9 +82,6 @@ def check_steering(request: Request, variant: Variant) -> None:
             f"--controlnet is given {len(request.controlnet)} times and --control {len(request.control)} times; "
             "give one ControlNet for each, in the same order."
         )
-    if request.quality not in ("exact", *variant.qualities):
-        known = " and ".join(("exact", *variant.qualities))
-        raise UserError(f"--quality {request.quality}: {variant.name} is drawn in quality {known} alone; ask for that.")
     for name, steering in STEERED_BY.items():
         if getattr(request, name):
             _check(steering, flag(name), variant)

@@ -51,12 +51,6 @@ def test_a_moving_picture_is_meant_where_the_model_makes_clips(make_variant):
     assert task_of(Request(prompt="bouncing", image="a.png"), make_variant()) == "image-to-video"
 
 
-def test_a_quality_that_the_model_is_not_drawn_in_is_refused(make_variant):
-    check_steering(Request("a", quality="near"), make_variant(qualities=("near",)))
-    with pytest.raises(UserError, match="--quality fast: toy is drawn in quality exact alone"):
-        check_steering(Request("a", quality="fast"), make_variant())
-
-
 def test_a_task_that_the_model_lacks_is_refused_with_those_it_has(make_variant, drawing):
     with pytest.raises(UserError, match=r"toy does not do inpainting; it does text-to-video"):
         task_of(Request(prompt="a", image="a.png", mask="m.png"), make_variant())

@@ -1,0 +1,214 @@
+"""What makes a run faster: the means that there are, which of them a run gets, and why. Imports no torch.
+
+Three degrees. exact: the pixels of the plain networks, bit for bit. near: other number formats. fast: computations are
+left out as well. A degree has the means of those before it. What changes pixels is in the recipe: as its `dtype`, or
+in its `speed`, as NAME:VALUE.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from praxino.errors import UserError
+from praxino.families import Variant
+from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
+
+ANSWERS, OWN, BFLOAT16, REUSE, UNGUIDED = "answers", "own", "bfloat16", "reuse", "unguided"
+NAMES = (ANSWERS, BFLOAT16, REUSE, UNGUIDED)
+"""The means that can be switched off. A family's own are asked for by its degrees alone."""
+MOST_ERROR: Mapping[str, float] = {"wan": 0.05, "hunyuan-video": 0.025, "hunyuan-video-i2v": 0.025}
+"""By family, of an output, summed up over reused steps: EasyCache's (H-EmbodVis/EasyCache at 313ae5f)."""
+MOST_ERROR_OF_OTHERS = 0.025
+FIRST_SHARE = 0.2
+"""Of the steps, that is computed in any case: 10 of 50, as EasyCache has it for Wan."""
+FEWEST_STEPS = 12
+"""Fewer leave nothing that could be reused."""
+NOT_REUSED = ("framepack", "hunyuan-dit", "ltx-2", "z-image")
+"""Families whose networks answer with more than they are asked about, or draw in sections of few steps."""
+UNGUIDED_SHARE = 0.3
+"""Of the steps, at the end: guidance changes little there (Castillo et al. 2023, arXiv 2312.12487; Kynkäänniemi et al.
+2024, arXiv 2404.07724)."""
+PHASED = ("ltx-video", "mochi", "wan")
+"""Families whose loops take guidance by noise level, out of the recipe's sigmas."""
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """What of a machine decides which means pay."""
+
+    device: str
+    """cpu, cuda:1, ..."""
+    computes_bfloat16: bool
+    """Whether it multiplies matrices faster in bfloat16 than in float32."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One means, as it is decided for a run."""
+
+    name: str
+    degree: Quality
+    """The first degree that has it."""
+    is_on: bool
+    why: str
+    error: str
+    """What it does to the pixels."""
+    value: str = ""
+    """What `Recipe.speed` keeps of it; empty where it is kept elsewhere, or changes nothing."""
+
+
+def speed_plan(
+    hardware: Hardware, variant: Variant, recipe: Recipe, *, own_dtype: bool = False, without: Sequence[str] = ()
+) -> tuple[Item, ...]:
+    """Every means, on or off, for a recipe that has none yet.
+
+    Args:
+        hardware: of the device that it is drawn on.
+        variant: what draws it.
+        recipe: with the number format that exact pixels have.
+        own_dtype: whether the user chose that format.
+        without: the means that are switched off, of `NAMES`.
+
+    Raises:
+        UserError: nothing makes the run faster in the degree that it asks for, or `without` names what is not.
+    """
+    if unknown := sorted(set(without) - set(NAMES)):
+        raise UserError(f"PRAXINO_WITHOUT names {unknown[0][:60]!r}; known are {', '.join(NAMES)}.")
+    items = tuple(
+        dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
+        for item in (
+            _answers(variant, recipe),
+            _own(variant, recipe),
+            _bfloat16(hardware, variant, recipe, own_dtype),
+            _reuse(recipe),
+            _unguided(recipe),
+        )
+    )
+    items = tuple(_within(item, recipe.quality) for item in items)
+    if recipe.quality != "exact" and not any(item.is_on and item.degree != "exact" for item in items):
+        told = "".join(f"\n  {item.name}: {item.why}" for item in items if item.degree != "exact")
+        raise UserError(
+            f"--quality {recipe.quality}: nothing makes {variant.name} faster here than exact; leave it out.{told}"
+        )
+    return items
+
+
+def decided(recipe: Recipe, items: Sequence[Item]) -> Recipe:
+    """The recipe with what of the means changes its pixels."""
+    on = {item.name: item for item in items if item.is_on}
+    dtype = "bfloat16" if BFLOAT16 in on else recipe.dtype
+    return dataclasses.replace(
+        recipe, dtype=dtype, speed=tuple(f"{item.name}:{item.value}" for item in on.values() if item.value)
+    )
+
+
+def value_of(recipe: Recipe, name: str) -> str:
+    """What the recipe keeps of a means; "" where it has it not.
+
+    Raises:
+        UserError: the recipe has a means that is not known here.
+    """
+    kept = {name: value for name, _, value in (one.partition(":") for one in recipe.speed)}
+    if unknown := sorted(set(kept) - {REUSE, UNGUIDED}):
+        raise UserError(
+            f"the recipe's speed has {unknown[0][:60]!r}, which this Praxino does not know; upgrade it:\n"
+            "pip install --upgrade praxino"
+        )
+    return kept.get(name, "")
+
+
+def phases_of(recipe: Recipe) -> tuple[GuidancePhase, ...]:
+    """The guidance of a run: as the recipe has it, but none in the last of its steps where it says so."""
+    if not (value := value_of(recipe, UNGUIDED)):
+        return recipe.guidance_phases
+    first = recipe.sigmas[len(recipe.sigmas) - int(value)]
+    kept = tuple(phase for phase in recipe.guidance_phases if phase.start > first)
+    later = (phase for phase in recipe.guidance_phases if phase.start <= first)
+    starts = (dataclasses.replace(kept[-1], start=first), *later)
+    return (*kept, *(dataclasses.replace(phase, scale=1.0) for phase in starts))
+
+
+@cache
+def cpu_computes_bfloat16(listed: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the CPU has instructions for products of bfloat16 matrices."""
+    if platform.system() != "Linux":
+        return False
+    try:
+        words = set(listed.read_text(encoding="utf-8", errors="replace").split())
+    except OSError:
+        return False
+    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def _within(item: Item, quality: Quality) -> Item:
+    if QUALITIES.index(item.degree) <= QUALITIES.index(quality):
+        return item
+    return dataclasses.replace(item, is_on=False, why=f"of quality {item.degree}; {quality} is asked for")
+
+
+def _answers(variant: Variant, recipe: Recipe) -> Item:
+    error = "none: the same bits"
+    if variant.vocabulary:
+        return Item(ANSWERS, "exact", False, "its words are read in milliseconds", error)
+    if recipe.loras or any(companion.role.startswith("embedding:") for companion in recipe.companions):
+        return Item(ANSWERS, "exact", False, "LoRAs and embeddings may change the text encoders", error)
+    return Item(ANSWERS, "exact", True, "a prompt that was read before needs no text encoder", error)
+
+
+def _own(variant: Variant, recipe: Recipe) -> Item:
+    degree: Quality = variant.qualities[0] if variant.qualities else "near"
+    error = "see docs/how-to/speed.md"
+    if recipe.quality in variant.qualities:
+        return Item(OWN, degree, True, f"{variant.name} is drawn in other number formats by itself", error)
+    return Item(OWN, degree, False, f"{variant.name} has no means of its own", error)
+
+
+def _bfloat16(hardware: Hardware, variant: Variant, recipe: Recipe, own_dtype: bool) -> Item:
+    error = "rounds to 8 bits: not the same picture in detail"
+    if variant.qualities:
+        why = f"{variant.name} has its own means"
+    elif own_dtype and recipe.dtype == BFLOAT16 and hardware.computes_bfloat16:
+        return Item(BFLOAT16, "near", True, "--dtype bfloat16 is asked for", error)
+    elif own_dtype:
+        why = f"--dtype {recipe.dtype} is asked for"
+    elif recipe.dtype != "float32":
+        why = f"it is drawn in {recipe.dtype} in any case"
+    elif variant.dtype == "float32":
+        why = f"{variant.name} is made for float32"
+    elif not hardware.computes_bfloat16:
+        why = f"{hardware.device} has no instructions for it"
+    else:
+        return Item(BFLOAT16, "near", True, "the processor multiplies it faster than float32", error)
+    return Item(BFLOAT16, "near", False, why, error)
+
+
+def _reuse(recipe: Recipe) -> Item:
+    most = MOST_ERROR.get(recipe.family, MOST_ERROR_OF_OTHERS)
+    error = f"predictions of steps that are left out are off by {most:.1%}, estimated"
+    if recipe.family in NOT_REUSED:
+        return Item(REUSE, "fast", False, f"does not fit the networks of {recipe.family}", error)
+    if recipe.steps < FEWEST_STEPS:
+        why = f"{recipe.steps} steps are too few to leave any out; {FEWEST_STEPS} are not"
+        return Item(REUSE, "fast", False, why, error)
+    first = math.ceil(FIRST_SHARE * recipe.steps)
+    why = f"after {first} steps, those that hardly change are made of earlier ones"
+    return Item(REUSE, "fast", True, why, error, f"{most:g}/{first}")
+
+
+def _unguided(recipe: Recipe) -> Item:
+    error = "guidance is off where it changes little; not measured here"
+    count = int(UNGUIDED_SHARE * len(recipe.sigmas))
+    falls = all(one > other for one, other in zip(recipe.sigmas, recipe.sigmas[1:], strict=False))
+    if not any(phase.scale > 1 for phase in recipe.guidance_phases):
+        return Item(UNGUIDED, "fast", False, "guidance is off: one pass a step", error)
+    if recipe.family not in PHASED or not falls or recipe.upscale or recipe.options.get("apg"):
+        return Item(UNGUIDED, "fast", False, "its loop, or how it guides, has no phases", error)
+    if count == 0:
+        return Item(UNGUIDED, "fast", False, f"{recipe.steps} steps are too few", error)
+    return Item(UNGUIDED, "fast", True, f"the last {count} steps take one pass", error, str(count))

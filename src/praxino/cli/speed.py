@@ -1,0 +1,54 @@
+"""What makes runs faster, told: `praxino "..." --explain`, and what `doctor` says of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from praxino import settings
+from praxino.cli.wording import amount, columns
+
+if TYPE_CHECKING:
+    from praxino.engine.resolve import Resolution
+
+
+def explain(resolution: Resolution, as_json: bool) -> None:
+    """Print every means of speed, whether the run has it, why, and what it does to the pixels."""
+    recipe = resolution.recipe
+    if as_json:
+        told = {"quality": recipe.quality, "dtype": recipe.dtype, "speed": list(recipe.speed)}
+        click.echo(json.dumps(told | {"means": [dataclasses.asdict(item) for item in resolution.speed]}, indent=2))
+        return
+    click.echo(f"{recipe.model}, {recipe.steps} steps, quality {recipe.quality}, {recipe.dtype}")
+    heads = ["", "MEANS", "FROM", "WHY", "ERROR"]
+    rows = [["*" if item.is_on else "", item.name, item.degree, item.why, item.error] for item in resolution.speed]
+    click.echo(columns([heads, *rows]))
+
+
+def speeds_here() -> dict[str, str]:
+    """What this machine can do to be faster, by quality, and why not more."""
+    from praxino.accel.speed import FEWEST_STEPS
+    from praxino.engine.machine import this_machine
+    from praxino.engine.speeding import hardware
+
+    found = hardware(this_machine().device)
+    if found.device != "cpu":
+        near = f"nothing yet: models are drawn in half precision on {found.device} in any case"
+    else:
+        near = "bfloat16" if found.computes_bfloat16 else "nothing: this processor has no bfloat16 instructions"
+    off = ", ".join(settings.without())
+    return {
+        "exact": f"answers of text encoders are kept, {_kept()}",
+        "near": near,
+        "fast": f"near, and steps left out of {FEWEST_STEPS} or more",
+        **({"switched off": off} if off else {}),
+    }
+
+
+def _kept() -> str:
+    folder, most = settings.answers_folder(), settings.answers_bytes()
+    files = [file.stat().st_size for file in folder.glob("*.safetensors")]
+    return f"{len(files)} in {amount(sum(files))} of {amount(most)}"

@@ -1,0 +1,70 @@
+"""Whole runs in near and fast: drawn, written into the recipe, drawn again, and gone on with after an end."""
+
+import numpy as np
+import pytest
+
+from praxino import api
+from praxino.accel import speed
+from praxino.engine import loaded
+from praxino.engine.output import read_recipe
+from praxino.engine.resolve import resolve
+from praxino.engine.run import draw
+from praxino.errors import Cancelled
+from praxino.families import families
+from praxino.request import Request
+
+
+@pytest.fixture(autouse=True)
+def _nothing_loaded():
+    loaded.forget()
+
+
+@pytest.fixture(autouse=True)
+def _bold(monkeypatch):
+    """Networks of random weights change more from step to step than trained ones."""
+    monkeypatch.setattr(speed, "MOST_ERROR_OF_OTHERS", 0.5)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    made = {}
+
+    def model(name):
+        if name not in made:
+            families()[name].miniature(folder := tmp_path_factory.mktemp("models") / name)
+            made[name] = str(folder)
+        return made[name]
+
+    return model
+
+
+@pytest.mark.parametrize("name", ["wan", "sd3"])
+def test_fast_is_in_the_file_and_is_drawn_again(models, name, tmp_path, monkeypatch):
+    wish = {"prompt": "a red cat", "model": models(name), "steps": 14, "seed": 3, "dtype": "float32"}
+    wish |= {"frames": 5} if name == "wan" else {}
+    exact = api.generate(**wish)
+    fast = api.generate(**wish, quality="fast")
+    assert not np.array_equal(fast.frames, exact.frames)
+    path = fast.save(tmp_path / "cat.png" if name == "sd3" else tmp_path / "cat.gif")
+    assert read_recipe(path).speed == fast.recipe.speed != ()
+    monkeypatch.setenv("PRAXINO_WITHOUT", "reuse,unguided")
+    (again,) = api.replay(path)
+    assert np.array_equal(again.frames, fast.frames)
+
+
+@pytest.mark.parametrize("name", ["wan", "sd3"])
+def test_a_run_that_ended_goes_on_with_the_same_reused_steps(models, name, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRAXINO_CHECKPOINT_SECONDS", "0")
+    more = {"frames": 5} if name == "wan" else {}
+    wish = Request("a red cat", model=models(name), steps=14, seed=3, quality="fast", dtype="float32", **more)
+    recipe = resolve(wish).recipe
+    (whole,) = draw(recipe, lambda event: None)
+
+    def ends(event):
+        if (event.stage, event.step) == ("denoise", 9):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        draw(recipe, ends, checkpoint=tmp_path)
+    (resumed,) = draw(recipe, lambda event: None, checkpoint=tmp_path)
+    assert np.array_equal(resumed.frames, whole.frames)

@@ -1,0 +1,136 @@
+"""Which means of speed a run gets, and what the recipe keeps of them."""
+
+import dataclasses
+
+import pytest
+
+from praxino.accel.speed import (
+    NAMES,
+    Hardware,
+    cpu_computes_bfloat16,
+    decided,
+    phases_of,
+    speed_plan,
+    value_of,
+)
+from praxino.errors import UserError
+from praxino.families import families
+from praxino.recipe import Encoding, GuidancePhase, Lora, Recipe
+
+ABLE, OLD, GPU = Hardware("cpu", True), Hardware("cpu", False), Hardware("cuda", False)
+WAN = families()["wan"].variants["wan2.1-t2v-1.3b"]
+POCKET = families()["ltx-video"].variants["pocket"]
+ENCODING = Encoding("gif", 0, "good", 90, "none", False, False)
+
+
+def recipe(**fields):
+    steps = fields.get("steps", 20)
+    given = dict(
+        family="wan", variant=WAN.name, model=WAN.name, revision="", task="text-to-video", prompt="a", caption="a",
+        negative_prompt="", width=64, height=64, num_frames=5, fps=16.0, steps=steps, guidance=5.0,
+        guidance_phases=(GuidancePhase(1.0, 5.0),), cfg_star=False, stg_mode="", seed=1, n=1, scheduler="unipc",
+        schedule="uniform", sigmas=tuple(1 - i / steps for i in range(steps)), dtype="float32", conditions=(),
+        loras=(), options={}, encoding=ENCODING,
+    )  # fmt: skip
+    return Recipe(**{**given, **fields})
+
+
+def on(items):
+    return [item.name for item in items if item.is_on]
+
+
+def test_exact_has_what_keeps_the_bits_and_changes_nothing_of_the_recipe():
+    items = speed_plan(ABLE, WAN, recipe())
+    assert on(items) == ["answers"]
+    assert decided(recipe(), items) == recipe()
+    assert all(item.why and item.error for item in items)
+
+
+def test_near_computes_in_bfloat16_where_the_processor_can():
+    items = speed_plan(ABLE, WAN, recipe(quality="near"))
+    assert on(items) == ["answers", "bfloat16"]
+    found = decided(recipe(quality="near"), items)
+    assert (found.dtype, found.speed) == ("bfloat16", ())
+    asked = recipe(quality="near", dtype="bfloat16")
+    assert decided(asked, speed_plan(ABLE, WAN, asked, own_dtype=True)).dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("hardware", "dtype", "own_dtype", "why"),
+    [
+        (OLD, "float32", False, "cpu has no instructions for it"),
+        (ABLE, "float32", True, "--dtype float32 is asked for"),
+        (GPU, "bfloat16", False, "drawn in bfloat16 in any case"),
+    ],
+)
+def test_near_is_refused_where_nothing_is_nearer(hardware, dtype, own_dtype, why):
+    with pytest.raises(UserError, match=f"--quality near: nothing makes {WAN.name} faster[^\0]*{why}"):
+        speed_plan(hardware, WAN, recipe(quality="near", dtype=dtype), own_dtype=own_dtype)
+
+
+def test_fast_leaves_steps_and_passes_out():
+    wish = recipe(quality="fast")
+    found = decided(wish, speed_plan(OLD, WAN, wish))
+    assert found.speed == ("reuse:0.05/4", "unguided:6")
+    assert (value_of(found, "reuse"), value_of(found, "unguided")) == ("0.05/4", "6")
+    assert Recipe.from_json(found.to_json()) == found
+    assert "speed" not in recipe().to_json()
+    assert found.identity() != wish.identity()
+
+
+def test_few_steps_and_no_guidance_leave_nothing_out():
+    wish = recipe(quality="fast", steps=8, guidance_phases=(GuidancePhase(1.0, 1.0),))
+    with pytest.raises(UserError, match=r"8 steps are too few[^\0]*one pass a step"):
+        speed_plan(OLD, WAN, wish)
+
+
+def test_guidance_ends_before_the_last_steps():
+    wish = dataclasses.replace(recipe(), speed=("unguided:6",))
+    (first, last) = phases_of(wish)
+    assert (first.scale, last.scale) == (5.0, 1.0)
+    scales = [first.scale if sigma > last.start else last.scale for sigma in wish.sigmas]
+    assert scales == [5.0] * 14 + [1.0] * 6
+    assert phases_of(recipe()) == recipe().guidance_phases
+
+
+def test_phases_that_begin_later_stay_where_they_are():
+    own = (GuidancePhase(1.0, 4.0, 1.0, (2,)), GuidancePhase(0.2, 3.0, 0.5, (3,)))
+    found = phases_of(recipe(guidance_phases=own, speed=("unguided:10",)))
+    assert [(phase.scale, phase.stg_blocks) for phase in found] == [(4.0, (2,)), (1.0, (2,)), (1.0, (3,))]
+    assert [phase.start for phase in found] == [1.0, pytest.approx(0.5), 0.2]
+
+
+@pytest.mark.parametrize("fields", [{"upscale": (128, 128)}, {"options": {"apg": True}}, {"family": "sdxl"}])
+def test_guidance_stays_where_a_loop_cannot_leave_it(fields):
+    items = speed_plan(OLD, WAN, recipe(quality="fast", **fields))
+    assert "unguided" not in on(items)
+
+
+def test_answers_are_not_kept_of_encoders_that_are_changed_or_tiny():
+    changed = recipe(loras=(Lora("a", 1.0, ""),))
+    assert on(speed_plan(OLD, WAN, changed)) == []
+    assert on(speed_plan(OLD, POCKET, recipe())) == []
+
+
+def test_means_can_be_switched_off_one_by_one():
+    wish = recipe(quality="fast")
+    for name in NAMES:
+        items = speed_plan(ABLE, WAN, wish, without=[name])
+        assert on(items) == [other for other in NAMES if other != name]
+    with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
+        speed_plan(ABLE, WAN, wish, without=["compiling"])
+
+
+def test_a_recipe_of_a_newer_praxino_is_refused():
+    with pytest.raises(UserError, match="'warp'"):
+        value_of(recipe(speed=("warp:9",)), "reuse")
+
+
+def test_the_processor_is_asked_for_its_instructions(tmp_path):
+    for index, (flags, able) in enumerate(
+        {"avx512f avx512_bf16": True, "avx2 fma": False, "asimd bf16 i8mm": True}.items()
+    ):
+        listed = tmp_path / f"{index}"
+        listed.write_text(f"flags\t\t: fpu {flags} mmx\n")
+        assert cpu_computes_bfloat16(listed) is able
+    assert cpu_computes_bfloat16(tmp_path / "none") is False

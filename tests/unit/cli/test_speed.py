@@ -1,0 +1,51 @@
+"""--explain, and what doctor tells of speed."""
+
+import json
+
+import pytest
+
+from praxino.families import families
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    families()["sd3"].miniature(folder)
+    return str(folder)
+
+
+def test_explain_tells_every_means_and_draws_nothing(praxino, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = praxino("a cat", "-m", model, "--quality", "fast", "--steps", "20", "--dtype", "float32", "--explain")
+    assert (said.code, said.err) == (0, "")
+    head, heads, *rows = said.out.splitlines()
+    assert head == f"{model}, 20 steps, quality fast, float32"
+    assert heads.split() == ["MEANS", "FROM", "WHY", "ERROR"]
+    assert {row[3:].split()[0]: row.startswith("*") for row in rows} == {
+        "answers": True, "own": False, "bfloat16": False, "reuse": True, "unguided": False,
+    }  # fmt: skip
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_explain_as_json(praxino, model):
+    told = json.loads(praxino("a cat", "-m", model, "--explain", "--json").out)
+    assert (told["quality"], told["speed"]) == ("exact", [])
+    assert {means["name"]: means["why"] for means in told["means"]}["reuse"] == "of quality fast; exact is asked for"
+
+
+def test_explain_is_about_this_machine(praxino):
+    said = praxino("a cat", "--explain", "--server", "http://127.0.0.1:1")
+    assert (said.code, "--explain is about this machine" in said.err) == (2, True)
+
+
+def test_a_quality_that_makes_nothing_faster_is_refused(praxino, model):
+    said = praxino("a cat", "-m", model, "--quality", "near", "--dtype", "float32")
+    assert (said.code, "nothing makes" in said.err) == (2, True)
+
+
+def test_doctor_tells_of_speed(praxino, monkeypatch):
+    monkeypatch.setenv("PRAXINO_WITHOUT", "reuse")
+    told = json.loads(praxino("doctor", "--json").out)["speeds"]
+    assert told["exact"] == "answers of text encoders are kept, 0 in 0 B of 2.0 GB"
+    assert told["switched off"] == "reuse"
+    assert "speed" in praxino("doctor").out
