@@ -16,7 +16,6 @@ from torch import nn
 
 from praxino.accel.weight import Stage
 
-
 ENCODERS = {"PreTrainedModel", "TextEncoder"}
 """Classes of transformers, and the families' own, that read words or pictures."""
 
