@@ -49,12 +49,15 @@ def fit_palette(pixels: np.ndarray, size: int, finest: float) -> NDArray[np.uint
         return unpacked(colours)
     points, weights = _gathered(unpacked(colours).astype(np.float64), counts.astype(np.float64))
     centres = _median_cut(points, weights, size, finest)
+    weighted = [weights * points[:, channel] for channel in range(3)]
     for _ in range(_ROUNDS):
-        owner = _nearest(points, centres)
+        owner, before = _nearest(points, centres), centres.copy()
         total = np.bincount(owner, weights, len(centres))
-        sums = [np.bincount(owner, weights * points[:, channel], len(centres)) for channel in range(3)]
+        sums = [np.bincount(owner, one, len(centres)) for one in weighted]
         used = total > 0
         centres[used] = np.rint(np.stack(sums, axis=1)[used] / total[used, None])
+        if (centres == before).all():
+            break
     return unpacked(np.unique(packed(centres.astype(np.uint8))))
 
 
@@ -90,11 +93,13 @@ class Matcher:
         wanted, table = unpacked(colours).astype(np.float64), self.palette.astype(np.float64)
         near = _nearest(wanted, table)
         missed = wanted - table[near]
-        far = _nearest(wanted + missed, table)
-        step = table[far] - table[near]
-        share = (missed * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1)
-        seen = (missed**2).sum(axis=1) >= _UNSEEN**2
-        parts = np.rint(np.clip(share, 0, 0.5) * 64).astype(np.int64) * seen
+        seen = np.flatnonzero((missed**2).sum(axis=1) >= _UNSEEN**2) if self.dither == "ordered" else []
+        far, parts = near.copy(), np.zeros(len(near), np.int64)
+        if len(seen):
+            far[seen] = _nearest(wanted[seen] + missed[seen], table)
+            step = table[far[seen]] - table[near[seen]]
+            share = (missed[seen] * step).sum(axis=1) / np.maximum((step**2).sum(axis=1), 1)
+            parts[seen] = np.rint(np.clip(share, 0, 0.5) * 64)
         return np.asarray(1 << 24 | parts << 16 | far << 8 | near, np.uint32)
 
 
@@ -116,14 +121,14 @@ BAYER = _bayer(3)
 def _nearest(points: np.ndarray, centres: np.ndarray) -> NDArray[np.intp]:
     """Index of the nearest centre for each point, (N, 3) and (K, 3), whole numbers.
 
-    Sums of their products are exact in float32, in whichever order they are added: all machines find the same centre.
+    Half of a squared distance, less what all centres have in common, is a sum of products: |c|^2 / 2 - p c. Such sums
+    are exact in float32, in whichever order they are added: all machines find the same centre.
     """
-    table = centres.astype(np.float32)
-    lengths = (table**2).sum(axis=1) / 2
-    parts = [
-        np.argmin(lengths - points[start : start + _CHUNK].astype(np.float32) @ table.T, axis=1)
-        for start in range(0, len(points), _CHUNK)
-    ]
+    table = np.empty((4, len(centres)), np.float32)
+    table[:3], table[3] = -centres.T, (centres.astype(np.float64) ** 2).sum(axis=1) / 2
+    wide = np.ones((len(points), 4), np.float32)
+    wide[:, :3] = points
+    parts = [(wide[start : start + _CHUNK] @ table).argmin(axis=1) for start in range(0, len(points), _CHUNK)]
     return np.concatenate(parts)
 
 
@@ -139,32 +144,40 @@ def _gathered(points: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.n
 
 def _median_cut(points: np.ndarray, weights: np.ndarray, size: int, finest: float) -> NDArray[np.float64]:
     """Means of boxes made by cutting, again and again, the box with the most spread, at its mean."""
-    boxes = [_Box(points, weights, finest)]
-    while len(boxes) < size:
-        widest = max(range(len(boxes)), key=lambda index: boxes[index].spread)
-        if boxes[widest].spread <= 0:
-            break
-        boxes[widest : widest + 1] = boxes[widest].cut()
+    weighted = weights[:, None] * points
+    columns = np.hstack([weights[:, None], weighted, weighted * points])
+    whole = _Box(np.arange(len(points)), columns.sum(axis=0).tolist(), finest)
+    boxes, spreads = [whole], [whole.spread]
+    while len(boxes) < size and (most := max(spreads)) > 0:
+        widest = spreads.index(most)
+        halves = boxes[widest].cut(points, columns)
+        boxes[widest : widest + 1] = halves
+        spreads[widest : widest + 1] = [half.spread for half in halves]
     return np.rint([box.mean for box in boxes])
 
 
 class _Box:
-    """Some points of a colour space, and how far they spread."""
+    """Some points of a colour space, and how far they spread.
 
-    def __init__(self, points: np.ndarray, weights: np.ndarray, finest: float) -> None:
-        self.points, self.weights, self.finest = points, weights, finest
-        total = weights.sum()
-        self.mean = weights @ points / total
-        variance = weights @ points**2 / total - self.mean**2
-        self.axis = int(np.argmax(variance))
-        coarse = len(points) > 1 and variance.sum() > finest**2
-        self.spread = float(variance.sum() * total) if coarse else 0.0
+    Args:
+        rows: which points.
+        sums: of their weights, of their weighted colours, and of these times the colours: whole numbers, and so exact.
+        finest: see `fit_palette`.
+    """
 
-    def cut(self) -> tuple[_Box, _Box]:
+    def __init__(self, rows: NDArray[np.intp], sums: list[float], finest: float) -> None:
+        self.rows, self.sums, self.finest = rows, sums, finest
+        total = sums[0]
+        self.mean = [value / total for value in sums[1:4]]
+        variance = [value / total - mean * mean for value, mean in zip(sums[4:], self.mean, strict=True)]
+        self.axis = variance.index(max(variance))
+        coarse = len(rows) > 1 and sum(variance) > finest**2
+        self.spread = sum(variance) * total if coarse else 0.0
+
+    def cut(self, points: np.ndarray, columns: np.ndarray) -> tuple[_Box, _Box]:
         """Two boxes, parted at the mean of the axis that spreads most."""
-        upper = self.points[:, self.axis] > self.mean[self.axis]
-        lower = ~upper
-        return (
-            _Box(self.points[lower], self.weights[lower], self.finest),
-            _Box(self.points[upper], self.weights[upper], self.finest),
-        )
+        is_upper = points[self.rows, self.axis] > self.mean[self.axis]
+        upper, lower = self.rows[is_upper], self.rows[~is_upper]
+        sums = columns[upper].sum(axis=0).tolist()
+        rest = [whole - part for whole, part in zip(self.sums, sums, strict=True)]
+        return _Box(lower, rest, self.finest), _Box(upper, sums, self.finest)
