@@ -120,7 +120,8 @@ def _sampler(tuning: Tuning, told: Survey) -> Callable[[str, int, int], Recipe]:
 
     entry = catalog.find(tuning.model)
     frames = fitting(tuning.frames, entry.variant.grid.frame_step) if tuning.frames else None
-    wish = Request("", model=tuning.model, size=tuning.size or None, frames=frames)
+    base = tuning.spatial_base or None
+    wish = Request("", model=tuning.model, size=tuning.size or None, frames=frames, spatial_base=base)
 
     def recipe_of(prompt: str, seed: int, number: int) -> Recipe:
         asked = dataclasses.replace(wish, prompt=prompt, seed=seed)

@@ -1,12 +1,14 @@
 """Hotshot-XL's temporal layers learn by its published recipe: loss and gradient against the formulas."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
+from praxino.errors import UserError
 from praxino.families.hotshot_xl import FAMILY, load_unet
 from praxino.recipe import Lora
 from praxino.training.tuning import adapters, objective
@@ -117,6 +119,50 @@ def test_a_run_changes_the_temporal_layers_alone_and_loads(folder, tune):
     assert changed and all(".motion_modules." in name for name in changed)
     loaded = FAMILY.load(out / "model", FAMILY.identify(out / "model"), "float32", "cpu")
     assert torch.equal(loaded.networks.unet.state_dict()[min(changed)], after[min(changed)])
+
+
+@pytest.fixture(scope="module")
+def base(folder, tmp_path_factory):
+    """An SDXL folder that is the miniature's spatial part, a little shaken."""
+    base, generator = tmp_path_factory.mktemp("base") / "sdxl", torch.Generator().manual_seed(1)
+    shutil.copytree(folder, base)
+    (base / "praxino.json").unlink()
+    (file,) = (base / "unet").glob("*.safetensors")
+    spatial = {name: tensor for name, tensor in load_file(file).items() if "temporal" not in name}
+    for name, tensor in spatial.items():
+        spatial[name] = (tensor.float() + torch.randn(tensor.shape, generator=generator) / 50).to(tensor.dtype)
+    save_file(spatial, file, {"format": "pt"})
+    config = (base / "unet" / "config.json").read_text()
+    told = {**json.loads(config.replace("3D", "2D")), "_class_name": "UNet2DConditionModel"}
+    (base / "unet" / "config.json").write_text(json.dumps(told))
+    return base
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_temporal_layers_are_trained_over_a_chosen_base(folder, base, tune, parts, method):
+    out = tune(model=str(folder), spatial_base=str(base), method=method, steps=3, learning_rate=1e-3)
+    own = tune("own", model=str(folder), method=method, steps=3, learning_rate=1e-3)
+    assert losses(out) != losses(own)
+    assert f"--spatial-base {base}" in (out / "README.md").read_text()
+    if method == "lora":
+        assert all(".motion_modules." in name for name in load_file(out / "pytorch_lora_weights.safetensors"))
+        return
+    LEARNER.lay_over(parts, str(base))
+    before, after = parts.networks.unet.state_dict(), load_unet(out / "model").state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name].to(before[name]))}
+    assert changed and all(".motion_modules." in name for name in changed)
+
+
+def test_a_base_that_is_none_is_refused(folder, tune, tiny, tmp_path):
+    with pytest.raises(UserError, match="is no SDXL checkpoint"):
+        tune(model=str(folder), spatial_base=str(tiny))
+    with pytest.raises(UserError, match="is laid over none: leave it out"):
+        tune(model=str(tiny), spatial_base=str(folder))
+    (file,) = (folder / "unet").glob("*.safetensors")
+    alone = tmp_path / "hsxl_temporal_layers.safetensors"
+    save_file({name: tensor for name, tensor in load_file(file).items() if "temporal" in name}, alone)
+    with pytest.raises(UserError, match="name the SDXL checkpoint that they are trained over"):
+        tune(model=str(alone))
 
 
 def test_a_lora_is_of_the_temporal_layers_and_is_laid_on(folder, tune, parts):

@@ -21,7 +21,7 @@ from praxino.errors import UserError
 from praxino.recipe import Recipe
 from praxino.training.tuning import adapters, inversion, trainees
 from praxino.training.tuning.settings import Tuning
-from praxino.training.tuning.trainee import Trainee, trainee
+from praxino.training.tuning.trainee import LaidOver, Trainee, trainee
 from praxino.weights import catalog
 
 RecipeOf = Callable[[str, int, int], Recipe]
@@ -61,6 +61,8 @@ class Bench:
         dtype = tuning.dtype or ("float32" if device == "cpu" or tuning.method == "full" else "bfloat16")
         with read_later():
             parts = entry.family.load(path, entry.variant, dtype, device)
+        if isinstance(learner, LaidOver):
+            learner.lay_over(parts, tuning.spatial_base and str(catalog.locate(tuning.spatial_base)))
         network: Any = learner.network(parts)
         torch.manual_seed(tuning.seed)
         learnt: nn.Module = network

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from praxino.errors import UserError
 from praxino.families import Variant
+from praxino.families.hotshot_xl.layout import check_base
 from praxino.training.tuning import trainees
 from praxino.training.tuning.settings import Tuning
+from praxino.weights import catalog
 from praxino.weights.catalog import Entry
 
 
@@ -29,6 +31,7 @@ def check(entry: Entry, tuning: Tuning) -> None:
         _check_control(family, variant, tuning)
     if tuning.prior and trainees.shown_beside(family, variant):
         raise UserError(f"prior is {tuning.prior}, and {variant.name} draws nothing of words alone: leave it out.")
+    _check_base(variant, tuning)
     _check_noise(family, tuning)
 
 
@@ -47,6 +50,20 @@ def _check_new_word(variant: Variant, tuning: Tuning) -> None:
         raise UserError(f"prior is {tuning.prior}; a new word makes a model forget nothing: leave it out.")
     if tuning.optimizer == "muon":
         raise UserError('optimizer is "muon", which is for matrices; a word has vectors: choose adamw.')
+
+
+def _check_base(variant: Variant, tuning: Tuning) -> None:
+    if tuning.spatial_base:
+        if "spatial-base" not in variant.steering:
+            raise UserError(
+                f"spatial_base is {tuning.spatial_base!r}, and {variant.name} is laid over none: leave it out."
+            )
+        check_base(catalog.locate(tuning.spatial_base))
+    elif "spatial-base" in variant.needs:
+        raise UserError(
+            f"{variant.name} is temporal layers alone here; name the SDXL checkpoint that they are trained over with "
+            "spatial_base."
+        )
 
 
 def _check_control(family: str, variant: Variant, tuning: Tuning) -> None:

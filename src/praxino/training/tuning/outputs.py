@@ -101,6 +101,8 @@ def use(tuning: Tuning, folder: str) -> str:
         flags = ["-m", tuning.model, "--embedding", f"{folder}/{EMBEDDING_FILE}:{tuning.trigger}"]
     else:
         flags = ["-m", tuning.model, "--lora", folder]
+    if tuning.spatial_base:
+        flags += ["--spatial-base", tuning.spatial_base]
     if tuning.control:
         flags += ["--control", f"{tuning.control}=CLIP"]
     return f'praxino "{prompt}" {shlex.join(flags)}'

@@ -26,6 +26,9 @@ class Tuning:
 
     data: str = option("", "folder of clips and pictures with their captions", "what", metavar="FOLDER")
     model: str = option("pocket", "the checkpoint to begin from: a name or a folder", "what")
+    spatial_base: str = option(
+        "", "an SDXL checkpoint, by name or folder, that a model's temporal layers are trained over", "what"
+    )
     out: str = option("", "folder of the run: what is learnt, its state, samples", "what", metavar="FOLDER")
     method: Literal["lora", "dora", "full", "textual-inversion"] = option(
         "lora", "what is trained: low-rank weights (dora adds a magnitude), all of it, or a new word's vectors", "what",
@@ -175,13 +178,18 @@ def read(path: Path) -> Tuning:
         raise UserError(f'{path} names no clips; add a line such as data = "my-clips".')
     home = path.resolve().parent
     out = tuning.out or f"runs/{path.stem}"
-    model = home / tuning.model
     return dataclasses.replace(
         tuning,
         data=str(home / Path(tuning.data).expanduser()),
         out=str(home / Path(out).expanduser()),
-        model=str(model) if model.exists() else tuning.model,
+        model=_placed(home, tuning.model),
+        spatial_base=_placed(home, tuning.spatial_base),
     )
+
+
+def _placed(home: Path, name: str) -> str:
+    """A name, or the folder of that name beside the settings if one is there."""
+    return str(home / name) if name and (home / name).exists() else name
 
 
 def template(values: dict[str, Any]) -> str:

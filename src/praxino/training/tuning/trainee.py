@@ -9,7 +9,7 @@ import dataclasses
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -114,6 +114,15 @@ class Trainee(Protocol):
 
     def comfy_layer(self, module: str) -> ComfyLayer | None:
         """The layer of ComfyUI's that a layer of the network is, or is a part of; None where it has none."""
+        ...
+
+
+@runtime_checkable
+class LaidOver(Protocol):
+    """A trainee of layers that are laid over those of another checkpoint."""
+
+    def lay_over(self, parts: Any, base: str) -> None:
+        """Put the parts over what lies at a path, "" for their own; before a network is asked for."""
         ...
 
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from praxino.families import Variant
 from praxino.families.hotshot_xl import text, unet
+from praxino.families.hotshot_xl.load import SPATIAL_BASE
+from praxino.recipe import Companion
 from praxino.sampling.noise import SeededNoise
 from praxino.training.tuning import noising
 from praxino.training.tuning.cache import Tensors
@@ -29,6 +31,10 @@ class HotshotXl:
     targets = ("to_q", "to_k", "to_v", "to_out.0", "ff.net.0.proj", "ff.net.2")
     scope = unet.TEMPORAL
     component = "unet"
+
+    def lay_over(self, parts: Any, base: str) -> None:
+        """Take spatial layers, words and VAE from an SDXL checkpoint, as far as it has them."""
+        parts.base = Companion(SPATIAL_BASE, base) if base else None
 
     def network(self, parts: Any) -> nn.Module:
         """The UNet."""
