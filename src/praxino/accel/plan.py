@@ -2,8 +2,8 @@
 
 Every plan that keeps the pixels comes before any that does not: speed is given up before exactness.
 
-Expected bytes are estimates. The networks are counted exactly; what they compute with is reckoned from the shape, by
-two rules that lean to the safe side (see `Need`). A run that meets the real limit goes on a step lower.
+Expected bytes are estimates. The networks are counted exactly; what they compute with is reckoned from the shape
+(`working`). A run that meets the real limit goes on a step lower.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ class Need:
     largest: int
     """The largest tensor."""
     denoising: int
-    """Estimate: tokens x width x 32 values, twice for guidance. A token is one place of the size and frame grid."""
+    """Estimate: tokens x width x what is alive of each (`working`). A token is one place of the size and frame grid."""
     decoding: int
-    """Estimate: pixels of the decoder's last stage x its channels x 6 values, and the frames as float32, twice."""
+    """Estimate: places of the decoder's last layer x its channels x what is alive of each, and the finished frames."""
     decoding_tile: int
     """The same of one tile."""
 

@@ -2,7 +2,7 @@
 
 Of a published checkpoint that is not on this machine, the same is known where its networks were counted.
 
-The networks are counted to the last weight. What they compute with is an estimate; its rules are told in `plan.Need`.
+The networks are counted to the last weight. What they compute with is an estimate: `working`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.accel.plan import Need
+from praxino.accel.working import decoding_bytes, denoising_bytes
 from praxino.families import Network, Shape, Variant, _header
 from praxino.weights.completeness import read_json
 from praxino.weights.download import BYTES
@@ -28,13 +29,6 @@ Shapes = dict[str, tuple[int, ...]]
 
 VAE_BYTES = 4
 """Most families keep the VAE in float32 where half precision is too narrow for it."""
-GUIDED, VALUES_A_TOKEN, VALUES_A_PIXEL = 2, 32, 6
-UNET_RATIO, TOKEN_SIDE_PX = 8, 32
-"""A UNet sees each latent, of 8 x 8 pixels; a token is of 32 x 32 pixels at most, whatever the grid."""
-TILE_SIDE_PX = 512
-FRAMES_AT_ONCE = {"AutoencoderKLWan": 4, "AutoencoderKLCogVideoX": 8, "AutoencoderKLMochi": 12}
-"""VAEs that decode a clip in pieces by themselves (diffusers, models/autoencoders)."""
-ALL_FRAMES = 1_000_000
 _VAE_FOLDER = re.compile(r"(audio_)?vae|vqvae|movq")
 _ENCODER_FOLDER = re.compile(r"(text|image)_encoder|safety_checker|mllm")
 _VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
@@ -60,8 +54,6 @@ class Weighed:
     """Before the last layer of the VAE's decoder."""
     decoder_patch: int
     """A place of that layer becomes patch x patch pixels."""
-    frames_at_once: int
-    """That the VAE decodes together; ALL_FRAMES where all of them."""
 
 
 def need_of(
@@ -85,36 +77,23 @@ def need_of(
         extra[stage] += sum(weigh(other).parameters.values())
     encode, denoise, vae = (weighed.parameters[stage] + extra[stage] for stage in ("encode", "denoise", "vae"))
     wide = 4 if dtype == "float16" else size
+    denoiser, vae_kind = _kinds(path, variant)
+    decoder = vae_kind, weighed.decoder_channels, weighed.decoder_patch
     return Need(
         encode=encode * wide,
         denoise=denoise * size,
         vae=vae * VAE_BYTES,
         denoise_float8=denoise * size - weighed.matrices * (size - 1),
         largest=weighed.largest * wide,
-        denoising=_denoising(weighed, variant, shape, size),
-        decoding=_decoding(weighed, shape.width, shape.height, shape, size),
-        decoding_tile=_decoding(weighed, TILE_SIDE_PX, TILE_SIDE_PX, shape, size),
+        denoising=denoising_bytes(denoiser, weighed.width, weighed.is_unet, variant, shape, size),
+        decoding=decoding_bytes(*decoder, shape, size),
+        decoding_tile=decoding_bytes(*decoder, shape, size, tiled=True),
     )
-
-
-def _denoising(weighed: Weighed, variant: Variant, shape: Shape, size: int) -> int:
-    side = UNET_RATIO if weighed.is_unet else min(variant.grid.size_multiple, TOKEN_SIDE_PX)
-    frames = (shape.num_frames - 1) // variant.grid.frame_step + 1
-    tokens = math.ceil(shape.width / side) * math.ceil(shape.height / side) * frames
-    return GUIDED * tokens * weighed.width * VALUES_A_TOKEN * size
-
-
-def _decoding(weighed: Weighed, most_width: int, most_height: int, shape: Shape, size: int) -> int:
-    pixels = min(shape.width, most_width) * min(shape.height, most_height)
-    places = min(shape.num_frames, weighed.frames_at_once) * pixels // weighed.decoder_patch**2
-    frames = shape.num_frames * shape.width * shape.height * 3 * 4
-    return places * weighed.decoder_channels * VALUES_A_PIXEL * size + 2 * frames
 
 
 def weigh(path: Path) -> Weighed:
     """The weights of a checkpoint's folder or single file, or of any other file of weights."""
-    files = tuple((stage, file, file.stat().st_mtime_ns) for stage, file in _files(path))
-    return _weighed(files, str(_vae_class(path)))
+    return _weighed(tuple((stage, file, file.stat().st_mtime_ns) for stage, file in _files(path)))
 
 
 def published(networks: Mapping[str, Network]) -> Weighed | None:
@@ -134,27 +113,21 @@ def published(networks: Mapping[str, Network]) -> Weighed | None:
         is_unet=any(network.is_unet for network in denoisers),
         decoder_channels=vae.decoder_channels,
         decoder_patch=vae.decoder_patch,
-        frames_at_once=FRAMES_AT_ONCE.get(vae.kind, ALL_FRAMES),
     )
 
 
 @lru_cache(maxsize=64)
-def _weighed(files: tuple[tuple[Stage | None, Path, int], ...], vae_class: str) -> Weighed:
+def _weighed(files: tuple[tuple[Stage | None, Path, int], ...]) -> Weighed:
     found: dict[Stage, Shapes] = {stage: {} for stage in STAGES}
     for stage, file, _ in files:
         header = _header.read(file)
         for name, shape in (header.shapes if header else {}).items():
             found[stage or _stage_of(name)][f"{file}:{name}"] = shape
-    return of_shapes(found, vae_class)
+    return of_shapes(found)
 
 
-def of_shapes(found: Mapping[Stage, Shapes], vae_class: str) -> Weighed:
-    """The weights of tensors that are named FILE:KEY, by stage.
-
-    Args:
-        found: their shapes.
-        vae_class: the VAE's in diffusers, "" where it is not known.
-    """
+def of_shapes(found: Mapping[Stage, Shapes]) -> Weighed:
+    """The weights of tensors of these shapes, named FILE:KEY, by stage."""
     counted: dict[Stage, int] = {stage: sum(map(math.prod, shapes.values())) for stage, shapes in found.items()}
     channels, patch = _decoder(found["vae"])
     outside = [math.prod(shape) for stage in ("encode", "denoise") for shape in found[stage].values()]
@@ -166,7 +139,6 @@ def of_shapes(found: Mapping[Stage, Shapes], vae_class: str) -> Weighed:
         is_unet=_is_unet(found["denoise"]),
         decoder_channels=channels,
         decoder_patch=patch,
-        frames_at_once=FRAMES_AT_ONCE.get(vae_class, ALL_FRAMES),
     )
 
 
@@ -229,5 +201,16 @@ def _largest(folder: Path) -> Path | None:
     return max(folder.glob(f"*{WEIGHTS}"), key=lambda file: file.stat().st_size, default=None)
 
 
-def _vae_class(path: Path) -> str:
-    return read_json(path / "vae" / "config.json").get("_class_name", "") if path.is_dir() else ""
+def _kinds(path: Path | None, variant: Variant) -> tuple[str, str]:
+    """The classes of the denoiser and the VAE: as the folder's configs have them, else as the variant does."""
+    denoisers = [network for folder, network in variant.networks.items() if stage_of_folder(folder) == "denoise"]
+    largest = max(denoisers, key=lambda network: network.parameters, default=Network(0))
+    told = largest.kind, variant.networks.get("vae", Network(0)).kind
+    if path is None or not path.is_dir():
+        return told
+    folder = next((name for name in ("transformer", "unet") if (path / name).is_dir()), "")
+    return _class(path / folder) or told[0], _class(path / "vae") or told[1]
+
+
+def _class(folder: Path) -> str:
+    return str(read_json(folder / "config.json").get("_class_name", ""))

@@ -91,7 +91,7 @@ class Network:
     """Of a denoiser: of its hidden states."""
     is_unet: bool = False
     kind: str = ""
-    """Of a VAE: its class in diffusers."""
+    """Of a VAE, or a denoiser whose needs are known (praxino.accel.working): its class in diffusers."""
     decoder_channels: int = 128
     """Of a VAE: before the last layer of its decoder."""
     decoder_patch: int = 1

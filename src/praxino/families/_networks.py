@@ -25,6 +25,10 @@ VAE_16 = Network(83_819_683, kind="AutoencoderKL")
 HUNYUAN_VAE = Network(246_478_803, kind="AutoencoderKLHunyuanVideo")
 WAN_VAE = Network(126_892_531, kind="AutoencoderKLWan", decoder_channels=96)
 
-UNET_1 = Network(859_520_964, largest=29_491_200, matrices=859_077_120, width=320, is_unet=True)
-UNET_XL = Network(2_567_463_684, largest=29_491_200, matrices=2_565_880_320, width=320, is_unet=True)
+UNET_1 = Network(
+    859_520_964, largest=29_491_200, matrices=859_077_120, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
+UNET_XL = Network(
+    2_567_463_684, largest=29_491_200, matrices=2_565_880_320, width=320, is_unet=True, kind="UNet2DConditionModel"
+)
 """Of Stable Diffusion 1 and of SDXL, with four channels."""

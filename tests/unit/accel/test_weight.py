@@ -57,21 +57,6 @@ def test_bytes_follow_the_number_format(folder):
     assert need_of(folder, VARIANT, SHAPE, "float16").encode == 6400, "T5 overflows float16"
 
 
-def test_what_is_computed_with_follows_the_shape(folder):
-    need = need_of(folder, VARIANT, SHAPE, "bfloat16")
-    tokens = (1024 // 16) * (512 // 16) * 3
-    assert need.denoising == 2 * tokens * 32 * 32 * 2
-    frames = 9 * 1024 * 512 * 3 * 4 * 2
-    assert need.decoding == 9 * 1024 * 512 // 4 * 8 * 6 * 2 + frames
-    assert need.decoding_tile == 9 * 512 * 512 // 4 * 8 * 6 * 2 + frames
-
-
-def test_a_vae_that_decodes_in_pieces_needs_less(folder):
-    (folder / "vae" / "config.json").write_text(json.dumps({"_class_name": "AutoencoderKLWan"}))
-    need = need_of(folder, VARIANT, SHAPE, "bfloat16")
-    assert need.decoding == 4 * 1024 * 512 // 4 * 8 * 6 * 2 + 9 * 1024 * 512 * 3 * 4 * 2
-
-
 def test_a_single_file_is_told_apart_by_its_keys(tmp_path):
     shapes = {f"model.diffusion_model.{name}": shape for name, shape in TRANSFORMER.items()}
     shapes |= {f"first_stage_model.{name}": shape for name, shape in VAE.items()}

@@ -18,7 +18,9 @@ LENGTHS = (24, 40, 56, 72, 88)
 """Frames that tiles of 24 with steps of 16 cover (diffusers, AutoencoderKLAllegro)."""
 CELL_PX, CELL_FRAMES = 8, 4
 NETWORKS = {
-    "transformer": Network(2_771_907_856, largest=31_850_496, matrices=2_770_924_032, width=2304),
+    "transformer": Network(
+        2_771_907_856, largest=31_850_496, matrices=2_770_924_032, width=2304, kind="AllegroTransformer3DModel"
+    ),
     "text_encoder": T5_XXL,
     "vae": Network(174_955_751, kind="AutoencoderKLAllegro"),
 }

@@ -13,8 +13,12 @@ from praxino.recipe import GuidancePhase
 CELL_PX = 16
 """Pixels to a patch's side: 8 for the VAE, 2 for the patch."""
 PILE_T5_XL = Network(1_223_550_976, largest=65_798_144)
-TRANSFORMER_0_3 = Network(6_858_605_568, largest=56_623_104, matrices=6_858_596_352, width=3072)
-TRANSFORMER_0_2 = Network(6_842_876_928, largest=56_623_104, matrices=6_842_867_712, width=3072)
+TRANSFORMER_0_3 = Network(
+    6_858_605_568, largest=56_623_104, matrices=6_858_596_352, width=3072, kind="AuraFlowTransformer2DModel"
+)
+TRANSFORMER_0_2 = Network(
+    6_842_876_928, largest=56_623_104, matrices=6_842_867_712, width=3072, kind="AuraFlowTransformer2DModel"
+)
 
 
 def _published(name: str, title: str, source: str, places: int, transformer: Network) -> Variant:

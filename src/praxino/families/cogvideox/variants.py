@@ -43,13 +43,27 @@ SETTINGS_FUN = Settings(
 )
 """Its authors build on diffusers, and sample as its pipeline does."""
 
-TRANSFORMER_2B = Network(1_693_783_872, largest=14_745_600, matrices=1_692_319_744, width=1920)
-TRANSFORMER_5B = Network(5_570_283_072, largest=37_748_736, matrices=5_567_021_056, width=3072)
-PICTURE_TRANSFORMER = Network(5_625_087_552, largest=54_607_872, matrices=5_621_825_536, width=3072)
-WIDE_TRANSFORMER = Network(5_570_676_352, largest=37_748_736, matrices=5_567_414_272, width=3072)
-WIDE_PICTURE_TRANSFORMER = Network(5_571_594_880, largest=37_748_736, matrices=5_568_331_776, width=3072)
-POSE_TRANSFORMER_2B = Network(1_693_906_752, largest=14_745_600, matrices=1_692_442_624, width=1920)
-POSE_TRANSFORMER_5B = Network(5_570_479_680, largest=37_748_736, matrices=5_567_217_664, width=3072)
+TRANSFORMER_2B = Network(
+    1_693_783_872, largest=14_745_600, matrices=1_692_319_744, width=1920, kind="CogVideoXTransformer3DModel"
+)
+TRANSFORMER_5B = Network(
+    5_570_283_072, largest=37_748_736, matrices=5_567_021_056, width=3072, kind="CogVideoXTransformer3DModel"
+)
+PICTURE_TRANSFORMER = Network(
+    5_625_087_552, largest=54_607_872, matrices=5_621_825_536, width=3072, kind="CogVideoXTransformer3DModel"
+)
+WIDE_TRANSFORMER = Network(
+    5_570_676_352, largest=37_748_736, matrices=5_567_414_272, width=3072, kind="CogVideoXTransformer3DModel"
+)
+WIDE_PICTURE_TRANSFORMER = Network(
+    5_571_594_880, largest=37_748_736, matrices=5_568_331_776, width=3072, kind="CogVideoXTransformer3DModel"
+)
+POSE_TRANSFORMER_2B = Network(
+    1_693_906_752, largest=14_745_600, matrices=1_692_442_624, width=1920, kind="CogVideoXTransformer3DModel"
+)
+POSE_TRANSFORMER_5B = Network(
+    5_570_479_680, largest=37_748_736, matrices=5_567_217_664, width=3072, kind="CogVideoXTransformer3DModel"
+)
 BESIDE = {"text_encoder": T5_XXL, "vae": Network(215_583_907, kind="AutoencoderKLCogVideoX")}
 
 AFTER_POSES: dict[str, Any] = {

@@ -45,10 +45,18 @@ RESTRICTIONS = (
 FOLDERS = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler")
 FILES = ("model_index.json", *(f"{folder}/*" for folder in FOLDERS))
 STEERING = ("lora", "true-guidance")
-TRANSFORMER = Network(11_901_408_320, largest=56_623_104, matrices=11_898_322_944, width=3072)
-SCHNELL_TRANSFORMER = Network(11_891_178_560, largest=56_623_104, matrices=11_888_099_328, width=3072)
-CONTROL_TRANSFORMER = Network(11_901_604_928, largest=56_623_104, matrices=11_898_519_552, width=3072)
-FILL_TRANSFORMER = Network(11_902_391_360, largest=56_623_104, matrices=11_899_305_984, width=3072)
+TRANSFORMER = Network(
+    11_901_408_320, largest=56_623_104, matrices=11_898_322_944, width=3072, kind="FluxTransformer2DModel"
+)
+SCHNELL_TRANSFORMER = Network(
+    11_891_178_560, largest=56_623_104, matrices=11_888_099_328, width=3072, kind="FluxTransformer2DModel"
+)
+CONTROL_TRANSFORMER = Network(
+    11_901_604_928, largest=56_623_104, matrices=11_898_519_552, width=3072, kind="FluxTransformer2DModel"
+)
+FILL_TRANSFORMER = Network(
+    11_902_391_360, largest=56_623_104, matrices=11_899_305_984, width=3072, kind="FluxTransformer2DModel"
+)
 REDUX_NETWORKS = {
     "image_encoder": SIGLIP,
     "image_embedder": Network(64_503_808, largest=50_331_648, matrices=64_487_424),

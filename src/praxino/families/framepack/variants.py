@@ -31,7 +31,13 @@ GRID = Grid(
 BESIDE = {"text_encoder": LLAMA_3_8B, "text_encoder_2": CLIP_L, "vae": HUNYUAN_VAE, "image_encoder": SIGLIP}
 """What comes with HunyuanVideo and FLUX.1 Redux."""
 NETWORKS = {
-    "transformer": Network(12_874_314_816, largest=56_623_104, matrices=12_870_942_720, width=3072),
+    "transformer": Network(
+        12_874_314_816,
+        largest=56_623_104,
+        matrices=12_870_942_720,
+        width=3072,
+        kind="HunyuanVideoFramepackTransformer3DModel",
+    ),
     **BESIDE,
 }
 

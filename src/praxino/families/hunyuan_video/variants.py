@@ -13,7 +13,9 @@ NEGATIVE_PROMPT = (
 )
 """Tencent's, where there is classifier-free guidance."""
 NETWORKS = {
-    "transformer": Network(12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072),
+    "transformer": Network(
+        12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072, kind="HunyuanVideoTransformer3DModel"
+    ),
     "text_encoder": LLAMA_3_8B,
     "text_encoder_2": CLIP_L,
     "vae": HUNYUAN_VAE,

@@ -23,8 +23,12 @@ SHAPE = {"width": 1248, "height": 704}
 NEGATIVE_PROMPT = "deformation, a poor composition and deformed video, bad teeth, bad eyes, bad limbs"
 """Tencent's, where there is classifier-free guidance."""
 BESIDE = {"text_encoder": Network(8_355_272_704, largest=525_598_720), "text_encoder_2": CLIP_L, "vae": HUNYUAN_VAE}
-TRANSFORMER = Network(12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072)
-CONCAT_TRANSFORMER = Network(12_810_991_680, largest=56_623_104, matrices=12_807_647_232, width=3072)
+TRANSFORMER = Network(
+    12_821_012_544, largest=56_623_104, matrices=12_817_661_952, width=3072, kind="HunyuanVideoTransformer3DModel"
+)
+CONCAT_TRANSFORMER = Network(
+    12_810_991_680, largest=56_623_104, matrices=12_807_647_232, width=3072, kind="HunyuanVideoTransformer3DModel"
+)
 
 TOKEN_REPLACE = published(
     "hunyuan-video-i2v",

@@ -14,7 +14,9 @@ COMPANIONS = {
     **{f"controlnet:{kind}": UNION for kind in ("canny", "depth", "pose")},
     "controlnet:inpaint": "InstantX/Qwen-Image-ControlNet-Inpainting",
 }
-TRANSFORMER = Network(20_430_401_088, largest=56_623_104, matrices=20_424_818_688, width=3072)
+TRANSFORMER = Network(
+    20_430_401_088, largest=56_623_104, matrices=20_424_818_688, width=3072, kind="QwenImageTransformer2DModel"
+)
 QWEN_25_VL_7B = Network(8_292_166_656, largest=544_997_376)
 VAE = Network(126_892_531, kind="AutoencoderKLQwenImage", decoder_channels=96)
 

@@ -32,9 +32,15 @@ COMPANIONS_LARGE = {
 }
 
 
-TRANSFORMER_3 = Network(2_084_951_104, largest=56_623_104, matrices=2_083_848_192, width=1536)
-TRANSFORMER_MEDIUM = Network(2_469_663_936, largest=226_492_416, matrices=2_468_413_440, width=1536)
-TRANSFORMER_LARGE = Network(8_146_280_768, largest=89_653_248, matrices=8_143_503_360, width=2432)
+TRANSFORMER_3 = Network(
+    2_084_951_104, largest=56_623_104, matrices=2_083_848_192, width=1536, kind="SD3Transformer2DModel"
+)
+TRANSFORMER_MEDIUM = Network(
+    2_469_663_936, largest=226_492_416, matrices=2_468_413_440, width=1536, kind="SD3Transformer2DModel"
+)
+TRANSFORMER_LARGE = Network(
+    8_146_280_768, largest=89_653_248, matrices=8_143_503_360, width=2432, kind="SD3Transformer2DModel"
+)
 
 
 def _networks(transformer: Network) -> dict[str, Network]:

@@ -32,12 +32,24 @@ CONTROL_KINDS = ("depth", "pose", "scribble", "gray", "layout", "flow")
 FOLDERS = ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "image_encoder")
 FILES = ("model_index.json", *(f"{folder}/*" for folder in (*FOLDERS, "image_processor")))
 
-TRANSFORMER_1_3B = Network(1_418_996_800, largest=14_155_776, matrices=1_418_019_840, width=1536)
-TRANSFORMER_14B = Network(14_288_491_584, largest=157_286_400, matrices=14_284_810_240, width=5120)
-PICTURE_TRANSFORMER = Network(16_394_878_784, largest=157_286_400, matrices=16_390_563_840, width=5120)
-FIRST_LAST_TRANSFORMER = Network(16_395_536_704, largest=157_286_400, matrices=16_391_221_760, width=5120)
-PICTURE_TRANSFORMER_2_2 = Network(14_288_901_184, largest=157_286_400, matrices=14_285_219_840, width=5120)
-TRANSFORMER_5B = Network(4_999_787_712, largest=56_623_104, matrices=4_997_941_248, width=3072)
+TRANSFORMER_1_3B = Network(
+    1_418_996_800, largest=14_155_776, matrices=1_418_019_840, width=1536, kind="WanTransformer3DModel"
+)
+TRANSFORMER_14B = Network(
+    14_288_491_584, largest=157_286_400, matrices=14_284_810_240, width=5120, kind="WanTransformer3DModel"
+)
+PICTURE_TRANSFORMER = Network(
+    16_394_878_784, largest=157_286_400, matrices=16_390_563_840, width=5120, kind="WanTransformer3DModel"
+)
+FIRST_LAST_TRANSFORMER = Network(
+    16_395_536_704, largest=157_286_400, matrices=16_391_221_760, width=5120, kind="WanTransformer3DModel"
+)
+PICTURE_TRANSFORMER_2_2 = Network(
+    14_288_901_184, largest=157_286_400, matrices=14_285_219_840, width=5120, kind="WanTransformer3DModel"
+)
+TRANSFORMER_5B = Network(
+    4_999_787_712, largest=56_623_104, matrices=4_997_941_248, width=3072, kind="WanTransformer3DModel"
+)
 VACE_1_3B = Network(2_153_972_032, largest=14_155_776, matrices=2_152_488_960, width=1536)
 VACE_14B = Network(17_337_592_896, largest=157_286_400, matrices=17_333_135_360, width=5120)
 FIRST_FORMATS = dict.fromkeys(("transformer", "text_encoder", "vae"), "float32")

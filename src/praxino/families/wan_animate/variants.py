@@ -16,7 +16,9 @@ FACE = "control:face"
 """A clip of the face alone, whose expression is followed."""
 SEGMENT_FRAMES = 77
 """What the authors draw at a time; a longer clip goes on from the last frame of the piece before."""
-TRANSFORMER = Network(17_274_816_884, largest=157_286_400, matrices=17_270_313_056, width=5120)
+TRANSFORMER = Network(
+    17_274_816_884, largest=157_286_400, matrices=17_270_313_056, width=5120, kind="WanAnimateTransformer3DModel"
+)
 
 PUBLISHED: dict[str, Variant] = {
     "wan2.2-animate-14b": Variant(
