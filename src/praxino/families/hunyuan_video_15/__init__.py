@@ -1,22 +1,28 @@
 """HunyuanVideo 1.5 by Tencent. Importing this costs no torch.
 
-Its second stage, which makes a clip larger, is in no diffusers pipeline.
+Its second stage, which draws a clip larger, is in no diffusers pipeline: `larger` plans it, `enlarge` draws it, and
+`stages` runs both as one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from praxino.families import Family, Variant
+from praxino.families import Family, LoopState, Sampling, Shape, Variant
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.lora_names import check_layers
 from praxino.families._stock.pictures import of_role
 from praxino.families._stock.reach import Reader
+from praxino.families.hunyuan_video_15 import larger
 from praxino.families.hunyuan_video_15.names import layers_of
 from praxino.families.hunyuan_video_15.variants import FROM_PICTURES, PUBLISHED, variant_of
+from praxino.recipe import Recipe
+from praxino.request import Request
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
     from praxino.families._stock.load import Parts
@@ -50,8 +56,13 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
     return cat([vae.encode(clip).latent_dist.mode()[:, :, 0] for clip in clips]) * vae.config.scaling_factor
 
 
-class _HunyuanVideo15(StockFamily):
-    """Its VAE decodes in tiles."""
+class HunyuanVideo15(StockFamily):
+    """Its VAE decodes in tiles, and a second stage draws clips larger."""
+
+    def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
+        """Decide how to sample."""
+        sampling = super().plan(request, variant, shape, task)
+        return larger.planned(sampling, variant, shape) if shape.upscale else sampling
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         """Load the networks."""
@@ -59,8 +70,37 @@ class _HunyuanVideo15(StockFamily):
         parts.base.vae.enable_tiling()
         return parts
 
+    def equip(self, parts: Parts, recipe: Recipe) -> Parts:
+        """Put the recipe's LoRAs on the first stage's networks, and load the second's, in place of any before."""
+        from praxino.families.hunyuan_video_15 import enlarge
 
-FAMILY: Family = _HunyuanVideo15(
+        enlarge.equip(parts, recipe)
+        return super().equip(parts, recipe)
+
+    def denoise(
+        self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None
+    ) -> Iterator[LoopState]:
+        """Yield the state before the first step and after every one, of both stages."""
+        from praxino.families.hunyuan_video_15.stages import denoise
+
+        if not recipe.upscale:
+            return super().denoise(recipe, parts, pictures, seed, state)
+        return denoise(self, recipe, parts, pictures, seed, state)
+
+    def decode(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The frames of the last state."""
+        from praxino.families.hunyuan_video_15 import enlarge
+
+        return enlarge.decode(parts, state) if recipe.upscale else super().decode(recipe, parts, state)
+
+    def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
+        """The latents through a linear map."""
+        from praxino.families.hunyuan_video_15.stages import of_stage
+
+        return super().preview(of_stage(recipe, state), parts, state)
+
+
+FAMILY: Family = HunyuanVideo15(
     name="hunyuan-video-1.5",
     title="HunyuanVideo 1.5",
     variants=PUBLISHED,

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from praxino.families import Variant
 from praxino.families._stock import tiny
-from praxino.families._stock.load import diffusers_class
+from praxino.families._stock.clip_tokenizer import write_json
+from praxino.families._stock.load import diffusers_class, quiet
 
 WEIGHTS_SEED = 20254
 CHANNELS, LATENT_CHANNELS, SIDE_PX, EYE_PX = 16, 4, 64, 28
@@ -29,6 +32,13 @@ VAE: dict[str, Any] = {
     "latent_channels": LATENT_CHANNELS,
     "block_out_channels": (8, 8, 8, 8, 8),
     "layers_per_block": 1,
+}
+UPSAMPLER: dict[str, Any] = {
+    "in_channels": LATENT_CHANNELS,
+    "out_channels": LATENT_CHANNELS,
+    "hidden_channels": 8,
+    "num_blocks": 1,
+    "global_residual": True,
 }
 READER: dict[str, Any] = {
     "hidden_size": CHANNELS,
@@ -64,6 +74,26 @@ def write(folder: Path, like: Variant) -> None:
         "steps": 2,
     }
     tiny.save(lambda: _pipeline(from_pictures), folder, WEIGHTS_SEED, card)
+
+
+def write_larger(folder: Path) -> None:
+    """Make the networks of a second stage, the same each time, in the folders `transformer` and `upsampler`.
+
+    They are no part of a miniature: each weighs as much as all of it.
+    """
+    from safetensors.torch import save_file
+
+    from praxino.families.hunyuan_video_15.upsamplers import To720p
+
+    with torch.random.fork_rng(devices=[]), quiet():
+        torch.manual_seed(WEIGHTS_SEED)
+        kind = diffusers_class("HunyuanVideo15Transformer3DModel")
+        transformer = kind(**{**TRANSFORMER, "in_channels": 3 * LATENT_CHANNELS + 2, "use_meanflow": True})
+        transformer.to(torch.bfloat16).save_pretrained(folder / "transformer")
+        upsampler = To720p(**UPSAMPLER)
+    (folder / "upsampler").mkdir(parents=True)
+    save_file(upsampler.state_dict(), folder / "upsampler" / "diffusion_pytorch_model.safetensors")
+    write_json(folder / "upsampler" / "config.json", UPSAMPLER)
 
 
 def _pipeline(from_pictures: bool) -> Any:
