@@ -15,7 +15,11 @@ from diffusers.pipelines.ltx2.pipeline_ltx2_latent_upsample import LTX2LatentUps
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from praxino import media
 from praxino.accel.networks import networks
+from praxino.api import generate
+from praxino.engine.resolve import resolve
+from praxino.engine.run import draw
 from praxino.errors import ModelError, UserError
 from praxino.families import DrawsSound, LoopState, Shape
 from praxino.families._stock.load import quiet
@@ -146,10 +150,24 @@ def test_pictures_are_held_as_the_stock_pipeline_holds_them(parts, stock, held) 
     assert np.array_equal(samples, expected_samples)
 
 
+@pytest.mark.parametrize(("frame", "index"), [(0, 0), (4, 1)])
+def test_a_clip_goes_on_from_its_end_or_before_its_beginning_as_the_stock_pipeline_does(
+    parts, stock, frame, index
+) -> None:
+    """Five frames: held first, or behind four new ones."""
+    clip = np.random.default_rng(8).integers(0, 256, (5, 50, 70, 3), dtype=np.uint8)
+    recipe = recipe_for(parts, [(frame, 1.0)])
+    conditions = [LTX2VideoCondition([Image.fromarray(one) for one in clip], index=index, strength=1.0)]
+    frames, samples, _ = drawn(recipe, parts, [clip])
+    expected_frames, expected_samples = called(stock, recipe, conditions=conditions)
+    assert np.array_equal(frames, expected_frames) and np.array_equal(samples, expected_samples)
+    assert not np.array_equal(frames, drawn(recipe_for(parts), parts)[0])
+
+
 def test_a_picture_may_be_held_at_any_frame() -> None:
     """The stock pipeline knows every fourth one here; a single frame lasts from its own time to the next one's."""
     held = conditioning.Held(torch.ones(1, 2, 1, 1, 2), 7, 0.5)
-    begun = conditioning.mix(torch.zeros(1, 2, 3, 1, 2), [held], FPS, 16)
+    begun = conditioning.mix(torch.zeros(1, 2, 3, 1, 2), [held], FPS, (4, 16))
     assert begun.extra_coords is not None
     expected = [[[7, 8], [7, 8]], [[0, 16], [0, 16]], [[0, 16], [16, 32]]]
     torch.testing.assert_close(begun.extra_coords[0], torch.tensor(expected) / torch.tensor([FPS, 1, 1])[:, None, None])
@@ -410,3 +428,26 @@ def test_what_of_a_prompt_is_not_read_is_told(parts) -> None:
 def test_wishes_that_cannot_be_granted_are_refused(name, wish, complaint) -> None:
     with pytest.raises(UserError, match=complaint):
         planned(name, **wish)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_an_extended_clip_keeps_its_frames_and_its_sound(folder, tmp_path, direction) -> None:
+    asked = {"model": str(folder), "seed": 3, "sigmas": (1.0, 0.5), "guidance": 1.0, "stg": 0.0}
+    path = generate("a dog", format="mp4", **asked).save(tmp_path / "dog.mp4")
+    clip, own = media.read_clip(path)[0], media.read_sound(path)
+    request = Request("a dog", video=str(path), extend=direction, join=True, seconds=1.0, format="mp4", **asked)
+    (longer,) = draw(resolve(request).recipe, lambda _: None)
+    new = len(longer.frames) - len(clip)
+    assert new == round(clip_fps(path)) and own is not None and longer.sound is not None
+    begins = 0 if direction == "forward" else new
+    assert np.array_equal(longer.frames[begins : begins + len(clip)], clip)
+    rate, fps = longer.sound.sample_rate, clip_fps(path)
+    first, count = round(begins / fps * rate), round(len(clip) / fps * rate)
+    kept = longer.sound.samples[0, first : first + count]
+    theirs = np.interp(np.arange(count) / rate, np.arange(own.samples.shape[1]) / own.sample_rate, own.samples[0])
+    assert np.corrcoef(kept, theirs)[0, 1] > 0.9
+    assert np.delete(longer.sound.samples, range(first, first + count), axis=1).std() > 0
+
+
+def clip_fps(path) -> float:
+    return media.read_clip(path)[1]

@@ -1,7 +1,8 @@
 """Pictures and upsampled latents among the tokens that denoising starts from, as the authors put them there.
 
-A picture at frame 0 takes the place of the first tokens; any other becomes extra tokens behind the clip's own, at its
-own place in time, dropped at the end. So does a clip that is followed, in the places of the frames that it is about.
+What is held from frame 0 on, a picture or the end of a clip, takes the place of the first tokens; anything else becomes
+extra tokens behind the clip's own, at its own place in time, dropped at the end. So does a clip that is followed, in the
+places of the frames that it is about.
 Sources: Lightricks/LTX-2 at 400fd31 (VideoConditionByLatentIndex, VideoConditionByKeyframeIndex,
 VideoConditionByReferenceLatent, GaussianNoiser); diffusers 0.42.1, pipelines/ltx2/pipeline_ltx2_condition.py and
 pipeline_ltx2_ic_lora.py.
@@ -26,14 +27,14 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Held:
-    """An encoded picture, or a clip that is followed."""
+    """An encoded picture or clip that is held, or a clip that is followed."""
 
     latents: Tensor
     """(1, C, f, h, w), normalised."""
     frame: int
     strength: float
     coords: Tensor | None = None
-    """(1, 3, n, 2): where the tokens of a clip that is followed lie; None for a picture."""
+    """(1, 3, n, 2): where the tokens of a clip that is followed lie; None for what is held."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,10 @@ def unpack(tokens: Tensor, shape: Shape) -> Tensor:
     return tokens[:, :count].transpose(1, 2).unflatten(2, shape)
 
 
-def mix(before: Tensor, held: list[Held], fps: float, spatial_ratio: int) -> Begun:
+def mix(before: Tensor, held: list[Held], fps: float, ratios: tuple[int, int]) -> Begun:
     """Tokens without noise yet: what came before, (1, C, F, H, W) or zeros, with the pictures in their places.
 
-    `spatial_ratio` is how many pixels one latent stands for, along a side.
+    `ratios` are how many frames, and how many pixels along a side, one latent stands for.
     """
     tokens = pack(before)
     strengths, clean = torch.zeros_like(tokens[..., :1]), torch.zeros_like(tokens)
@@ -115,7 +116,7 @@ def mix(before: Tensor, held: list[Held], fps: float, spatial_ratio: int) -> Beg
                 target[:, : packed.shape[1]] = value
             continue
         rows.append((packed, packed, torch.full_like(packed[..., :1], one.strength)))
-        own = _coords(one.latents.shape[-2:], one.frame, fps, spatial_ratio) if one.coords is None else one.coords
+        own = _coords(one, fps, *ratios) if one.coords is None else one.coords
         coords.append(own.to(packed))
     if not rows:
         return Begun(tokens, clean, strengths, None)
@@ -134,11 +135,17 @@ def noised(begun: Begun, noise: Tensor, level: float) -> Tensor:
     return noise * share + begun.tokens * (1 - share)
 
 
-def _coords(size: tuple[int, ...], frame: int, fps: float, ratio: int) -> Tensor:
-    """Where a single frame's tokens lie, (1, 3, n, 2): it lasts one frame, and begins at its own."""
-    y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in size), indexing="ij")
-    starts = torch.stack([torch.full_like(y, frame), y * ratio, x * ratio]).flatten(1)
-    ends = starts + torch.tensor([1.0, ratio, ratio])[:, None]
+def _coords(held: Held, fps: float, frames: int, pixels: int) -> Tensor:
+    """Where the tokens of what is held lie, (1, 3, n, 2).
+
+    A picture lasts one frame, and begins at its own. The latents of a clip lie where the new clip's own of these frames
+    do, its first as long as any, as the authors have it.
+    """
+    size = held.latents.shape[-3:]
+    t, y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float32) for n in size), indexing="ij")
+    lasts, begins = (1, held.frame) if size[0] == 1 else (frames, held.frame - (frames - 1))
+    starts = torch.stack([t * frames + begins, y * pixels, x * pixels]).flatten(1)
+    ends = starts + torch.tensor([float(lasts), pixels, pixels])[:, None]
     coords = torch.stack([starts, ends], -1)[None]
     coords[:, 0] /= fps
     return coords

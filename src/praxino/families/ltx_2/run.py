@@ -161,7 +161,8 @@ def prepare(given: Given, stage: Stage, before: LoopState | None) -> tuple[loop.
     latents = torch.zeros((1, channels, *stage.shape), device=device)
     if before is not None:
         latents = _upsampled(parts, conditioning.unpack(before.tensors[VIDEO].to(device), stages_of(recipe)[0].shape))
-    begun = conditioning.mix(latents, _held(given, stage), recipe.fps, settings.spatial_ratio)
+    ratios = settings.temporal_ratio, settings.spatial_ratio
+    begun = conditioning.mix(latents, _held(given, stage), recipe.fps, ratios)
     video = conditioning.noised(begun, given.noise.draw(tuple(begun.tokens.shape)).to(device), level)
     sound = given.noise.draw((1, sound_length(recipe, parts), _sound_channels(parts))).to(device)
     if before is not None:
@@ -183,12 +184,12 @@ def prepare(given: Given, stage: Stage, before: LoopState | None) -> tuple[loop.
 
 
 def _held(given: Given, stage: Stage) -> list[conditioning.Held]:
-    """The pictures and, in the first stage, the clips that are followed."""
+    """The pictures and clips that are held and, in the first stage, the clips that are followed."""
     settings, parts, held = from_options(given.recipe.options), given.parts, []
     for condition, frames in zip(given.recipe.conditions, given.pictures, strict=True):
         if not _in_context.is_followed(condition):
-            picture = conditioning.compress(frames[0], settings.image_crf)[None]
-            pixels = conditioning.prepare(picture, stage.width, stage.height)
+            shown = frames if len(frames) > 1 else conditioning.compress(frames[0], settings.image_crf)[None]
+            pixels = conditioning.prepare(shown, stage.width, stage.height)
             encoded = conditioning.encode(parts.vae, pixels.to(parts.device))
             held.append(conditioning.Held(encoded, condition.frame, condition.strength))
         elif stage.steps_before == 0:

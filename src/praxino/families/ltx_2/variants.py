@@ -13,8 +13,8 @@ from praxino.families import Grid, Network, Variant, _in_context
 from praxino.families.ltx_2.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
-TASKS = ("text-to-video", "image-to-video")
-STEERING = ("last-frame", "keyframes", "sound", "stg", "apg", "cfg-zero-star", "lora", *_in_context.STEERING)
+TASKS = ("text-to-video", "image-to-video", "video-to-video")
+STEERING = ("extend", "last-frame", "keyframes", "sound", "stg", "apg", "cfg-zero-star", "lora", *_in_context.STEERING)
 LICENCE = "LTX-2 Community License; read it before commercial use"
 NEGATIVE_PROMPT = (
     "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, grainy "
