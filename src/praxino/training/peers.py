@@ -59,7 +59,7 @@ class Peers:
         from torch.nn.parallel import DistributedDataParallel
 
         on_gpu = None if self.device == "cpu" else [torch.device(self.device)]
-        return DistributedDataParallel(network, device_ids=on_gpu)
+        return DistributedDataParallel(network, device_ids=on_gpu, init_sync=False)
 
     def _sharded(self, network: nn.Module) -> nn.Module:
         """The network with each block's weights split between the processes, as accelerate's settings of FSDP say."""

@@ -28,12 +28,13 @@ def pair(tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float8"])
 @pytest.mark.parametrize(("name", "like"), [(name, None) for name in trainees.names()] + OTHERS)
-def test_two_steps(name, like, pair, tune, tmp_path, monkeypatch):
+def test_two_steps(name, like, dtype, pair, tune, tmp_path, monkeypatch):
     family = families()[name]
     family.miniature(tmp_path / "model", *([like] if like else []))
     monkeypatch.setattr("praxino.training.loop.bf16_is_fast", lambda device: True)
-    settings = {"dtype": "bfloat16", "checkpointing": True, "steps": 2, "caption_dropout": 0.5}
+    settings = {"dtype": dtype, "checkpointing": True, "steps": 2, "caption_dropout": 0.5}
     out = tune(model=str(tmp_path / "model"), data=str(pair), size="", **settings)
     losses = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
     assert len(losses) == 2 and all(math.isfinite(loss) for loss in losses)

@@ -16,10 +16,10 @@ from torch import nn
 
 from praxino import media
 from praxino.accel.encoders import read_later
-from praxino.accel.networks import networks
+from praxino.accel.networks import networks, num_bytes
 from praxino.errors import UserError
 from praxino.recipe import Recipe
-from praxino.training.tuning import adapters, inversion, trainees
+from praxino.training.tuning import adapters, frozen, inversion, trainees
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import LaidOver, Trainee, trainee
 from praxino.weights import catalog
@@ -60,7 +60,7 @@ class Bench:
             )
         dtype = tuning.dtype or ("float32" if device == "cpu" or tuning.method == "full" else "bfloat16")
         with read_later():
-            parts = entry.family.load(path, entry.variant, dtype, device)
+            parts = entry.family.load(path, entry.variant, "bfloat16" if dtype == "float8" else dtype, device)
         if isinstance(learner, LaidOver):
             learner.lay_over(parts, tuning.spatial_base and str(catalog.locate(tuning.spatial_base)))
         network: Any = learner.network(parts)
@@ -70,6 +70,8 @@ class Bench:
             learnt = inversion.NewWord(parts.base, tuning)
         else:
             adapters.prepare(network, learner, tuning)
+        if dtype == "float8":
+            frozen.keep_in_float8(network)
         if tuning.checkpointing:
             network.enable_gradient_checkpointing()
         return cls(entry, learner, parts, network, learnt, [])
@@ -106,6 +108,12 @@ class Bench:
         kept |= {id(getattr(self.parts, name)) for name in trainees.READ_WHILE_LEARNING.get(self.entry.family.name, ())}
         self.aside.extend(found.module for found in networks(self.parts) if id(found.module) not in kept)
         self._move("cpu" if is_drawn_with else "meta")
+
+    def beside(self) -> int:
+        """Bytes of networks that stay in the memory of the device, other than the one that is trained."""
+        home = self.network.device.type
+        others = [found.module for found in networks(self.parts) if found.module is not self.network]
+        return sum(num_bytes(module) for module in others if next(module.parameters()).device.type == home)
 
     @contextlib.contextmanager
     def at_hand(self, device: str) -> Iterator[None]:

@@ -28,6 +28,11 @@ class Bucket:
     height: int
     width: int
 
+    @property
+    def num_pixels(self) -> int:
+        """Of all frames."""
+        return self.num_frames * self.height * self.width
+
     def __str__(self) -> str:
         return f"{self.width}x{self.height}, {self.num_frames} frame{'s' * (self.num_frames > 1)}"
 

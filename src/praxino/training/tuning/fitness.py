@@ -21,6 +21,11 @@ def check(entry: Entry, tuning: Tuning) -> None:
     trainees.check_variant(family, variant)
     trainees.check_expert(variant, tuning.expert)
     trainees.check_method(family, tuning.method)
+    if tuning.dtype == "float8" and tuning.method != "lora":
+        raise UserError(
+            f'dtype is "float8", for weights that stay as they are, and method is {tuning.method!r}; '
+            'write method = "lora", or dtype = "bfloat16".'
+        )
     if tuning.method == "textual-inversion":
         _check_new_word(variant, tuning)
     elif tuning.initial_words or tuning.vectors:

@@ -111,6 +111,11 @@ class Objective:
         is_prior = batch.is_prior.to(self.device).view(-1, *[1] * (before.dim() - 1))
         return torch.where(is_prior, before, task.target)
 
+    def largest(self) -> Tensor:
+        """The loss of a batch of the bucket that takes most memory."""
+        most = max(self._places, key=lambda places: self.examples[places[0]].bucket.num_pixels)
+        return self._loss(self._batch(np.resize(most, self.tuning.batch), 0, gives_first=False, drops=False))
+
     @torch.no_grad()
     def held_out_loss(self) -> float:
         """The loss over all examples, one by one, on fixed noise."""

@@ -18,7 +18,7 @@ from praxino.errors import UserError
 from praxino.plain import to_plain
 from praxino.training.loop import Loop, LoopSettings, OnEvent
 from praxino.training.peers import Peers, found, whole
-from praxino.training.tuning import adapters, inversion, outputs
+from praxino.training.tuning import adapters, inversion, memory, outputs
 from praxino.training.tuning.bench import Bench, RecipeOf
 from praxino.training.tuning.cache import Cache, Tensors
 from praxino.training.tuning.examples import Survey, check
@@ -33,8 +33,6 @@ from praxino.weights.fingerprint import fingerprint
 STATE, CACHE, SETTINGS = "state", "cache", "settings.json"
 FREE_TO_CHANGE = {"steps", "samples", "sample_every", "save_every", "validate_every", "out", "data"}
 """Settings that a run taken up again may have otherwise than at its start."""
-ADAM_BYTES = 16
-"""A trained number in float32 with its gradient and two moments."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,11 @@ def train(run: Run) -> Path:
     if peers.count > 1:
         on_event(f"{peers.count} processes" + (", the weights split between them" if peers.is_sharded else ""))
     bench = Bench.prepared(tuning, peers.device)
-    on_event(_counted(bench))
+    trained, every = (
+        num_weights(p for p in bench.learnt.parameters() if p.requires_grad),
+        num_weights(bench.network.parameters()),
+    )
+    on_event(f"{trained:,} of {every:,} weights are trained")
     peers.wait()
     if peers.writes:
         out.mkdir(parents=True, exist_ok=True)
@@ -88,6 +90,10 @@ def _begun(run: Run, peers: Peers, bench: Bench, material: Material, on_event: O
     """The loop over the material, and what watches it."""
     tuning = run.tuning
     bench.network.train()
+    alone = _objective(bench, bench.network, material.learnt, material.empty, tuning)
+    on_event(
+        memory.told(memory.peak(alone.largest, bench.network, bench.learnt, tuning, bench.beside()), peers, tuning)
+    )
     network = peers.joined(bench.network)
     objective = _objective(bench, network, material.learnt, material.empty, tuning, Share(peers.rank, peers.count))
     loop = Loop(
@@ -123,6 +129,8 @@ def _check_peers(tuning: Tuning, peers: Peers) -> None:
         raise UserError(f"optimizer is {tuning.optimizer!r}, which needs whole weights; under FSDP choose adamw.")
     if tuning.prior:
         raise UserError(f"prior is {tuning.prior}; under FSDP there is nothing against forgetting: leave it out.")
+    if tuning.dtype == "float8":
+        raise UserError("dtype is 'float8', which is not split between processes; under FSDP choose bfloat16.")
     if tuning.method == "dora":
         raise UserError("method is 'dora', which needs whole weights; under FSDP learn a LoRA, or all of the network.")
 
@@ -160,15 +168,6 @@ def _loop_settings(tuning: Tuning) -> LoopSettings:
         accumulate=tuning.accumulate,
         checkpoint_steps=tuning.save_every,
     )
-
-
-def _counted(bench: Bench) -> str:
-    """What is trained, and what is known of the memory before the start: activations come on top."""
-    trained = num_weights(p for p in bench.learnt.parameters() if p.requires_grad)
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in bench.network.parameters())
-    least = (weights + trained * (ADAM_BYTES - 4)) / 2**30
-    every = num_weights(bench.network.parameters())
-    return f"{trained:,} of {every:,} weights are trained; at least {least:.2f} GiB without activations"
 
 
 def _write(tuning: Tuning, bench: Bench, told: Survey, peers: Peers) -> None:
