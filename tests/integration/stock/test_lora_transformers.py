@@ -18,6 +18,7 @@ LAYERS = {
     "sd3": ("transformer_blocks.0.attn.add_q_proj", "transformer_blocks.1.ff.net.0.proj", "proj_out"),
     "flux2": ("transformer_blocks.0.attn.to_q", "single_transformer_blocks.0.attn.to_qkv_mlp_proj", "x_embedder"),
     "qwen-image": ("transformer_blocks.0.attn.to_out.0", "transformer_blocks.0.img_mlp.net.2", "img_in"),
+    "qwen-image-2.1": ("transformer_blocks.0.attn.to_out.0", "transformer_blocks.1.img_mlp.proj", "modulation.1"),
     "z-image": ("layers.0.attention.to_v", "noise_refiner.0.adaLN_modulation.0", "context_refiner.0.feed_forward.w2"),
     "lumina-image-2": ("layers.1.attn.to_k", "noise_refiner.0.feed_forward.linear_2", "x_embedder"),
     "auraflow": ("joint_transformer_blocks.0.attn.to_q", "single_transformer_blocks.0.ff.linear_1", "norm_out.linear"),

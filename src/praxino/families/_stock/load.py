@@ -12,11 +12,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import torch
+import transformers
 
 from praxino.errors import ModelError
 from praxino.families import Variant
 from praxino.families._stock import original, schedulers
-from praxino.families._stock.checkpoint import read_shapes
+from praxino.families._stock.checkpoint import Folder, read_json, read_shapes
 from praxino.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -91,15 +92,18 @@ def _cast_no_more(networks: list[Any]) -> Iterator[None]:
 def from_folder(folder: Path, kind: Any, dtype: Any, more: dict[str, Any]) -> Any:
     """The pipeline with `more`, by name, in place of what diffusers would read.
 
-    Its own check of their classes wants torchvision. `dtype` is one, or a dict of them by component.
+    It is handed what is of the class that the folder names; what is not, and would be refused, is put in afterwards.
+    `dtype` is one, or a dict of them by component.
     """
+    index = Folder(folder, read_json(folder / "model_index.json"))
+    named: dict[str, Any] = {name: getattr(transformers, index.component_class(name), ()) for name in more}
     pipeline = kind.from_pretrained(
         folder,
         dtype=dtype,
         local_files_only=True,
         use_safetensors=True,
         variant=weights_variant(folder.glob("*/*.safetensors")),
-        **dict.fromkeys(more),
+        **{name: part if isinstance(part, named[name]) else None for name, part in more.items()},
     )
     pipeline.register_modules(**more)
     return pipeline

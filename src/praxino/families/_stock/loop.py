@@ -27,6 +27,8 @@ FRAMES = "frames"
 DENOISERS = ("unet", "transformer", "transformer_2", "controlnet")
 """The components that a pipeline calls in its loop."""
 CALLBACK = "callback_on_step_end"
+CACHE = "kv_cache"
+"""The argument of a denoiser that its first call fills for the later ones; each pass has its own."""
 ENDED = "ended."
 """And the step: the latents that a loop before the last one ended with."""
 
@@ -135,7 +137,7 @@ class _Follower:
         self.undo = [self._denoisers()[0].register_forward_pre_hook(first_call, with_kwargs=True).remove]
 
     def _skip(self) -> None:
-        """Let each denoiser answer every call as it did the first of the same shapes, which alone is computed."""
+        """Let each denoiser answer a call as it did the first of the same shapes and cache, which alone is computed."""
         for network in self._denoisers():
             own = vars(network).get("forward")  # that of a hook, where layers come to the device one by one
             network.forward = _repeating(network.forward)
@@ -195,9 +197,10 @@ def _repeating(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     def answer(*args: Any, **kwargs: Any) -> Any:
         shapes = tuple(value.shape for value in (*args, *kwargs.values()) if isinstance(value, Tensor))
-        if shapes not in answers:
-            answers[shapes] = forward(*args, **kwargs)
-        return answers[shapes]
+        call = (*shapes, id(kwargs.get(CACHE)))
+        if call not in answers:
+            answers[call] = forward(*args, **kwargs)
+        return answers[call]
 
     return answer
 
