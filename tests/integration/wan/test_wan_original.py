@@ -182,6 +182,30 @@ def test_an_imported_folder_draws_the_same(miniature, loaded, tmp_path, like, re
     np.testing.assert_array_equal(*clips)
 
 
+@pytest.mark.parametrize("like", PUBLISHED)
+def test_every_repository_of_theirs_becomes_the_variant_it_is(miniature, tmp_path, like) -> None:
+    repository = PUBLISHED[like].source.rpartition("/")[2]
+    source = tmp_path / repository[: -len("-diffusers")]
+    mini = miniature(like)
+    if (mini / "transformer_2").is_dir():
+        write_original(source / "high_noise_model", mini / "transformer")
+        write_original(source / "low_noise_model", mini / "transformer_2")
+    else:
+        write_original(source, mini / "transformer")
+    vae = "Wan2.2_VAE.pth" if like == "wan2.2-ti2v-5b" else "Wan2.1_VAE.pth"
+    torch.save(theirs("vae22" if "2.2" in vae else "vae21"), source / vae)
+    torch.save(theirs("umt5"), source / f"{original.T5}.pth")
+    if (mini / "image_encoder").is_dir():
+        torch.save(theirs("clip"), source / f"{original.CLIP}.pth")
+    shutil.copytree(mini / "tokenizer", source / "google" / "umt5-xxl")
+    told = FAMILY.identify(written(source, tmp_path / "ours"))
+    assert told is not None and told.name == like
+    index, stock = (json.loads((path / "model_index.json").read_text()) for path in (tmp_path / "ours", mini))
+    kinds = {name: value for name, value in stock.items() if name not in ("tokenizer", "transformer_2")}
+    assert {name: index.get(name) for name in kinds} == kinds
+    assert (tmp_path / "ours" / "transformer_2").is_dir() == (stock["transformer_2"] != [None, None])
+
+
 def test_what_is_missing_or_damaged_is_told(miniature, tmp_path) -> None:
     mini = miniature("wan2.1-t2v-1.3b")
     source = folder_of(tmp_path / "theirs", mini, "Wan2.1_VAE.pth", {})

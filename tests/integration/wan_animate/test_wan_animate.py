@@ -16,6 +16,7 @@ from praxino.engine.resolve import resolve
 from praxino.engine.run import run
 from praxino.errors import UserError
 from praxino.families import LoopState, Shape
+from praxino.families._stock import annotate, skeleton
 from praxino.families.wan.conditioning import Given
 from praxino.families.wan.latents import _statistics
 from praxino.families.wan_animate import FAMILY, prepare
@@ -138,6 +139,28 @@ def test_what_it_is_given_each_counts(loaded) -> None:
     )
 
 
+def test_poses_are_given_ready_or_made_of_a_clip_of_somebody(loaded, monkeypatch) -> None:
+    variant, parts = loaded
+    character, filmed = clip(1, frames=1), clip(2)
+    monkeypatch.setattr(annotate, "people", lambda frame, detector: np.ones((1, 4)) if frame is not None else None)
+    monkeypatch.setattr(annotate, "joints", lambda frame, boxes, model: [frame[:17, 0].astype(float)])
+    monkeypatch.setattr(skeleton, "draw", lambda people, width, height: np.full((height, width, 3), people[0][0, 0]))
+
+    def latents(role: str, frames: np.ndarray, **wish: Any) -> torch.Tensor:
+        recipe = recipe_of(variant, ("frame", role), **{"motion_template": None, **wish})
+        return list(FAMILY.denoise(recipe, parts, [character, frames], 3))[-1].tensors["latents"]
+
+    monkeypatch.setattr(parts, "makers", {name: ("", (None, None)) for name in ("pose", "person")})
+    made = np.stack([np.full((32, 32, 3), frame[0, 0, 0]) for frame in filmed])
+    ready = latents("control:pose", made, control=("pose-map=a.mp4",))
+    assert torch.equal(latents("annotate:pose", filmed, control=("pose=a.mp4",)), ready)
+    assert torch.equal(latents("motion", made, motion_template="a.mp4"), ready)
+    assert not torch.equal(latents("control:pose", filmed, control=("pose-map=a.mp4",)), ready)
+    request = Request(prompt="x", first="a.png", control=("pose=a.mp4",))
+    plan = FAMILY.plan(request, PUBLISHED["wan2.2-animate-14b"], Shape(1280, 720, 77, 30.0), "image-to-video")
+    assert [companion.role for companion in plan.companions] == ["annotator:pose", "annotator:person"]
+
+
 def test_a_run_goes_on_from_a_saved_step_bit_for_bit(loaded) -> None:
     variant, parts = loaded
     recipe = recipe_of(variant, ("frame", "motion"), guidance=2.0)
@@ -208,7 +231,10 @@ def test_what_stays_is_four_channels_of_a_latent_frame() -> None:
     ({"motion_template": "walk", "first": "a", "reference": ("a",)}, "image-to-video", "no --first"),
     ({"motion_template": "walk", "video": "a.mp4"}, "video-to-video", "--mask FILE"),
     ({"motion_template": "walk", **REPLACE, "reference": ("a", "b")}, "video-to-video", "one character"),
-    ({"motion_template": "walk", "control": ("pose-map=a.mp4",)}, "image-to-video", "face-map=FILE"),
+    ({"motion_template": "walk", "control": ("depth-map=a.mp4",)}, "image-to-video", "face-map=FILE"),
+    ({"motion_template": "walk", "control": ("pose=a.mp4",)}, "image-to-video", "one clip of poses"),
+    ({"control": ("pose=a.mp4", "pose-map=a.mp4")}, "image-to-video", "one clip of poses"),
+    ({"control": ("face-map=a.mp4",)}, "image-to-video", "--control pose=FILE"),
     ({"motion_template": "walk", "strength": 0.5}, "image-to-video", "--strength changes nothing"),
 ])  # fmt: skip
 def test_what_it_cannot_draw_from_is_refused(wish, task, message) -> None:

@@ -53,11 +53,10 @@ class WanAnimate:
         return load(path, variant, dtype, device)
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
-        """Lay the recipe's LoRAs over the transformer, in place of any before."""
-        from praxino.families.wan import lora
+        """Lay the recipe's LoRAs over the transformer and its makers of poses beside it, in place of any before."""
+        from praxino.families.wan.equip import equip
 
-        lora.apply(parts, recipe)
-        return parts
+        return equip(parts, recipe)
 
     def denoise(
         self, recipe: Recipe, parts: Parts, pictures: list[np.ndarray], seed: int, state: LoopState | None = None

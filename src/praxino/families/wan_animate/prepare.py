@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from praxino.families.wan import latents, loop, pictures, text
+from praxino.families.wan import latents, loop, maps, pictures, text
 from praxino.families.wan.conditioning import Given, fill, known_mask
-from praxino.families.wan_animate.variants import PROMPT
+from praxino.families.wan_animate.variants import FACE, POSE, PROMPT
 from praxino.sampling.noise import NoiseSource
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def prepare(parts: Parts, given: Given, noise: NoiseSource) -> loop.Start:
     drawn = noise.draw((1, parts.vae.config.z_dim, frames + 1, height // ratio, width // ratio))
     character = padded((_all(given, "reference") or _all(given, "frame"))[0][0], width, height)
     features = text.embed_picture(parts, pictures.for_clip(character[None], parts.image_encoder.config.image_size))
-    poses = pictures.clip_covering(fill(_all(given, "motion")[0], recipe.num_frames), width, height)
+    poses = pictures.clip_covering(_poses(parts, given), width, height)
     face = _face(parts, given)
     guided = any(phase.scale > 1 for phase in recipe.guidance_phases)
     return loop.Start(
@@ -66,6 +66,21 @@ def padded(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     y, x = (height - size[0]) // 2, (width - size[1]) // 2
     canvas[y : y + size[0], x : x + size[1]] = resized[0].permute(1, 2, 0).numpy()
     return canvas
+
+
+def _poses(parts: Parts, given: Given) -> np.ndarray:
+    """The clip of poses, (F, H, W, 3) uint8: ready, or made of one of somebody."""
+    count = given.recipe.num_frames
+    ready = _all(given, "motion") or _whole(given, POSE)
+    if ready:
+        return fill(ready[0], count)
+    filmed = fill(_all(given, "annotate")[0], count)
+    return maps.make("pose", filmed, {name: made for name, (_, made) in parts.makers.items()})
+
+
+def _whole(given: Given, role: str) -> list[np.ndarray]:
+    """The clips of a role that says of what kind it is, as "control:pose" does."""
+    return [frames for condition, frames in given.pairs if condition.role == role]
 
 
 def _all(given: Given, role: str) -> list[np.ndarray]:
@@ -106,8 +121,8 @@ def staying_mask(stays: Tensor) -> Tensor:
 def _face(parts: Parts, given: Given) -> Tensor:
     """The face as the motion encoder takes it, (1, 3, F, side, side) in [-1, 1]; NO_FACE without one."""
     side, count = parts.transformer.config.motion_encoder_size, given.recipe.num_frames
-    faces = given.of("control")
+    faces = _whole(given, FACE)
     if not faces:
         return torch.full((1, 3, count, side, side), NO_FACE, device=parts.device)
-    clip = pictures.clip_covering(fill(faces[0][1], count), side, side)
+    clip = pictures.clip_covering(fill(faces[0], count), side, side)
     return clip.transpose(0, 1)[None].to(parts.device)

@@ -14,6 +14,8 @@ PROMPT = "视频中的人在做动作"
 """What the authors say where nothing is said: the person in the video is moving."""
 FACE = "control:face"
 """A clip of the face alone, whose expression is followed."""
+POSE = "control:pose"
+"""A clip of drawn poses; "annotate:pose" is one of somebody, of which they are made."""
 SEGMENT_FRAMES = 77
 """What the authors draw at a time; a longer clip goes on from the last frame of the piece before."""
 TRANSFORMER = Network(
@@ -40,7 +42,7 @@ PUBLISHED: dict[str, Variant] = {
         schedule="wan",
         max_text_tokens=TEXT_TOKENS,
         options=to_options(Settings(shift=5.0)),
-        steering=("motion-template", "video-mask", "reference", FACE, "lora", "stg", "apg", "cfg-zero-star"),
+        steering=("motion-template", "video-mask", "reference", FACE, POSE, "lora", "stg", "apg", "cfg-zero-star"),
         needs=("motion-template", "video-mask"),
         files=FILES,
         networks={"transformer": TRANSFORMER, **PICTURE_BESIDE},
