@@ -57,6 +57,10 @@ LAYERS = {
         rf"{BLOCK}({ATTENTION}|(img|txt)_mlp\.net\.(0\.proj|2)|(img|txt)_mod\.1)|img_in|txt_in|proj_out"
         r"|norm_out\.linear|time_text_embed\.timestep_embedder\.linear_[12]"
     ),
+    "Qwen-Image 2.1": (
+        rf"{BLOCK}(attn\.(to_[qkv]|to_out\.0)|img_mlp\.(proj|gate_layer|out))|modulation\.1|img_in|proj_out"
+        r"|txt_in\.(in|out)_layer|norm_out\.linear|time_text_embed\.timestep_embedder\.linear_[12]"
+    ),
     "Z-Image": (
         rf"{REFINED}(attention\.(to_[qkv]|to_out\.0|qkv|out)|feed_forward\.w[123]|adaLN_modulation\.[01])"
         r"|cap_embedder\.1|t_embedder\.mlp\.[02]|all_x_embedder\.[\d-]+|all_final_layer\.[\d-]+\.(linear|adaLN_modulation\.1)"
@@ -96,6 +100,7 @@ LOOKS = {
     r"(down|up|mid|input|output|middle)_blocks?[._]": "Stable Diffusion or SDXL",
     r"joint_blocks[._]\d": "Stable Diffusion 3, in the names of its original code, which diffusers does not read",
     r"(img|txt)_mod[._]1|(img|txt)_mlp[._]net": "Qwen-Image",
+    r"img_mlp[._](proj|gate_layer|out)": "Qwen-Image 2.1",
     r"joint_transformer_blocks": "AuraFlow",
     r"(double|single)_stream_modulation|to_qkv_mlp_proj": "FLUX.2",
     r"refiner[._]\d+[._]attention|layers[._]\d+[._]attention": "Z-Image or Lumina-Image 2.0",
