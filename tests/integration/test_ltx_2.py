@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -350,8 +351,39 @@ def test_a_folder_without_an_upsampler_is_not_drawn_larger(folder, parts, tmp_pa
     bare = identify(tmp_path)
     assert bare is not None and "upscale" not in bare.steering
     without = dataclasses.replace(parts, upsampler=None)
-    with pytest.raises(ModelError, match="latent_upsampler/"):
+    with pytest.raises(ModelError, match="no latent upsampler"):
         list(FAMILY.denoise(recipe_for(parts, upscale=(128, 64)), without, [], SEED))
+
+
+def upsampler_file(path: Path, parts: Parts, **told) -> Path:
+    """The miniature's upsampler as Lightricks publish theirs: the same names, and a config in the header."""
+    config = {"in_channels": 8, "mid_channels": 32, "num_blocks_per_stage": 1, "rational_resampler": True, **told}
+    tensors = {name: tensor.contiguous() for name, tensor in parts.upsampler.state_dict().items()}
+    save_file(tensors, path, {"config": json.dumps(config)})
+    return path
+
+
+def test_an_upsampler_in_a_file_of_its_own_does_the_same(parts, tmp_path) -> None:
+    recipe = recipe_for(parts, upscale=(128, 64))
+    path = upsampler_file(tmp_path / "x2.safetensors", parts)
+    with_file = dataclasses.replace(recipe, companions=(Companion("upsampler", str(path)),))
+    bare = dataclasses.replace(parts, upsampler=None)
+    equipped = FAMILY.equip(bare, with_file)
+    assert FAMILY.equip(bare, with_file).upsampler is equipped.upsampler is not parts.upsampler
+    for ours, theirs in zip(drawn(with_file, equipped), drawn(recipe, parts), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("told", [{"spatial_scale": 1.5}, {"spatial_upsample": False, "temporal_upsample": True}])
+def test_an_upsampler_of_another_kind_is_refused(parts, tmp_path, told) -> None:
+    path = upsampler_file(tmp_path / "other.safetensors", parts, **told)
+    recipe = dataclasses.replace(recipe_for(parts), companions=(Companion("upsampler", str(path)),))
+    with pytest.raises(ModelError, match="does not double the sides"):
+        FAMILY.equip(dataclasses.replace(parts, upsampler=None), recipe)
+    (tmp_path / "none.safetensors").write_bytes(b"")
+    none = dataclasses.replace(recipe, companions=(Companion("upsampler", str(tmp_path / "none.safetensors")),))
+    with pytest.raises(ModelError, match="is no safetensors file of a latent upsampler"):
+        FAMILY.equip(dataclasses.replace(parts, upsampler=None), none)
 
 
 def test_plans_of_where_networks_lie_find_each_of_them(parts) -> None:
@@ -392,7 +424,9 @@ def test_defaults_are_the_authors() -> None:
 def test_the_full_checkpoints_second_stage_wants_the_distilled_lora() -> None:
     sampling = planned("ltx-2", upscale=(1536, 1024))
     assert sampling.sigmas[40:] == REFINING_SIGMAS
-    assert [companion.role for companion in sampling.companions] == ["refining-lora"]
+    assert [companion.role for companion in sampling.companions] == ["refining-lora", "upsampler"]
+    (alone,) = planned("ltx-2.3-distilled", upscale=(1536, 1024)).companions
+    assert alone == Companion("upsampler", "Lightricks/LTX-2.3/ltx-2.3-spatial-upscaler-x2-1.1.safetensors")
     assert from_options(sampling.options).keeps_first_sound
     assert not planned("ltx-2").companions
 

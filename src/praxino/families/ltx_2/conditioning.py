@@ -1,8 +1,8 @@
 """Pictures and upsampled latents among the tokens that denoising starts from, as the authors put them there.
 
 What is held from frame 0 on, a picture or the end of a clip, takes the place of the first tokens; anything else becomes
-extra tokens behind the clip's own, at its own place in time, dropped at the end. So does a clip that is followed, in the
-places of the frames that it is about.
+extra tokens behind the clip's own, at its own place in time, dropped at the end. So does a clip that is followed, in
+the places of the frames that it is about.
 Sources: Lightricks/LTX-2 at 400fd31 (VideoConditionByLatentIndex, VideoConditionByKeyframeIndex,
 VideoConditionByReferenceLatent, GaussianNoiser); diffusers 0.42.1, pipelines/ltx2/pipeline_ltx2_condition.py and
 pipeline_ltx2_ic_lora.py.

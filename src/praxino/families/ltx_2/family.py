@@ -49,9 +49,11 @@ class Ltx2:
         return load(path, variant, dtype, device)
 
     def equip(self, parts: Parts, recipe: Recipe) -> Parts:
-        """Lay the recipe's LoRAs over the networks, in place of any before, and note that of its second stage."""
+        """Lay the recipe's LoRAs and upsampler on, in place of any before, and note the LoRA of its second stage."""
+        from praxino.families.ltx_2 import upsampler
         from praxino.families.ltx_2.run import lay_loras
 
+        upsampler.lay(parts, recipe)
         parts.refining_lora = next((one.path for one in recipe.companions if one.role == plan.REFINING_LORA), "")
         parts.annotators.lay(recipe.companions, parts.device)
         lay_loras(recipe, parts, refining=False)

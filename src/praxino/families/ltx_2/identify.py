@@ -12,6 +12,7 @@ from typing import Any
 from praxino.families import Variant
 from praxino.families._stock.checkpoint import read_json
 from praxino.families._video_card import lay_over, read_card
+from praxino.families.ltx_2 import upsampler
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
 from praxino.families.ltx_2.variants import PUBLISHED, grid
 
@@ -21,8 +22,8 @@ TRANSFORMER, TEXT_ENCODER = "LTX2VideoTransformer3DModel", "Gemma3ForConditional
 UPSAMPLER_FOLDER = "latent_upsampler"
 HOME = "home"
 """The option that says where a checkpoint lies, with its tokenizer."""
-REFINING_LORA = "refining_lora"
-"""The option that names what is laid over a published checkpoint for its second stage."""
+OF_SECOND_STAGE = ("refining_lora", upsampler.ROLE)
+"""The options that name what a published checkpoint's second stage is run with."""
 
 
 def identify(path: Path) -> Variant | None:
@@ -37,9 +38,16 @@ def identify(path: Path) -> Variant | None:
     base = named or PUBLISHED["ltx-2.3" if transformer.get("gated_attn") else "ltx-2"]
     found = _with_facts(base, transformer, path)
     if card is not None and named is None:
-        found = dataclasses.replace(found, options=to_options(from_options(found.options)))
+        found = _without_second_stage(found, path)
     found = found if card is None else lay_over(found, card)
     return dataclasses.replace(found, options={**found.options, HOME: str(path)})
+
+
+def _without_second_stage(found: Variant, path: Path) -> Variant:
+    """A checkpoint that is none of the published ones: with a second stage where its folder has the upsampler."""
+    has_own = (path / UPSAMPLER_FOLDER / "config.json").is_file()
+    steering = found.steering if has_own else tuple(name for name in found.steering if name != "upscale")
+    return dataclasses.replace(found, steering=steering, options=to_options(from_options(found.options)))
 
 
 def _with_facts(base: Variant, transformer: dict[str, Any], path: Path) -> Variant:
@@ -52,10 +60,13 @@ def _with_facts(base: Variant, transformer: dict[str, Any], path: Path) -> Varia
         spatial_ratio=spatial,
         temporal_ratio=temporal,
     )
+    has_own = (path / UPSAMPLER_FOLDER / "config.json").is_file()
+    more = {name: base.options[name] for name in OF_SECOND_STAGE if name in base.options}
+    if has_own:
+        more.pop(upsampler.ROLE, None)
     steering = tuple(name for name in base.steering if name != "upscale")
-    if (path / UPSAMPLER_FOLDER / "config.json").is_file():
+    if has_own or upsampler.ROLE in more:
         steering += ("upscale",)
-    more = {name: value for name, value in base.options.items() if name == REFINING_LORA}
     return dataclasses.replace(
         base, grid=_grid(base, settings), steering=steering, options=to_options(settings, **more)
     )

@@ -40,7 +40,9 @@ class Parts:
     variant: Variant
     device: torch.device
     upsampler: Any = None
-    """Diffusers' LTX2LatentUpsamplerModel, where the folder has one."""
+    """Diffusers' LTX2LatentUpsamplerModel, where the folder has one, or a recipe laid one on."""
+    upsampler_path: str = ""
+    """Where that of a recipe came from."""
     refining_lora: str = ""
     """The LoRA of the second stage, where there is one."""
     annotators: Annotators = field(default_factory=Annotators)

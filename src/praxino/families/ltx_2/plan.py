@@ -15,6 +15,7 @@ from praxino.families._phases import check_effects, checked_blocks, planned_guid
 from praxino.families._stock import reach
 from praxino.families.ltx_2.identify import HOME
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
+from praxino.families.ltx_2.upsampler import FACTOR, ROLE
 from praxino.families.ltx_2.variants import REFINING_SIGMAS
 from praxino.recipe import Companion, GuidancePhase
 from praxino.request import Request
@@ -22,8 +23,6 @@ from praxino.sampling import schedules
 
 SHIFT_TOKENS = 4096
 """The authors shift every clip's schedule as one of so many latents (ltx_core/components/schedulers.py)."""
-FACTOR = 2
-"""How much larger the second stage is than the first, along each side."""
 REFINING_LORA = "refining-lora"
 """The companion that is laid over the full checkpoint for the second stage."""
 STG_MODE = "attention-values"
@@ -39,7 +38,6 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     phase = _guidance(request, variant, settings)
     settings = _of_the_sound(request, settings, phase)
     schedule, sigmas = _noise_levels(request, variant)
-    lora = variant.options.get("refining_lora", "") if shape.upscale else ""
     if shape.upscale:
         _check_upscale(shape)
         guided = any(one.scale > 1 for one in variant.guidance_phases)
@@ -58,9 +56,15 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
         sigmas=sigmas,
         negative_prompt=negative,
         options=to_options(settings, **guider),
-        companions=(*((Companion(REFINING_LORA, lora),) if lora else ()), *_in_context.companions(request)),
+        companions=(*_of_second_stage(variant, shape), *_in_context.companions(request)),
         notes=tuple(_notes(request.prompt, negative, variant, settings)),
     )
+
+
+def _of_second_stage(variant: Variant, shape: Shape) -> Iterator[Companion]:
+    named = {REFINING_LORA: variant.options.get("refining_lora"), ROLE: variant.options.get(ROLE)}
+    if shape.upscale:
+        yield from (Companion(role, path) for role, path in named.items() if path)
 
 
 def _notes(prompt: str, negative: str, variant: Variant, settings: Settings) -> Iterator[str]:

@@ -17,8 +17,8 @@ from praxino.families._guider import guider_of, kept, running_in
 from praxino.families._stock import preview as linear
 from praxino.families.ltx_2 import conditioning, loop, text
 from praxino.families.ltx_2.lora import targets
-from praxino.families.ltx_2.plan import FACTOR
 from praxino.families.ltx_2.settings import from_options
+from praxino.families.ltx_2.upsampler import FACTOR
 from praxino.recipe import Lora, Recipe
 from praxino.sampling.noise import NoiseSource
 
@@ -234,7 +234,7 @@ def _sound_channels(parts: Parts) -> int:
 def _upsampled(parts: Parts, latents: Tensor) -> Tensor:
     """Normalised latents (1, C, f, h, w) with twice as many rows and columns."""
     if parts.upsampler is None:
-        raise ModelError("this model's folder has no latent_upsampler/, which --upscale needs; fetch it whole.")
+        raise ModelError("this model has no latent upsampler, which --upscale needs; fetch its folder whole.")
     plain = _denormalised(parts.vae, latents).to(parts.upsampler.dtype)
     larger = parts.upsampler(plain).float()
     mean, deviation = parts.vae.latents_mean, parts.vae.latents_std

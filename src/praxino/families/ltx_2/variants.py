@@ -10,11 +10,15 @@ import dataclasses
 from typing import Any
 
 from praxino.families import Grid, Network, Variant, _in_context
+from praxino.families.ltx_2 import upsampler
 from praxino.families.ltx_2.settings import Settings, to_options
 from praxino.recipe import GuidancePhase
 
 TASKS = ("text-to-video", "image-to-video", "video-to-video")
-STEERING = ("extend", "last-frame", "keyframes", "sound", "stg", "apg", "cfg-zero-star", "lora", *_in_context.STEERING)
+STEERING = (
+    "extend", "last-frame", "keyframes", "sound", "stg", "apg", "cfg-zero-star", "lora", "upscale",
+    *_in_context.STEERING,
+)  # fmt: skip
 LICENCE = "LTX-2 Community License; read it before commercial use"
 NEGATIVE_PROMPT = (
     "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, grainy "
@@ -96,6 +100,7 @@ def _published(name: str, title: str, source: str, settings: Settings, **data: A
     )
 
 
+LATER_UPSAMPLER = "Lightricks/LTX-2.3/ltx-2.3-spatial-upscaler-x2-1.1.safetensors"
 _LATER = Settings(cross_timestep=True)
 _LATER_FILES: dict[str, Any] = {
     "networks": LATER_NETWORKS,
@@ -107,16 +112,25 @@ PUBLISHED: dict[str, Variant] = {
     for variant in (
         _published(
             "ltx-2", "LTX-2 19B: video with sound", "Lightricks/LTX-2", Settings(),
-            steps=40, guidance_phases=guidance(29), steering=(*STEERING, "upscale"),
+            steps=40, guidance_phases=guidance(29),
             networks={**NETWORKS, "latent_upsampler": UPSAMPLER}, file_formats={"text_encoder": "float32"},
-            options={"refining_lora": "Lightricks/LTX-2/ltx-2-19b-distilled-lora-384.safetensors"},
+            options={
+                "refining_lora": "Lightricks/LTX-2/ltx-2-19b-distilled-lora-384.safetensors",
+                upsampler.ROLE: "Lightricks/LTX-2/ltx-2-spatial-upscaler-x2-1.0.safetensors",
+            },
         ),
-        _published("ltx-2.3", "LTX-2.3 22B: video with sound", "diffusers/LTX-2.3-Diffusers", _LATER, **_LATER_FILES),
+        _published(
+            "ltx-2.3", "LTX-2.3 22B: video with sound", "diffusers/LTX-2.3-Diffusers", _LATER, **_LATER_FILES,
+            options={
+                "refining_lora": "Lightricks/LTX-2.3/ltx-2.3-22b-distilled-lora-384-1.1.safetensors",
+                upsampler.ROLE: LATER_UPSAMPLER,
+            },
+        ),
         _published(
             "ltx-2.3-distilled", "LTX-2.3 22B distilled: 8 steps", "diffusers/LTX-2.3-Distilled-Diffusers",
             unguided(_LATER), **_LATER_FILES,
             steps=len(DISTILLED_SIGMAS), sigmas=DISTILLED_SIGMAS, schedule="explicit", negative_prompt="",
-            guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
+            guidance_phases=(GuidancePhase(start=1.0, scale=1.0),), options={upsampler.ROLE: LATER_UPSAMPLER},
         ),
     )
 }  # fmt: skip
