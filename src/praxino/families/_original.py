@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from praxino import families
 from praxino.errors import ModelError
 from praxino.families import _streamed
+from praxino.families._stock.checkpoint import read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -76,14 +77,17 @@ class Writer:
         _streamed.write_shards(home, "diffusion_pytorch_model" if library == "diffusers" else "model", tensors)
         self.index[name] = [library, class_name]
 
-    def copy(self, name: str, source: Path, kind: str, *, weights: bool = False) -> None:
-        """Copy what lies in a folder as a component: a tokenizer's files, or with `weights` a network as it is."""
-        (self.folder / name).mkdir(parents=True, exist_ok=True)
-        taken = (*NOT_WEIGHTS, SAFE) if weights else NOT_WEIGHTS
-        for file in sorted(source.iterdir()):
-            if file.name.endswith(taken) and (weights or not _is_of_a_network(file.name)):
-                shutil.copyfile(file, self.folder / name / file.name)
+    def copy(self, name: str, source: Path, kind: str) -> None:
+        """Copy a network that lies in a folder as transformers write it, of a class as in "transformers.LlamaModel"."""
+        self._copy(name, [file for file in source.iterdir() if file.name.endswith((SAFE, *NOT_WEIGHTS))])
         self.index[name] = kind.split(".", 1)
+
+    def tokenizer(self, name: str, source: Path) -> None:
+        """Copy the tokenizer that lies in a folder, perhaps beside a network."""
+        small = [file for file in source.iterdir() if file.name.endswith(NOT_WEIGHTS)]
+        self._copy(name, [file for file in small if not _is_of_a_network(file.name)])
+        told = read_json(source / "tokenizer_config.json")
+        self.index[name] = ["transformers", told.get("tokenizer_class", "PreTrainedTokenizerFast")]
 
     def json(self, path: str, data: Mapping[str, Any]) -> None:
         """Write a small file, as in "scheduler/scheduler_config.json"."""
@@ -96,6 +100,11 @@ class Writer:
         self.json("scheduler/scheduler_config.json", scheduler)
         self.index["scheduler"] = ["diffusers", scheduler["_class_name"]]
         self.json("model_index.json", {"_class_name": class_name, **self.index, **more})
+
+    def _copy(self, name: str, files: list[Path]) -> None:
+        (self.folder / name).mkdir(parents=True, exist_ok=True)
+        for file in sorted(files):
+            shutil.copyfile(file, self.folder / name / file.name)
 
 
 def find(folder: Path) -> Original | None:

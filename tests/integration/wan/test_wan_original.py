@@ -12,6 +12,7 @@ import shutil
 import zlib
 from pathlib import Path
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -173,6 +174,9 @@ def test_an_imported_folder_draws_the_same(miniature, loaded, tmp_path, like, re
         stem = "model" if name == "text_encoder" else "diffusion_pytorch_model"
         here, there = (load_file(path / name / f"{stem}.safetensors") for path in (home, ours))
         assert here.keys() == there.keys() and all(torch.equal(here[key], there[key]) for key in here)
+    index = json.loads((home / "model_index.json").read_text())
+    pipeline = getattr(diffusers, index["_class_name"]).from_pretrained(home, local_files_only=True)
+    assert pipeline.scheduler.config.flow_shift == PUBLISHED[like].options["shift"]
     entry = catalog.find("mine")
     assert entry.variant.name == like and not any(home.rglob("*.pth"))
     variant, parts = loaded(like)

@@ -99,10 +99,10 @@ def _write(places: Places, from_picture: bool, read: Read, out: Writer) -> None:
     told = read_json(places.vae.parent / "config.json")
     out.network("vae", "diffusers.AutoencoderKLHunyuanVideo", vae_config(told), vae)
     reader = "LlavaForConditionalGeneration" if from_picture else "LlamaModel"
-    out.copy("text_encoder", places.reader, f"transformers.{reader}", weights=True)
-    out.copy("tokenizer", places.reader, "transformers.PreTrainedTokenizerFast")
-    out.copy("text_encoder_2", places.clip, "transformers.CLIPTextModel", weights=True)
-    out.copy("tokenizer_2", places.clip, "transformers.CLIPTokenizer")
+    out.copy("text_encoder", places.reader, f"transformers.{reader}")
+    out.tokenizer("tokenizer", places.reader)
+    out.copy("text_encoder_2", places.clip, "transformers.CLIPTextModel")
+    out.tokenizer("tokenizer_2", places.clip)
     if from_picture:
         out.json(f"image_processor/{PROCESSOR}", read_json(places.reader / PROCESSOR))
         out.index["image_processor"] = ["transformers", "CLIPImageProcessor"]

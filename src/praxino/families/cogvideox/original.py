@@ -89,6 +89,6 @@ def _write(home: Path, states: Path, vae: Path, read: Read, out: Writer) -> None
     found = read(vae)
     told = vae_names.config_of(shapes_of(found), scaling_factor(settings), inverted=settings.temporal_patch == 2)
     out.network("vae", "diffusers.AutoencoderKLCogVideoX", told, vae_names.renamed(found))
-    out.copy("text_encoder", home / T5, "transformers.T5EncoderModel", weights=True)
-    out.copy("tokenizer", home / T5, "transformers.T5Tokenizer")
+    out.copy("text_encoder", home / T5, "transformers.T5EncoderModel")
+    out.tokenizer("tokenizer", home / T5)
     out.pipeline(pipeline_name(settings), scheduler(settings))

@@ -63,7 +63,7 @@ def write_beside(folder: Path, read: Read, out: Writer, with_clip: bool) -> None
     vae, text, *clip = (read(file) for file in beside(folder, with_clip))
     out.network("vae", "diffusers.AutoencoderKLWan", vae_names.config_of(shapes_of(vae)), vae_names.renamed(vae))
     out.network(*WORDS, encoder_names.umt5_config(shapes_of(text)), encoder_names.umt5(text))
-    out.copy("tokenizer", folder / TOKENIZER, "transformers.T5TokenizerFast")
+    out.tokenizer("tokenizer", folder / TOKENIZER)
     for tensors in clip:
         config = encoder_names.clip_config(shapes_of(tensors))
         out.network("image_encoder", "transformers.CLIPVisionModel", config, encoder_names.clip(tensors))

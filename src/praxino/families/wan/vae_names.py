@@ -77,7 +77,6 @@ def config_of(shapes: Shapes) -> dict[str, Any]:
         "scale_factor_spatial": 16,
         "latents_mean": list(WIDE_MEAN),
         "latents_std": list(WIDE_DEVIATION),
-        "clip_output": False,
     }
 
 
