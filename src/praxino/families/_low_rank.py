@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Targets = Callable[[str], tuple[str, ...]]
 """A layer's path as a file has it to the network's layers that share its rows; () when there is none."""
 
+Fitted = tuple["Tensor", "Tensor", "Tensor | None"]
+"""A, B and the magnitude for one layer of the network."""
+
 Alphas = Callable[[str, Mapping[str, str]], float | None]
 """The alpha of a layer that brings none of its own, by the layer's path and the file's metadata; None is its rank."""
 
@@ -31,6 +34,8 @@ HOME = "transformer."
 ROLES = re.compile(r"^(?P<layer>.+?)\.(?:lora_(?P<ab>[AB])(?:\.default)?(?:\.weight)?|lora_(?P<way>down|up)\.weight)$")
 NUMBERED = re.compile(r"^(?P<layer>.+)\.matrix_(?P<ab>[AB])\.(?P<number>\d+)$")
 """THUDM/SwissArmyTransformer, sat/model/finetune/lora2.py: one pair for each part of a fused layer."""
+MAGNITUDE = re.compile(r"^(?P<layer>.+?)\.lora_magnitude_vector(?:\.default)?(?:\.weight)?$")
+"""DoRA's, as peft names it."""
 ALPHA = ".alpha"
 LAID = "_praxino_lora"
 """Under which a transformer keeps what takes its LoRAs off again."""
@@ -45,15 +50,22 @@ class LowRank:
     B: Tensor | None = None
     """(out, rank)."""
     alpha: float | None = None
+    magnitude: Tensor | None = None
+    """(out,): how long the rows of the whole weight are, where that is learnt (DoRA)."""
 
 
 def named(name: str) -> tuple[str, str] | None:
-    """A tensor's layer and role: A, B or alpha; None when it is none of these. A part of a layer is LAYER#NUMBER."""
+    """A tensor's layer and role: A, B, alpha or magnitude; None when it is none of these.
+
+    A part of a layer is LAYER#NUMBER.
+    """
     plain = PREFIX.sub("", name)
     if match := NUMBERED.match(plain):
         return f"{match['layer']}#{match['number']}", match["ab"]
     if plain.endswith(ALPHA):
         return plain.removesuffix(ALPHA), "alpha"
+    if match := MAGNITUDE.match(plain):
+        return match["layer"], "magnitude"
     match = ROLES.match(plain)
     if match is None:
         return None
@@ -99,15 +111,15 @@ def apply(transformer: Any, loras: Iterable[Lora], targets: Targets, alphas: Alp
     setattr(transformer, LAID, laid)
     fitted = [(_fitted(transformer, Path(lora.path), targets, alphas), lora.scale) for lora in loras]
     for layers, scale in fitted:
-        for layer, (A, B) in layers.items():
+        for layer, (A, B, magnitude) in layers.items():
             if scale != 0:
-                laid.append(lay(transformer.get_submodule(layer), A, B * scale))
+                laid.append(lay(transformer.get_submodule(layer), A, B, magnitude, scale))
 
 
-def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> dict[str, tuple[Tensor, Tensor]]:
-    """A file's A and B by layer of the network, alphas multiplied in, every one of them sure to fit."""
+def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> dict[str, Fitted]:
+    """A file's weights by layer of the network, alphas multiplied in, every one of them sure to fit."""
     modules = dict(transformer.named_modules())
-    fitted: dict[str, tuple[Tensor, Tensor]] = {}
+    fitted: dict[str, Fitted] = {}
     layers, metadata = _read(path)
     for layer, weights in layers.items():
         names = _places(targets, layer)
@@ -121,9 +133,22 @@ def _fitted(transformer: Any, path: Path, targets: Targets, alphas: Alphas) -> d
         check_shape(path, f"{layer} (lora_B)", weights.B, (sum(rows), len(weights.A)))
         alpha = alphas(layer, metadata) if weights.alpha is None else weights.alpha
         B = weights.B * (1 if alpha is None else alpha / len(weights.A))
-        for name, part in zip(names, B.split(rows), strict=True):
-            fitted[name] = (weights.A, part)
+        lengths = by_rows(path, layer, weights.magnitude, rows)
+        for name, part, magnitude in zip(names, B.split(rows), lengths, strict=True):
+            fitted[name] = (weights.A, part, magnitude)
     return fitted
+
+
+def by_rows(path: Path, layer: str, magnitude: Tensor | None, rows: list[int]) -> list[Tensor | None]:
+    """A layer's magnitude for each of the network's layers that share its rows; None where it has none.
+
+    Raises:
+        ModelError: it has another length.
+    """
+    if magnitude is None:
+        return [None] * len(rows)
+    check_shape(path, f"{layer} (magnitude)", magnitude, (sum(rows),))
+    return list(magnitude.split(rows))
 
 
 def _places(targets: Targets, layer: str) -> tuple[str, ...]:
@@ -157,15 +182,36 @@ def check_shape(path: Path, what: str, given: Tensor, needed: tuple[int, ...]) -
         raise ModelError(f"the LoRA {path} does not fit this model: {what} is {shapes[0]}, not {shapes[1]}.")
 
 
-def lay(linear: Any, A: Tensor, B: Tensor) -> Callable[[], None]:
-    """Add the low-rank part to what a linear layer puts out. Returns what takes it off again."""
+def lay(linear: Any, A: Tensor, B: Tensor, magnitude: Tensor | None = None, scale: float = 1.0) -> Callable[[], None]:
+    """Add the low-rank part, `scale` times, to what a linear layer puts out. Returns what takes it off again."""
     import torch.nn.functional as F
 
-    A, B = A.to(linear.weight.device), B.to(linear.weight.device)
+    if magnitude is not None:
+        return _lay_decomposed(linear, (A, B), magnitude, scale)
+    A, B = A.to(linear.weight.device), B.to(linear.weight.device) * scale
 
     def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
         # the layer may have come to another device since, and its weights may be stored in a format not to compute in
         x, down, up = (tensor.to(output) for tensor in (inputs[0], A, B))
         return output + F.linear(F.linear(x, down), up)
+
+    return linear.register_forward_hook(added).remove
+
+
+def _lay_decomposed(linear: Any, pair: tuple[Tensor, Tensor], magnitude: Tensor, scale: float) -> Callable[[], None]:
+    """Add `scale` times what DoRA changes: rows of W + B A, as long as the magnitude says, less W.
+
+    Source: Liu et al. 2024 (arXiv:2402.09353), equation 5, with the rows' lengths as huggingface/peft has them.
+    """
+    import torch.nn.functional as F
+
+    A, B = (tensor.to(linear.weight.device) for tensor in pair)
+    lengths = (linear.weight.detach().float() + B.float() @ A.float()).norm(dim=1)
+    share = magnitude.to(lengths) / lengths
+
+    def added(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        x, down, up, weight, grown = (tensor.to(output) for tensor in (inputs[0], A, B, linear.weight, share))
+        change = grown * F.linear(F.linear(x, down), up) + (grown - 1) * F.linear(x, weight)
+        return output + scale * change
 
     return linear.register_forward_hook(added).remove

@@ -213,8 +213,8 @@ def test_the_way_of_a_newcomer(tmp_path):
         ('data = "."\nstep = 4\n', "Do you mean 'steps'?"),
         ('data = "."\nmodel = "sdxl-turboo"\n', "sdxl-turbo"),
         (
-            'data = "."\nmodel = "mochi-1-preview"\nmethod = "dora"\n',
-            "method is 'dora', which mochi does not read back",
+            'data = "."\nmodel = "flux-dev"\nmethod = "dora"\n',
+            "method is 'dora', which flux does not read back",
         ),
     ],
 )

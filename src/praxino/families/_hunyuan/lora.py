@@ -16,7 +16,7 @@ from torch import Tensor, cat, nn
 
 from praxino.errors import ModelError, UserError
 from praxino.families._hunyuan.names import Piece, read_names
-from praxino.families._low_rank import check_shape, lay
+from praxino.families._low_rank import by_rows, check_shape, lay
 from praxino.recipe import Lora
 
 TakeOff = Callable[[], None]
@@ -32,6 +32,8 @@ class Layer:
     B: Tensor | None = None
     """(out, rank)."""
     alpha: float | None = None
+    magnitude: Tensor | None = None
+    """(out,), of DoRA."""
 
 
 def apply(transformer: Any, laid: list[TakeOff], loras: tuple[Lora, ...], blocks: str = "") -> None:
@@ -49,18 +51,18 @@ def apply(transformer: Any, laid: list[TakeOff], loras: tuple[Lora, ...], blocks
     while laid:
         laid.pop()()
     pairs = [pair for lora in loras if lora.scale != 0 for pair in _pairs(transformer, lora, blocks)]
-    laid.extend(lay(module, A, B) for module, A, B in pairs)
+    laid.extend(lay(*pair) for pair in pairs)
 
 
-def _pairs(transformer: Any, lora: Lora, blocks: str) -> list[tuple[Any, Tensor, Tensor]]:
-    """A layer of the network, A, and B times the scale, for each layer that is meant."""
+def _pairs(transformer: Any, lora: Lora, blocks: str) -> list[tuple[Any, Tensor, Tensor, Tensor | None, float]]:
+    """A layer of the network, A, B, magnitude and scale, for each layer that is meant."""
     path = Path(lora.path)
     patterns = [pattern.strip() for pattern in blocks.split(",") if pattern.strip()]
     pairs = []
     for layer in _read(path).values():
-        for name, module, A, B in _cut(transformer, layer, path):
+        for name, module, *weights in _cut(transformer, layer, path):
             if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-                pairs.append((module, A, B * lora.scale))
+                pairs.append((module, *weights, lora.scale))
     if not pairs:
         raise ModelError(f"no layer of {path} is named as in --lora-blocks {blocks}.")
     return pairs
@@ -82,8 +84,8 @@ def _read(path: Path) -> dict[tuple[str, ...], Layer]:
     return layers
 
 
-def _cut(transformer: Any, layer: Layer, path: Path) -> list[tuple[str, Any, Tensor, Tensor]]:
-    """A file's layer for each of the network's that share its rows: the same A, and B cut by rows."""
+def _cut(transformer: Any, layer: Layer, path: Path) -> list[tuple[str, Any, Tensor, Tensor, Tensor | None]]:
+    """A file's layer for each of the network's that share its rows: the same A, and B and magnitude cut by rows."""
     names = layer.piece.targets
     if layer.A is None or layer.B is None:
         raise ModelError(f"the LoRA {path} is incomplete: {names[0]} has not both of lora_A and lora_B.")
@@ -93,9 +95,14 @@ def _cut(transformer: Any, layer: Layer, path: Path) -> list[tuple[str, Any, Ten
     check_shape(path, f"{names[0]} (lora_B)", layer.B, (sum(rows), rank))
     weighed = layer.alpha is not None and not layer.piece.ignores_alpha
     B = layer.B * (layer.alpha / rank) if weighed else layer.B  # pyright: ignore[reportOptionalOperand]
+    lengths = by_rows(path, names[0], layer.magnitude, rows)
     if layer.piece.swapped:
         B = cat(tuple(reversed(B.chunk(2))))
-    return [(name, module, layer.A, own) for name, module, own in zip(names, modules, B.split(rows), strict=True)]
+        lengths = [None if one is None else cat(tuple(reversed(one.chunk(2)))) for one in lengths]
+    return [
+        (name, module, layer.A, own, magnitude)
+        for name, module, own, magnitude in zip(names, modules, B.split(rows), lengths, strict=True)
+    ]
 
 
 def _linear(transformer: Any, name: str, path: Path) -> nn.Linear:

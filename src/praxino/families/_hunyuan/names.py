@@ -15,7 +15,7 @@ from typing import Literal
 
 from praxino.families._lora_names import all_placed, shapes_of
 
-Role = Literal["A", "B", "alpha"]
+Role = Literal["A", "B", "alpha", "magnitude"]
 
 TENCENT = "Hunyuan_video_I2V_lora_"
 PREFIXES = (
@@ -25,7 +25,7 @@ PREFIXES = (
 SUFFIXES: tuple[tuple[str, Role], ...] = (
     (".lora_A.weight", "A"), (".lora_down.weight", "A"),
     (".lora_B.weight", "B"), (".lora_up.weight", "B"),
-    (".alpha", "alpha"),
+    (".alpha", "alpha"), (".lora_magnitude_vector", "magnitude"),
 )  # fmt: skip
 
 

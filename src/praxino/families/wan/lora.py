@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from praxino.errors import ModelError, UserError
+from praxino.families._low_rank import lay
 from praxino.families.wan.names import Expert, Role, read_names
 from praxino.families.wan.settings import from_options
 from praxino.recipe import Lora, Recipe
@@ -30,7 +31,7 @@ class Layer:
     """The weights of a file for one layer."""
 
     tensors: dict[Role, Tensor] = field(default_factory=dict)
-    """A (rank, in), B (out, rank), alpha (), diff as the weight, diff_b as the bias."""
+    """A (rank, in), B (out, rank), alpha (), magnitude (out,), diff as the weight, diff_b as the bias."""
 
 
 def apply(parts: Parts, recipe: Recipe) -> None:
@@ -105,7 +106,7 @@ def check(transformer: nn.Module, target: str, layer: Layer, path: Path) -> None
         needed["diff_b"] = tuple(bias.shape)
     if weight.ndim == 2 and "A" in layer.tensors:
         rank = layer.tensors["A"].shape[0]
-        needed |= {"A": (rank, weight.shape[1]), "B": (weight.shape[0], rank)}
+        needed |= {"A": (rank, weight.shape[1]), "B": (weight.shape[0], rank), "magnitude": (weight.shape[0],)}
     for role, tensor in layer.tensors.items():
         fits = tensor.numel() == 1 if role == "alpha" else tuple(tensor.shape) == needed.get(role)
         if not fits:
@@ -125,8 +126,12 @@ def _parameters(transformer: nn.Module, target: str) -> tuple[Any, Any]:
 def _laid(transformer: Any, target: str, layer: Layer, scale: float) -> Iterator[Callable[[], None]]:
     tensors = layer.tensors
     if "A" in tensors:
-        rank = len(tensors["A"])
-        yield _add(transformer.get_submodule(target), tensors, scale * float(tensors.get("alpha", rank)) / rank)
+        rank, module = len(tensors["A"]), transformer.get_submodule(target)
+        share = float(tensors.get("alpha", rank)) / rank
+        if "magnitude" in tensors:
+            yield lay(module, tensors["A"], tensors["B"] * share, tensors["magnitude"], scale)
+        else:
+            yield _add(module, tensors, scale * share)
     owner, _, last = target.rpartition(".")
     is_parameter = last in dict(transformer.get_submodule(owner).named_parameters(recurse=False))
     for role, name in (("diff", "weight"), ("diff_b", "bias")):

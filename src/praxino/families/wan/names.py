@@ -16,7 +16,7 @@ from typing import Literal
 
 from praxino.families._lora_names import all_placed, shapes_of
 
-Role = Literal["A", "B", "alpha", "diff", "diff_b"]
+Role = Literal["A", "B", "alpha", "magnitude", "diff", "diff_b"]
 Expert = Literal["all", "high", "low"]
 
 PREFIX = re.compile(
@@ -26,7 +26,7 @@ DIFFUSERS_PREFIX = re.compile(r"^(base_model\.model\.)?transformer(_2)?\.")
 SUFFIXES: tuple[tuple[str, Role], ...] = (
     (".lora_A.default.weight", "A"), (".lora_A.weight", "A"), (".lora_down.weight", "A"),
     (".lora_B.default.weight", "B"), (".lora_B.weight", "B"), (".lora_up.weight", "B"),
-    (".alpha", "alpha"), (".diff_b", "diff_b"), (".lora_B.bias", "diff_b"), (".diff", "diff"),
+    (".alpha", "alpha"), (".lora_magnitude_vector", "magnitude"), (".diff_b", "diff_b"), (".lora_B.bias", "diff_b"), (".diff", "diff"),
 )  # fmt: skip
 EXPERT_FILES: dict[str, Expert] = {"high_noise_model": "high", "low_noise_model": "low"}
 """What the authors call Wan 2.2's two transformers, and so the two files of a LoRA for them."""

@@ -1,7 +1,8 @@
 """Owns what is trained of a network: low-rank weights laid on with peft, or all of it; and how that is written.
 
 A LoRA file is in diffusers' names with its settings in the metadata; its scale alpha / rank is multiplied into the
-weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names, if it has any.
+weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names, if it has any: not of DoRA,
+whose magnitudes ComfyUI takes for lengths of columns (comfy/weight_adapter/base.py, weight_decompose).
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def write(learnt: dict[str, Tensor], network: nn.Module, trainee: Trainee, tunin
     told = {METADATA_KEY: json.dumps({f"{prefix}.{key}": value for key, value in settings.items()})}
     named = {f"{prefix}.{key}": tensor for key, tensor in learnt.items()}
     files = {folder / name: (named, told)}
-    if comfy := comfyui.converted(network, trainee, learnt):
+    if tuning.method == "lora" and (comfy := comfyui.converted(network, trainee, learnt)):
         (folder / COMFY_FOLDER).mkdir(exist_ok=True)
         copy = f"{folder.name}.safetensors" if tuning.expert is None else name
         files[folder / COMFY_FOLDER / copy] = comfy, {}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from praxino.training.tuning.trainee import ComfyLayer, Trainee
 
-A, B, MAGNITUDE = "lora_A.weight", "lora_B.weight", "lora_magnitude_vector"
+A, B = "lora_A.weight", "lora_B.weight"
 
 
 def converted(network: nn.Module, trainee: Trainee, learnt: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -32,14 +32,10 @@ def converted(network: nn.Module, trainee: Trainee, learnt: dict[str, Tensor]) -
 
 def _fused(network: nn.Module, layer: ComfyLayer, learnt: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of a layer whose parts are laid on apart; a part that has learnt nothing stays as it is."""
-    downs, ups, magnitudes = [], [], []
+    downs, ups = [], []
     for part in layer.parts:
         module: Any = network.get_submodule(part)
         down = learnt.get(f"{part}.{A}", torch.zeros(0, module.in_features))
         downs.append(down)
         ups.append(learnt.get(f"{part}.{B}", torch.zeros(module.out_features, 0)))
-        magnitudes.append(learnt.get(f"{part}.{MAGNITUDE}", module.weight.detach().float().norm(dim=1).cpu()))
-    fused = {f"{layer.name}.{A}": torch.cat(downs), f"{layer.name}.{B}": torch.block_diag(*ups)}
-    if any(f"{part}.{MAGNITUDE}" in learnt for part in layer.parts):
-        fused[f"{layer.name}.{MAGNITUDE}"] = torch.cat(magnitudes)
-    return fused
+    return {f"{layer.name}.{A}": torch.cat(downs), f"{layer.name}.{B}": torch.block_diag(*ups)}

@@ -42,7 +42,10 @@ WITH_NOISE_OFFSET = ("hotshot-xl", "sdxl", "stable-diffusion")
 IN_CONTEXT = ("ltx-video",)
 """Families that can be taught to follow a clip beside the one that is drawn."""
 
-WITH_DORA = ("ltx-video", "sd3", "sdxl", "stable-diffusion")
+WITH_DORA = (
+    "cogvideox", "hotshot-xl", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "sd3", "sdxl",
+    "stable-diffusion", "wan",
+)  # fmt: skip
 """Families whose reader of LoRA files takes DoRA's magnitudes."""
 
 
