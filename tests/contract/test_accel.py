@@ -19,7 +19,7 @@ from praxino.accel.networks import networks, num_bytes
 from praxino.accel.placement import placed, store_in_float8
 from praxino.accel.plan import Plan
 from praxino.accel.reuse import Bounds, reusing
-from praxino.accel.speed import NOT_REUSED
+from praxino.accel.speed import NOT_KEPT, NOT_REUSED
 from praxino.accel.weight import weigh
 from praxino.engine.resolve import resolve
 from praxino.families import Family, Variant, families
@@ -29,8 +29,6 @@ from praxino.weights import catalog
 
 HEAVY = ("framepack",)
 """Families that always decode a whole section of many frames."""
-READ_AT_ONCE = ("hotshot-xl",)
-"""Families that make their encoders of tensors, not of folders."""
 CERTAIN_LENGTHS = "allegro"
 """Draws only clips of lengths that its tiles cover."""
 DRAWN = [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in families()]
@@ -116,8 +114,8 @@ def test_kept_answers_draw_the_same_pixels_and_leave_encoders_unread(folders, na
         with asking(parts, answers):
             assert np.array_equal(drawn(family, recipe, parts), plain)
         left.append(len(unread(parts)))
-    assert left[0] < num_encoders or name in READ_AT_ONCE
-    assert left[1] == (0 if name in READ_AT_ONCE else num_encoders)
+    assert left[0] < num_encoders or name in NOT_KEPT
+    assert left[1] == (0 if name in NOT_KEPT else num_encoders)
 
 
 @pytest.mark.parametrize("name", [name for name in families() if name not in NOT_REUSED])

@@ -22,6 +22,8 @@ from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
 ANSWERS, OWN, BFLOAT16, REUSE, UNGUIDED = "answers", "own", "bfloat16", "reuse", "unguided"
 NAMES = (ANSWERS, BFLOAT16, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
+NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
+"""Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
 MOST_ERROR: Mapping[str, float] = {"wan": 0.05, "hunyuan-video": 0.025, "hunyuan-video-i2v": 0.025}
 """By family, of an output, summed up over reused steps: EasyCache's (H-EmbodVis/EasyCache at 313ae5f)."""
 MOST_ERROR_OF_OTHERS = 0.025
@@ -156,6 +158,8 @@ def _answers(variant: Variant, recipe: Recipe) -> Item:
     error = "none: the same bits"
     if variant.vocabulary:
         return Item(ANSWERS, "exact", False, "its words are read in milliseconds", error)
+    if recipe.family in NOT_KEPT:
+        return Item(ANSWERS, "exact", False, f"{recipe.family} calls parts of its text encoder by themselves", error)
     if recipe.loras or any(companion.role.startswith("embedding:") for companion in recipe.companions):
         return Item(ANSWERS, "exact", False, "LoRAs and embeddings may change the text encoders", error)
     return Item(ANSWERS, "exact", True, "a prompt that was read before needs no text encoder", error)
