@@ -21,7 +21,9 @@ PICTURES = ("image", "first", "last", "keyframes", "video")
 """Fields that say what to draw even without a prompt."""
 
 
-def generate(running: Running, output: str | None, server: str | None, fit: bool, explain: bool, **params: Any) -> None:
+def generate(
+    running: Running, output: str | None, server: str | None, local: bool, fit: bool, explain: bool, **params: Any
+) -> None:
     """Draw PROMPT into a file.
 
     The file knows how it was made: see praxino show and praxino replay.
@@ -37,9 +39,23 @@ def generate(running: Running, output: str | None, server: str | None, fit: bool
     if server is not None:
         from praxino.cli.remote import draw_remotely
 
+        if local:
+            raise UserError("--local and --server exclude each other; give one of them.")
         draw_remotely(request, output, server, running)
-        return
-    draw_request(request, output, running)
+    elif local or not _drawn_by_resident(request, output, running):
+        draw_request(request, output, running)
+
+
+def _drawn_by_resident(request: Request, output: str | None, running: Running) -> bool:
+    """Whether a server of this machine has drawn it."""
+    from praxino.cli import resident
+
+    found = resident.found(request, running)
+    if found is None:
+        return False
+    from praxino.cli.remote import draw_by_resident
+
+    return draw_by_resident(request, output, found, running)
 
 
 def _tell(request: Request, output: str | None, server: str | None, running: Running, *, of_memory: bool) -> None:
@@ -112,6 +128,9 @@ output_option = GroupedOption(
 server_option = GroupedOption(
     ["--server"], group="run", metavar="URL", help="have that server draw it; PRAXINO_API_KEY is its key"
 )
+local_option = GroupedOption(
+    ["--local"], is_flag=True, group="run", help="draw in this process, even where praxino serve runs on this machine"
+)
 fit_option = GroupedOption(
     ["--fit"], is_flag=True, group="run", help="say how it fits into memory, and which plan it would get; draw nothing"
 )
@@ -119,4 +138,12 @@ explain_option = GroupedOption(
     ["--explain"], is_flag=True, group="run", help="say what makes it faster, what does not and why; draw nothing"
 )
 command = click.command("generate", cls=GroupedCommand)(running_options(generate))
-command.params = [output_option, *request_options(), *command.params, server_option, fit_option, explain_option]
+command.params = [
+    output_option,
+    *request_options(),
+    *command.params,
+    server_option,
+    local_option,
+    fit_option,
+    explain_option,
+]

@@ -24,9 +24,12 @@ from praxino.request import Request
 if TYPE_CHECKING:
     import numpy as np
 
+    from praxino.cli.resident import Resident
     from praxino.recipe import Recipe
 
 PREVIEW_SECONDS = 1.0
+RESIDENT_PATIENCE_SECONDS = 2.0
+"""A server of this machine that is away for longer is left: the command can draw by itself."""
 
 
 def draw_remotely(
@@ -56,6 +59,35 @@ def draw_remotely(
         server.close()
     _tell(written, report, running, time.monotonic() - began, origin)
     return written
+
+
+def draw_by_resident(request: Request, output: str | None, resident: Resident, running: Running) -> bool:
+    """Have the server of this machine draw a request, if it can at once; whether it did. If not, why is told.
+
+    Raises:
+        Cancelled: somebody pressed Ctrl-C; the job was cancelled, and nothing was written.
+        UserError: the output cannot be written.
+    """
+    path = Path(output) if output is not None else None
+    request = _with_format(request, path)
+    report, key, began = Report(running), settings.value("PRAXINO_API_KEY"), time.monotonic()
+    if resident.wants_key and not key:
+        report.warned(f"praxino serve at {resident.url} wants a key: set PRAXINO_API_KEY; drawing in this process")
+        return False
+    server = Server(resident.url, key, RESIDENT_PATIENCE_SECONDS)
+    try:
+        if not server.is_idle():
+            report.warned(f"praxino serve at {resident.url} is busy; drawing in this process")
+            return False
+        job_id = _run(server, request, report, (f"drawn by praxino serve at {resident.url} (else: --local)",))
+        written = _fetch(server, job_id, request, path)
+    except (JobError, UserError) as problem:
+        report.warned(f"praxino serve at {resident.url} does not draw it; drawing in this process ({problem})")
+        return False
+    finally:
+        server.close()
+    _tell(written, report, running, time.monotonic() - began, NO_ORIGIN)
+    return True
 
 
 def replay_remotely(recipe: Recipe, path: Path, url: str, running: Running) -> list[Path]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from praxino.cli.options import Scalar
+from praxino.cli.resident import EVERYWHERE, noted
 from praxino.cli.worker import every_device, house_kept, name_queue, new_supervisor, open_queue
 from praxino.errors import Cancelled, UserError
 
@@ -78,7 +79,7 @@ def _serve(settings: ServerSettings, port: int, devices: Sequence[str], as_json:
     try:
         asked = _listen_to_signals(supervisor)
         _say_where(url_of(settings.host, keeper.port), devices, has_keys, as_json)
-        with house_kept(store, folder):
+        with house_kept(store, folder), noted(reached_at(settings.host, keeper.port), devices, has_keys):
             supervisor.run()
     finally:
         keeper.stop()
@@ -101,6 +102,11 @@ def check_may_listen(host: str, has_keys: bool) -> None:
 def url_of(host: str, port: int) -> str:
     """The address of a server, to be typed."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def reached_at(host: str, port: int) -> str:
+    """The address of a server, as this machine reaches it."""
+    return url_of(EVERYWHERE.get(host, host), port)
 
 
 def _listen_to_signals(supervisor: Supervisor) -> list[int]:

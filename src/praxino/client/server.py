@@ -118,6 +118,10 @@ class Server:
         """A job as the server shows it."""
         return self._ask("GET", f"/api/v1/jobs/{job_id}")
 
+    def is_idle(self) -> bool:
+        """Whether no job of the caller waits or is being drawn."""
+        return not self._ask("GET", "/api/v1/jobs", params={"state": ["queued", "running"], "limit": 1})["jobs"]
+
     def cancel(self, job_id: str) -> dict[str, Any]:
         """Cancel a job."""
         return self._ask("POST", f"/api/v1/jobs/{job_id}/cancel")
