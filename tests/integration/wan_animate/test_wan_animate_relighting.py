@@ -18,14 +18,16 @@ from .test_wan_animate import recipe_of
 
 WIDTH = TRANSFORMER["num_attention_heads"] * TRANSFORMER["attention_head_dim"]
 FFN = TRANSFORMER["ffn_dim"]
+OURS = {"q": "to_q", "k": "to_k", "v": "to_v", "o": "to_out.0"}
 LAYERS = {
-    **{f"self_attn.{part}": (f"attn1.{name}", WIDTH, WIDTH) for part, name in zip("qkvo", ("to_q", "to_k", "to_v", "to_out.0"), strict=True)},
-    **{f"cross_attn.{part}": (f"attn2.{name}", WIDTH, WIDTH) for part, name in zip("qkvo", ("to_q", "to_k", "to_v", "to_out.0"), strict=True)},
+    **{f"self_attn.{part}": (f"attn1.{name}", WIDTH, WIDTH) for part, name in OURS.items()},
+    **{f"cross_attn.{part}": (f"attn2.{name}", WIDTH, WIDTH) for part, name in OURS.items()},
     "cross_attn.k_img": ("attn2.add_k_proj", WIDTH, WIDTH),
     "cross_attn.v_img": ("attn2.add_v_proj", WIDTH, WIDTH),
     "ffn.0": ("ffn.net.0.proj", WIDTH, FFN),
     "ffn.2": ("ffn.net.2", FFN, WIDTH),
-}  # fmt: skip
+}
+"""The authors' names, with diffusers' and the layer's channels in and out."""
 
 
 @pytest.mark.parametrize("prefix", ["", "base_model.model."])
