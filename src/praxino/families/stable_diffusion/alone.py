@@ -125,12 +125,18 @@ def _unclip(folder: Path) -> dict[str, Any]:
 
 
 def _depth(folder: Path) -> dict[str, Any]:
+    import torch
     from transformers import DPTConfig, DPTForDepthEstimation, DPTImageProcessorPil
 
+    estimator: Any = DPTForDepthEstimation(DPTConfig(**DPT))
+    for parameter in estimator.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.2)  # so that not everything is equally far
+    torch.nn.init.constant_([*estimator.head.parameters()][-1], 5.0)  # nor at 0, where the last layer ends
     return _with_words(
         folder,
         {**UNET, "in_channels": 5},
-        depth_estimator=DPTForDepthEstimation(DPTConfig(**DPT)),
+        depth_estimator=estimator,
         feature_extractor=DPTImageProcessorPil(**DEPTH_EYE),
     )
 

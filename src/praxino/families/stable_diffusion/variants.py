@@ -137,8 +137,10 @@ def file_variant_of(path: Path) -> Variant | None:
 def variant_of(folder: Folder) -> Variant:
     """A variant for a folder: fine-tunes cannot be told from what they were tuned from."""
     if alone := ALONE.get(folder.class_name):
-        scheduler = name_of(folder.config("scheduler"), DIFFUSION)
-        return dataclasses.replace(alone, scheduler=scheduler, **UNKNOWN_LICENCE)
+        if alone.upscale:
+            scheduler = name_of(folder.config("scheduler"), DIFFUSION)
+            return dataclasses.replace(alone, scheduler=scheduler, **UNKNOWN_LICENCE)
+        return dataclasses.replace(found(alone, alone.name, alone.title, folder), tasks=alone.tasks)
     if folder.config("unet").get("in_channels") == EDITING_CHANNELS:
         return dataclasses.replace(
             found(EDITING, "sd-editing", "a Stable Diffusion that edits", folder), tasks=EDITING.tasks
