@@ -1,13 +1,15 @@
 """In-context LoRAs: taught as Lightricks' trainer teaches them, and followed by what draws with --control."""
 
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from praxino import media
+from praxino.engine.resolve import resolve
 from praxino.errors import UserError
 from praxino.families import Shape, families
 from praxino.families.ltx_video import positions
@@ -112,11 +114,12 @@ def test_a_run_taken_up_again_is_the_unbroken_one(tune, pairs):
 
 def test_new_weights_change_nothing(parts):
     learner = trainee("ltx-video")
+    network = learner.network(parts)
     task = learner.task(parts, parts.variant, batch(parts))
     with torch.no_grad():
-        before = learner.answer(parts.transformer, task)
-        adapters.prepare(parts.transformer, learner, Tuning(rank=4, control="canny"))
-        assert torch.equal(learner.answer(parts.transformer, task), before)
+        before = learner.answer(network, task)
+        adapters.prepare(network, learner, Tuning(rank=4, control="canny"))
+        assert torch.equal(learner.answer(network, task), before)
 
 
 def test_what_is_encoded_is_the_reference(tune, pairs, parts):
@@ -164,6 +167,17 @@ def test_what_is_learnt_is_drawn_after_a_clip(tune, pairs, parts):
     after = [drawn(parts, file, one) for file in files]
     assert np.array_equal(*after) and not np.array_equal(drawn(parts, files[0], other), after[0])
     assert "--control depth-map=CLIP" in (out / "README.md").read_text()
+
+
+def test_a_clip_that_is_followed_leaves_the_words_as_they_are(pairs, tmp_path):
+    """A model of certain words is told the ground where no picture shows it; a map does not."""
+    file = tmp_path / "depth.safetensors"
+    save_file({"transformer.proj_out.lora_A.weight": torch.zeros(1, 4)}, file)
+    wish = Request("a rocket on a red background", lora=(str(file),), seed=1)
+    followed = dataclasses.replace(wish, control=(f"depth-map={pairs / 'clip-0.reference.webp'}",))
+    assert resolve(followed).recipe.caption == resolve(wish).recipe.caption
+    shown = dataclasses.replace(wish, image=str(pairs / "clip-0.webp"))
+    assert "background" not in resolve(shown).recipe.caption
 
 
 @pytest.mark.parametrize(
