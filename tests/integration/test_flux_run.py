@@ -97,7 +97,7 @@ def saved_and_loaded(state: LoopState, path: Path) -> LoopState:
 RUNS = {
     "flux-dev": ("inpainting", ("image", "mask"), {"true_guidance": 2.0, "negative_prompt": "a dog", "strength": 0.75}),
     "flux-fill": ("outpainting", ("image", "mask"), {}),
-    "flux-kontext": ("instruction-editing", ("image",), {}),
+    "flux-kontext": ("inpainting", ("image", "mask"), {}),
     "flux-canny": ("text-to-image", ("annotate:canny",), {"control": ("canny=a.png",)}),
     "flux-schnell": ("image-to-image", ("image",), {}),
 }
@@ -175,6 +175,26 @@ def test_kontext_is_given_its_picture_in_the_bucket_of_its_aspect(loaded):
     expected = flux_run.encoded(parts.drawing(), flux_run.pictures.to_pixels(squashed))
     assert torch.equal(start.beside.tokens, expected)
     assert start.tokens.shape[1] == 4 * 6
+
+
+def test_kontext_fills_in_what_a_mask_covers_and_sees_the_whole_picture(loaded):
+    parts = loaded("flux-kontext")
+    recipe = recipe_for(parts, "inpainting", ("image", "mask"), steps=3)
+    start = flux_run.prepare(recipe, parts, [PICTURE, MASK], SeededNoise(8))
+    editing = recipe_for(parts, "instruction-editing", ("image",), steps=3)
+    shown = flux_run.prepare(editing, parts, [PICTURE], SeededNoise(8))
+    filling = recipe_for(loaded(), "inpainting", ("image", "mask"), steps=3, strength=1.0)
+    held = flux_run.prepare(filling, loaded(), [PICTURE, MASK], SeededNoise(8))
+    assert start.beside is not None and shown.beside is not None and start.kept is not None and held.kept is not None
+    assert torch.equal(start.beside.tokens, shown.beside.tokens) and torch.equal(start.tokens, shown.tokens)
+    for name in ("picture", "noise", "mask"):
+        assert torch.equal(getattr(start.kept, name), getattr(held.kept, name))
+    found = latents.unpack(drawn(parts, recipe, [PICTURE, MASK]), 64, 64)
+    own = latents.unpack(start.kept.picture, 64, 64)
+    assert torch.equal(found[..., :4], own[..., :4])
+    edited = latents.unpack(drawn(parts, editing, [PICTURE]), 64, 64)
+    assert not torch.equal(found[..., 4:], edited[..., 4:])
+    assert not torch.equal(found, latents.unpack(drawn(loaded(), filling, [PICTURE, MASK]), 64, 64))
 
 
 def test_kontext_without_a_picture_draws_as_dev_does(loaded):

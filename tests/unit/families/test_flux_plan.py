@@ -96,6 +96,7 @@ REFUSED = [
     ({"strength": 0.5}, "--strength changes nothing"),
     ({"name": "flux-fill", "task": "inpainting", "strength": 0.5}, "--strength changes nothing"),
     ({"name": "flux-kontext", "task": "instruction-editing", "strength": 0.5}, "--strength changes nothing"),
+    ({"name": "flux-kontext", "task": "inpainting", "strength": 0.5}, "--strength changes nothing"),
     ({"task": "image-to-image", "strength": 0.0}, "no step would be run"),
     ({"task": "image-to-image", "strength": 0.9, "steps": 4}, "starts from noise alone.*\n.*0.75 or less"),
     ({"task": "image-to-image", "strength": 0.9, "sigmas": (0.5,)}, "exclude each other"),

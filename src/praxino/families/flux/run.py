@@ -60,7 +60,9 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
     if image is None:
         return start
     if settings.kind == "kontext":
-        return dataclasses.replace(start, beside=_beside(image, parts))
+        start = dataclasses.replace(start, beside=_beside(image, parts))
+        if mask is None:
+            return start
     pixels = pictures.to_pixels(pictures.resized(image, recipe.width, recipe.height))
     soft = None if mask is None else pictures.to_mask(pictures.resized(mask, recipe.width, recipe.height))
     if settings.kind == "fill":

@@ -141,7 +141,8 @@ PUBLISHED: dict[str, Variant] = {
         ),
         _published(
             "flux-kontext", "FLUX.1 Kontext [dev]: edits a picture by instruction", "FLUX.1-Kontext-dev",
-            "flux1-kontext-dev.safetensors", "kontext", tasks=("text-to-image", "instruction-editing"), steps=30,
+            "flux1-kontext-dev.safetensors", "kontext", steps=30,
+            tasks=("text-to-image", "instruction-editing", "inpainting"),
             width=1024, height=1024,
             grid=Grid(MULTIPLE, 64, 2048, frame_step=1, max_frames=1, buckets=KONTEXT_SIZES),
         ),
