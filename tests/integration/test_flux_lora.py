@@ -91,6 +91,113 @@ def comfyui(pairs, alpha: float) -> dict[str, torch.Tensor]:
     return tensors
 
 
+Made = tuple[dict[str, torch.Tensor], torch.Tensor]
+"""What a file holds of a layer, and the change at scale 1 that it means, float64."""
+SPECIAL_ALPHA = 2.0
+
+
+def random(*shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, generator=generator) / 3
+
+
+def loha(weight: torch.Tensor) -> Made:
+    rows, columns = weight.shape
+    tensors = {
+        "hada_w1_a": random(rows, RANK), "hada_w1_b": random(RANK, columns),
+        "hada_w2_a": random(rows, RANK).flip(0), "hada_w2_b": random(RANK, columns).flip(1),
+    }  # fmt: skip
+    one, two, three, four = (tensor.double() for tensor in tensors.values())
+    change = SPECIAL_ALPHA / RANK * (one @ two) * (three @ four)
+    return {**tensors, "alpha": torch.tensor(SPECIAL_ALPHA)}, change
+
+
+def lokr(weight: torch.Tensor) -> Made:
+    rows, columns = weight.shape
+    tensors = {
+        "lokr_w1": random(2, 2), "lokr_w2_a": random(rows // 2, RANK), "lokr_w2_b": random(RANK, columns // 2),
+    }  # fmt: skip
+    one, two, three = (tensor.double() for tensor in tensors.values())
+    return {**tensors, "alpha": torch.tensor(SPECIAL_ALPHA)}, SPECIAL_ALPHA / RANK * torch.kron(one, two @ three)
+
+
+def dora(weight: torch.Tensor) -> Made:
+    rows, columns = weight.shape
+    down, up, lengths = random(RANK, columns), random(rows, RANK), 1 + random(rows, 1).abs()
+    turned = weight.double() + SPECIAL_ALPHA / RANK * up.double() @ down.double()
+    new = lengths.double() * turned / turned.norm(dim=1, keepdim=True)
+    tensors = {"lora_down.weight": down, "lora_up.weight": up, "dora_scale": lengths}
+    return {**tensors, "alpha": torch.tensor(SPECIAL_ALPHA)}, new - weight.double()
+
+
+@pytest.fixture(scope="module", params=[loha, lokr, dora])
+def special(request) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """A file that changes every linear layer, in LyCORIS' names of the authors' layers; and the weights it means."""
+    tensors, merged = {}, weights()
+    for name, weight in weights().items():
+        if weight.ndim == 2 and name.endswith(".weight"):
+            made, change = request.param(weight)
+            layer = "lycoris_" + name.removesuffix(".weight").replace(".", "_")
+            tensors |= {f"{layer}.{end}": tensor for end, tensor in made.items()}
+            merged[name] = (weight.double() + SCALE * change).float()
+    return tensors, merged
+
+
+def test_loha_lokr_and_dora_are_the_merged_weights(networks, special, tmp_path):
+    """Fused layers are cut by their rows, and the last modulation's halves change places."""
+    tensors, merged = special
+    kept = {name: weight.clone() for name, weight in networks.transformer.state_dict().items()}
+    plain = forward(networks.transformer)
+    found = laid(networks, tmp_path / "a.safetensors", tensors)
+    for name, weight in transformer(merged).state_dict().items():
+        torch.testing.assert_close(networks.transformer.state_dict()[name], weight, rtol=0, atol=2e-6)
+    torch.testing.assert_close(found, forward(transformer(merged)), rtol=0, atol=2e-5)
+    assert not torch.allclose(found, plain, atol=0.05)
+    lora.apply(networks, ())
+    assert all(torch.equal(weight, kept[name]) for name, weight in networks.transformer.state_dict().items())
+    assert torch.equal(forward(networks.transformer), plain)
+    assert torch.equal(laid(networks, tmp_path / "a.safetensors", tensors, scale=0.0), plain)
+
+
+def test_two_of_them_add_up_as_changes_of_the_first_weights(networks, special, tmp_path):
+    tensors, merged = special
+    save_file(tensors, tmp_path / "a.safetensors")
+    lora.apply(networks, (Lora(str(tmp_path / "a.safetensors"), SCALE, ""),) * 2)
+    twice = {name: 2 * weight - weights()[name] for name, weight in merged.items()}
+    torch.testing.assert_close(forward(networks.transformer), forward(transformer(twice)), rtol=0, atol=5e-5)
+
+
+def test_what_is_incomplete_or_of_another_shape_changes_nothing(networks, special, tmp_path):
+    plain = forward(networks.transformer)
+    tensors = dict(special[0])
+    first = next(name for name in tensors if name.endswith(("hada_w1_b", "lokr_w2_b", "lora_down.weight")))
+    for wrong in ({k: v for k, v in tensors.items() if k != first}, {**tensors, first: tensors[first][:, :1]}):
+        with pytest.raises(ModelError, match="does not fit"):
+            laid(networks, tmp_path / "wrong.safetensors", wrong)
+        assert torch.equal(forward(networks.transformer), plain)
+
+
+def test_lengths_of_columns_cannot_be_shared_out_but_hold_for_a_whole_layer(networks, tmp_path):
+    down, up = random(RANK, 48), random(144, RANK)
+    for layer, rows in (("double_blocks.0.img_attn.qkv", 144), ("double_blocks.0.img_attn.proj", 48)):
+        columns = weights()[f"{layer}.weight"].shape[1]
+        rows = len(weights()[f"{layer}.weight"])
+        down, up = random(RANK, columns), random(rows, RANK)
+        name = f"diffusion_model.{layer}"
+        file = {
+            f"{name}.lora_A.weight": down,
+            f"{name}.lora_B.weight": up,
+            f"{name}.dora_scale": torch.ones(1, columns),
+        }
+        if layer.endswith("qkv"):
+            with pytest.raises(ModelError, match="lengths of columns"):
+                laid(networks, tmp_path / "a.safetensors", file)
+        else:
+            laid(networks, tmp_path / "a.safetensors", file, scale=1.0)
+            weight = networks.transformer.transformer_blocks[0].attn.to_out[0].weight
+            torch.testing.assert_close(weight.norm(dim=0), torch.ones(columns))
+
+
 def laid(networks: load.Networks, path: Path, tensors: dict[str, torch.Tensor], scale=SCALE, blocks="") -> torch.Tensor:
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path)
     lora.apply(networks, (Lora(str(path), scale, ""),), blocks)

@@ -9,6 +9,8 @@ from typing import Protocol, TypeVar
 from praxino.errors import UserError
 from praxino.families._stock.checkpoint import Shapes, read_shapes
 
+FACTORS = ("hada_", "lokr_")
+"""How LyCORIS' names of LoHa's and LoKr's tensors begin."""
 SHOWN = 3
 """How many unknown tensors an error names."""
 
@@ -18,7 +20,7 @@ class Placed(Protocol):
 
     @property
     def role(self) -> str:
-        """A, B, alpha or what else the family knows."""
+        """A, B, alpha, LyCORIS' names, or what else the family knows."""
         ...
 
 
@@ -47,6 +49,6 @@ def all_placed(found: Mapping[str, Piece | None], title: str, path: Path) -> dic
             f"{', '.join(unknown[:SHOWN])}{more}"
         )
     pieces = {name: piece for name, piece in found.items() if piece is not None}
-    if not any(piece.role == "A" for piece in pieces.values()):
+    if not any(piece.role == "A" or piece.role.startswith(FACTORS) for piece in pieces.values()):
         raise UserError(f"{path} is no LoRA: it holds no lora_A (lora_down) weights.")
     return pieces

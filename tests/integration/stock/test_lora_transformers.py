@@ -158,7 +158,7 @@ def test_what_fits_in_part_or_not_at_all_is_refused_by_its_header(models, tmp_pa
     ("name", "key", "told"),
     [
         ("sd3", "transformer.transformer_blocks.0.img_mlp.net.2.lora_A.weight", "Qwen-Image"),
-        ("qwen-image", "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight", "Stable Diffusion 3, in"),
+        ("qwen-image", "lora_unet_joint_blocks_0_x_block_attn_qkv.lora_down.weight", "Stable Diffusion 3"),
         ("z-image", "transformer.single_transformer_blocks.0.proj_mlp.lora_A.weight", "FLUX.1"),
         ("lumina-image-2", "diffusion_model.blocks.0.self_attn.q.lora_A.weight", "Wan"),
         ("auraflow", "diffusion_model.layers.0.attention.qkv.lora_A.weight", "Z-Image or Lumina"),

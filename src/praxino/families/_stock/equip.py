@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.nn import Module
 
-from praxino.families._stock import control, embedding, lora, lora_file, reference
+from praxino.families._stock import control, embedding, lora, reference
 from praxino.families._stock.lora_file import Convert
 from praxino.recipe import Recipe
 
@@ -30,8 +29,8 @@ def equip(parts: Parts, recipe: Recipe, layers_of: LayersOf | None) -> Parts:
     embedding.equip(parts, recipe)
     reference.equip(parts, recipe)
     control.equip(parts, recipe)
-    translation = partial(lora_file.translate, layers_of) if layers_of else _translation(parts.base)
-    lora.apply(networks, recipe.loras, tuple(recipe.options.get("lora_blocks", ())), translation)
+    blocks = tuple(recipe.options.get("lora_blocks", ()))
+    lora.apply(networks, recipe.loras, blocks, None if layers_of else _translation(parts.base), layers_of)
     parts.kept[EQUIPMENT] = wanted
     return parts
 

@@ -6,11 +6,13 @@ plain LoRA beside the layers. What is none (LoHa, LoKr, DoRA) is added to the we
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Mapping
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -19,6 +21,9 @@ from praxino.errors import ModelError
 from praxino.families._stock import lora_file, lycoris
 from praxino.families._stock.lora_file import Convert, Layers, Place, Tensors
 from praxino.recipe import Lora
+
+if TYPE_CHECKING:
+    from praxino.families._stock.family import LayersOf
 
 _ORIGINALS: WeakKeyDictionary[torch.nn.Module, dict[str, torch.nn.Parameter]] = WeakKeyDictionary()
 """The weights, by layer, that something was added to, as they were loaded."""
@@ -29,6 +34,7 @@ def apply(
     loras: tuple[Lora, ...],
     blocks: tuple[str, ...],
     convert: Convert | None = None,
+    layers_of: LayersOf | None = None,
 ) -> None:
     """Lay LoRAs over networks, in place of any laid before. What has scale 0 is checked and left out.
 
@@ -37,12 +43,14 @@ def apply(
         loras: files and scales.
         blocks: patterns of layers' names, as in "unet.up_blocks.0.*"; empty means all.
         convert: see `lora_file.read`.
+        layers_of: likewise.
 
     Raises:
         ModelError: a file cannot be read, or one of its weights has no layer, or a layer of another shape.
     """
     remove(networks)
-    files = [(lora, _read(Path(lora.path), networks, blocks, convert)) for lora in loras]
+    read = partial(lora_file.read, networks=networks, convert=convert, layers_of=layers_of)
+    files = [(lora, _chosen(Path(lora.path), read(Path(lora.path)), blocks)) for lora in loras]
     laid = [(index, lora.scale, layers) for index, (lora, layers) in enumerate(files) if lora.scale != 0]
     plain = [one for one in laid if all(map(lycoris.is_plain, one[2].values()))]
     try:
@@ -66,8 +74,7 @@ def remove(networks: Mapping[str, Any]) -> None:
             network.get_submodule(layer).weight = weight
 
 
-def _read(path: Path, networks: Mapping[str, Any], blocks: tuple[str, ...], convert: Convert | None) -> Layers:
-    layers = lora_file.read(path, networks, convert)
+def _chosen(path: Path, layers: Layers, blocks: tuple[str, ...]) -> Layers:
     chosen = {place: tensors for place, tensors in layers.items() if _is_chosen(place, blocks)}
     if not chosen:
         raise ModelError(f"the LoRA {path} has no weights in the blocks {', '.join(blocks)}.")
@@ -105,7 +112,8 @@ def _inject(network: Any, layers: dict[str, Tensors], adapter: str) -> None:
         for side, name in (("down", "lora_A"), ("up", "lora_B"))
     }
     ranks = {f"^{layer}": len(tensors["down"]) for layer, tensors in layers.items()}
-    config = LoraConfig(target_modules=list(layers), rank_pattern=ranks, alpha_pattern=ranks)
+    exactly = "|".join(map(re.escape, layers))  # of a list, peft would take every layer whose name ends so
+    config = LoraConfig(target_modules=exactly, rank_pattern=ranks, alpha_pattern=ranks)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Already found a `peft_config`", UserWarning)  # several LoRAs are meant
         inject_adapter_in_model(config, network, adapter_name=adapter, state_dict=weights)

@@ -31,6 +31,7 @@ Convert = Callable[[dict[str, Tensor]], dict[str, Tensor]]
 """diffusers' translation of names: a pipeline's `lora_state_dict`."""
 METADATA = "lora_adapter_metadata"
 """Under which diffusers writes peft's config into a file."""
+ENDS = {"down": ".lora_A.weight", "up": ".lora_B.weight"}
 OLD_ENCODER = {f"to_{side}": f"{side}_proj" for side in ("q", "k", "v", "out")}
 SGM_BLOCKS = {"_input_blocks_": "_down_blocks_", "_middle_block_": "_mid_block_", "_output_blocks_": "_up_blocks_"}
 SGM_LAYERS = {
@@ -40,13 +41,16 @@ SGM_LAYERS = {
 """Blocks, and layers of a residual block, in the original code of SDXL, and diffusers' names for them."""
 
 
-def read(path: Path, networks: Mapping[str, Any], convert: Convert | None) -> Layers:
+def read(
+    path: Path, networks: Mapping[str, Any], convert: Convert | None = None, layers_of: LayersOf | None = None
+) -> Layers:
     """The tensors by layer, every one of them sure to fit.
 
     Args:
         path: the file.
         networks: what it is laid over, by name.
         convert: for files whose names are not those of the networks; None where diffusers has no such translation.
+        layers_of: the same as the family knows it, in place of `convert`.
 
     Raises:
         ModelError: it cannot be read, or one of its tensors has no layer, or a layer of another shape.
@@ -57,7 +61,7 @@ def read(path: Path, networks: Mapping[str, Any], convert: Convert | None) -> La
         tensors = _read(path)
     table = _table(networks)
     if any(_place_of(name, table) is None for name in tensors):
-        tensors = _translated(path, tensors, networks, convert)
+        tensors = _translated(path, tensors, networks, convert, layers_of)
     layers: Layers = {}
     names: dict[Place | None, list[str]] = {}
     for name, tensor in tensors.items():
@@ -75,28 +79,36 @@ def read(path: Path, networks: Mapping[str, Any], convert: Convert | None) -> La
     return layers
 
 
-def translate(layers_of: LayersOf, tensors: Tensors) -> Tensors:
-    """Plain LoRA under the network's own names: the same A for all that share a fused layer's rows, B cut by rows.
+def translate(layers_of: LayersOf, networks: Mapping[str, Any], tensors: Tensors) -> Tensors:
+    """Tensors under the networks' own names: what shares a fused layer's rows gets its own, by how many each has.
 
-    Of queries, keys and values each has as many rows as A has columns; what follows them has the rest.
+    What has no layer, or other rows than its layers together, keeps its name. The last modulation of original codes
+    puts out shift and scale, diffusers' AdaLayerNormContinuous scale and shift.
     """
     translated: Tensors = {}
+    groups: dict[str, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         found = TENSOR.search(name)
-        layers = layers_of(NETWORK.sub("", name[: found.start()]).replace(".", "_")) if found else ()
-        if found is None or not layers:
-            translated[name] = tensor
-            continue
-        parts = [tensor] * len(layers)
-        if len(layers) > 1 and _kind(name) == "up":
-            wide = next(down.shape[1] for key, down in tensors.items() if _is_down(key, name[: found.start()]))
-            parts = list(tensor.split([wide] * (len(layers) - 1) + [len(tensor) - wide * (len(layers) - 1)]))
-        translated |= {f"{layer}{found.group()}": part for layer, part in zip(layers, parts, strict=True)}
+        groups.setdefault(name[: found.start()] if found else name, {})[found.group() if found else ""] = tensor
+    modules = {path: module for network in networks.values() for path, module in network.named_modules()}
+    for layer, parts in groups.items():
+        flat = NETWORK.sub("", layer).replace(".", "_")
+        targets = layers_of(flat)
+        rows = [len(modules[target].weight) for target in targets if target in modules]
+        if not targets or len(rows) < len(targets):
+            translated |= {layer + end: tensor for end, tensor in parts.items()}
+        elif len(targets) == 1 and not _is_swapped(flat, targets[0], modules):
+            translated |= {targets[0] + end: tensor for end, tensor in parts.items()}
+        else:
+            whole = {_kind(layer + end): tensor for end, tensor in parts.items()}
+            for target, own in zip(targets, lycoris.cut(whole, rows, swapped=len(targets) == 1), strict=True):
+                translated |= {f"{target}{ENDS.get(kind, '.' + kind)}": tensor for kind, tensor in own.items()}
     return translated
 
 
-def _is_down(name: str, layer: str) -> bool:
-    return name.startswith(f"{layer}.") and _kind(name) == "down"
+def _is_swapped(flat: str, target: str, modules: Mapping[str, Any]) -> bool:
+    home = modules.get(target.rpartition(".")[0])
+    return type(home).__name__ == "AdaLayerNormContinuous" and flat != target.replace(".", "_")
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -161,18 +173,22 @@ def _kind(name: str) -> str:
     return re.sub(r"(\.default)?(\.weight)?$", "", name).rpartition(".")[2]
 
 
-def _translated(path: Path, tensors: Tensors, networks: Mapping[str, Any], convert: Convert | None) -> Tensors:
-    """The names of an original code as those of the networks, as far as diffusers knows them."""
+def _translated(
+    path: Path, tensors: Tensors, networks: Mapping[str, Any], convert: Convert | None, layers_of: LayersOf | None
+) -> Tensors:
+    """The names of an original code as those of the networks, as far as the family or diffusers knows them."""
     from praxino.families._stock.load import quiet
 
     try:
         with quiet():
+            if layers_of:
+                return translate(layers_of, networks, tensors)
             if is_lycoris(list(tensors)):
                 return _from_sgm(tensors, networks)
             converted = convert(dict(tensors)) if convert else tensors
     except (ValueError, KeyError, IndexError, RuntimeError, TypeError) as problem:
         raise ModelError(
-            f"the LoRA {path} does not fit this model: diffusers cannot translate it ({str(problem).strip()[:200]})."
+            f"the LoRA {path} does not fit this model: it cannot be translated ({str(problem).strip()[:200]})."
         ) from problem
     return converted if _rows(converted) >= _rows(tensors) else tensors
 

@@ -47,6 +47,8 @@ LAYERS = {
     "Stable Diffusion 3": (
         rf"{BLOCK}({ATTENTION}|ff(_context)?\.net\.(0\.proj|2)|norm1(_context)?\.linear)|{ENDS}"
         r"|pos_embed\.proj|time_text_embed\.(timestep|text)_embedder\.linear_[12]"
+        r"|joint_blocks\.\d+\.(x|context)_block\.(attn2?\.(qkv|proj)|mlp\.fc[12]|adaLN_modulation\.1)"
+        r"|x_embedder\.proj|[ty]_embedder\.mlp\.[02]|final_layer\.(linear|adaLN_modulation\.1)"
     ),
     "FLUX.2": (
         rf"{BLOCK}({ATTENTION}|ff(_context)?\.linear_(in|out))|{SINGLE}attn\.(to_qkv_mlp_proj|to_out)|{ENDS}"
@@ -98,7 +100,7 @@ LAYERS = {
 """Every layer that a LoRA of a family may be for: diffusers' names, and those of the original code."""
 LOOKS = {
     r"(down|up|mid|input|output|middle)_blocks?[._]": "Stable Diffusion or SDXL",
-    r"joint_blocks[._]\d": "Stable Diffusion 3, in the names of its original code, which diffusers does not read",
+    r"joint_blocks[._]\d": "Stable Diffusion 3",
     r"(img|txt)_mod[._]1|(img|txt)_mlp[._]net": "Qwen-Image",
     r"img_mlp[._](proj|gate_layer|out)": "Qwen-Image 2.1",
     r"joint_transformer_blocks": "AuraFlow",

@@ -29,6 +29,9 @@ def fits(tensors: dict[str, Tensor], shape: torch.Size) -> bool:
             return False
         return down.shape[1:] == shape[1:] and up.shape[0] == shape[0] and len(down) == up.shape[1]
     try:
+        factors = [_factor(tensors, f"hada_w{n}", f"hada_t{n}") for n in "12" if f"hada_w{n}_a" in tensors]
+        if len({factor.shape for factor in factors}) > 1:  # the product of LoHa's two would be broadcast
+            return False
         return _product(tensors).numel() == math.prod(shape)
     except (KeyError, RuntimeError):
         return False
@@ -45,6 +48,41 @@ def change(tensors: dict[str, Tensor], weight: Tensor) -> Tensor:
     added = (_product(tensors) * _scale(tensors)).reshape(weight.shape)
     magnitude = next((tensors[name] for name in MAGNITUDES if name in tensors), None)
     return added if magnitude is None else _decomposed(weight + added, magnitude) - weight
+
+
+def cut(tensors: dict[str, Tensor], rows: list[int], *, swapped: bool = False) -> list[dict[str, Tensor]]:
+    """The tensors of a fused layer for each of the layers that share its rows.
+
+    Args:
+        tensors: of one linear layer; plain LoRA's are "down" and "up".
+        rows: how many each of the layers has, in order.
+        swapped: whether the two halves of all rows change places first.
+
+    Raises:
+        ValueError: lengths of columns, which all rows together have, would have to be shared out.
+    """
+    if len(rows) == 1 and not swapped:
+        return [tensors]
+    every = torch.arange(sum(rows))
+    if swapped:
+        every = every.roll(len(every) // 2)
+    return [_taken(tensors, index, len(every)) for index in every.split(rows)]
+
+
+def _taken(tensors: dict[str, Tensor], index: Tensor, out: int) -> dict[str, Tensor]:
+    lengths = {name: tensor for name, tensor in tensors.items() if name in MAGNITUDES}
+    for name, length in lengths.items():
+        if len(length) == out:
+            lengths[name] = length[index]
+        elif len(index) < out:
+            raise ValueError("DoRA's lengths of columns cannot be shared out among the layers that share their rows")
+    rest = {name: tensor for name, tensor in tensors.items() if name not in lengths}
+    for names in ("up",), ("hada_w1_a", "hada_w2_a"):
+        if names[0] in rest:
+            return {**rest, **{name: rest[name][index] for name in names}, **lengths}
+    kept = next(iter(rest.values())).dtype
+    dense = (_product(rest) * _scale(rest))[index].to(kept)
+    return {"lokr_w1": dense.new_ones(1, 1), "lokr_w2": dense, **lengths}
 
 
 def _product(tensors: dict[str, Tensor]) -> Tensor:

@@ -1,14 +1,15 @@
 """LoRA weights over the transformer and CLIP: added to what a layer puts out, and taken off without a trace.
 
 As the authors run theirs (black-forest-labs/flux at 802fb47, src/flux/modules/lora.py): out + scale * B(A(in)), in the
-network's number format, the weights untouched.
+network's number format, the weights untouched. What is no plain LoRA (LoHa, LoKr, DoRA) is added to the weights, whose
+originals are kept.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from praxino.errors import ModelError, UserError
+from praxino.families._stock import lycoris
 from praxino.families.flux.load import Networks
 from praxino.families.flux.names import Network, Piece, brings_map, read_names
 from praxino.recipe import Lora
 
 Key = tuple[Network, tuple[str, ...]]
+PLAIN = ("A", "B", "bias", "alpha", "norm")
 
 
 @dataclass
@@ -38,6 +41,8 @@ class Layer:
     alpha: float | None = None
     norm: Tensor | None = None
     """Takes the place of a norm's weight."""
+    special: dict[str, Tensor] = field(default_factory=dict)
+    """What is no plain LoRA, by LyCORIS' names (`_stock.lycoris`)."""
 
 
 def apply(networks: Networks, loras: tuple[Lora, ...], blocks: str = "") -> None:
@@ -56,8 +61,9 @@ def apply(networks: Networks, loras: tuple[Lora, ...], blocks: str = "") -> None
     try:
         if any(brings_map(Path(lora.path)) for lora in wanted):
             networks.laid.append(_make_room_for_map(networks.transformer))
+        originals: dict[nn.Module, Tensor] = {}
         for lora in wanted:
-            for take_off in _lay(networks, lora, _patterns(blocks)):
+            for take_off in _lay(networks, lora, _patterns(blocks), originals):
                 networks.laid.append(take_off)
     except BaseException:
         _take_off(networks)
@@ -69,8 +75,10 @@ def _take_off(networks: Networks) -> None:
         networks.laid.pop()()
 
 
-def _lay(networks: Networks, lora: Lora, patterns: list[str]) -> Iterator[Callable[[], None]]:
-    """Lay one file; yields what takes off each piece that was laid."""
+def _lay(
+    networks: Networks, lora: Lora, patterns: list[str], originals: dict[nn.Module, Tensor]
+) -> Iterator[Callable[[], None]]:
+    """Lay one file; yields what takes off each piece that was laid. `originals`: weights before anything was added."""
     path = Path(lora.path)
     targets: dict[tuple[Network, str], Layer] = {
         (network, target): layer
@@ -81,8 +89,15 @@ def _lay(networks: Networks, lora: Lora, patterns: list[str]) -> Iterator[Callab
     if not chosen:
         raise ModelError(f"no layer of {path} is named as in --lora-blocks {','.join(patterns)}.")
     for (network, target), layer in chosen.items():
-        module = _module(networks, network).get_submodule(target)
-        yield _replace_norm(module, layer.norm) if layer.norm is not None else _add(module, layer, lora.scale)
+        module: Any = _module(networks, network).get_submodule(target)
+        if layer.norm is not None:
+            yield _replace_weight(module, layer.norm)
+        elif layer.special:
+            original = originals.setdefault(module, module.weight.detach())
+            change = lycoris.change(layer.special, original.float()) * lora.scale
+            yield _replace_weight(module, module.weight.float() + change)
+        else:
+            yield _add(module, layer, lora.scale)
 
 
 def _read(path: Path) -> dict[Key, Layer]:
@@ -99,14 +114,16 @@ def _read(path: Path) -> dict[Key, Layer]:
         layer = layers.setdefault((piece.network, piece.targets), Layer(piece.swapped))
         _put(layer, piece, tensors[name])
     for (_, targets), layer in layers.items():
-        if layer.norm is None and (layer.A is None or layer.B is None):
+        if layer.norm is None and not layer.special and (layer.A is None or layer.B is None):
             raise ModelError(f"the LoRA {path} is incomplete: {targets[0]} has not both of lora_A and lora_B.")
     return layers
 
 
 def _put(layer: Layer, piece: Piece, tensor: Tensor) -> None:
-    value = float(tensor) if piece.role == "alpha" else tensor.float()
-    setattr(layer, piece.role, value)
+    if piece.role in PLAIN:
+        setattr(layer, piece.role, float(tensor) if piece.role == "alpha" else tensor.float())
+    else:
+        layer.special[piece.role] = tensor
 
 
 def _cut(whole: Layer, names: tuple[str, ...], network: nn.Module, path: Path) -> dict[str, Layer]:
@@ -117,8 +134,10 @@ def _cut(whole: Layer, names: tuple[str, ...], network: nn.Module, path: Path) -
     if whole.norm is not None:
         _check(whole.norm.shape, modules[names[0]].weight.shape, names[0], path)
         return {names[0]: whole}
-    assert whole.A is not None and whole.B is not None
     linears: list[Any] = [modules[name] for name in names]
+    if whole.special:
+        return _cut_special(whole, dict(zip(names, linears, strict=True)), path)
+    assert whole.A is not None and whole.B is not None
     rank = whole.A.shape[0]
     A = _widened(whole.A, linears[0].in_features)
     rows = [linear.out_features for linear in linears]
@@ -130,6 +149,23 @@ def _cut(whole: Layer, names: tuple[str, ...], network: nn.Module, path: Path) -
         B, bias = (torch.cat(tuple(reversed(part.chunk(2)))) for part in (B, bias))
     biases = [None] * len(rows) if whole.bias is None else bias.split(rows)
     return {name: Layer(False, A, part, own) for name, part, own in zip(names, B.split(rows), biases, strict=True)}
+
+
+def _cut_special(whole: Layer, linears: dict[str, Any], path: Path) -> dict[str, Layer]:
+    """The same of what is no plain LoRA."""
+    tensors = dict(whole.special)
+    if whole.A is not None and whole.B is not None:
+        tensors |= {"down": whole.A, "up": whole.B * (1 if whole.alpha is None else whole.alpha / len(whole.A))}
+    elif whole.alpha is not None:
+        tensors["alpha"] = torch.tensor(whole.alpha)
+    rows, columns = [linear.out_features for linear in linears.values()], next(iter(linears.values())).in_features
+    try:
+        if whole.bias is not None or not lycoris.fits(tensors, torch.Size((sum(rows), columns))):
+            raise ValueError(f"{next(iter(linears))} is {sum(rows)}x{columns}, and its tensors make no change of that")
+        cut = lycoris.cut(tensors, rows, swapped=whole.swapped)
+    except ValueError as problem:
+        raise ModelError(f"the LoRA {path} does not fit this model: {problem}.") from problem
+    return {name: Layer(False, special=part) for name, part in zip(linears, cut, strict=True)}
 
 
 def _widened(A: Tensor, in_features: int) -> Tensor:
@@ -156,7 +192,7 @@ def _add(module: Any, layer: Layer, scale: float) -> Callable[[], None]:
     return module.register_forward_hook(added).remove
 
 
-def _replace_norm(module: Any, weight: Tensor) -> Callable[[], None]:
+def _replace_weight(module: Any, weight: Tensor) -> Callable[[], None]:
     own = module.weight
     module.weight = nn.Parameter(weight.to(own), requires_grad=False)
 

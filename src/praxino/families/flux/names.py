@@ -16,10 +16,12 @@ from typing import Literal
 
 from praxino.families._lora_names import all_placed, shapes_of
 from praxino.families._stock.checkpoint import read_shapes
+from praxino.families._stock.lora_names import LYCORIS
 from praxino.families.flux.variants import CONTROL_LORA_SCALE
 
 Network = Literal["transformer", "clip"]
-Role = Literal["A", "B", "bias", "alpha", "norm"]
+Role = str
+"""A, B, bias, alpha, norm, or what LyCORIS calls a tensor of LoHa, LoKr or DoRA."""
 
 PREFIXES: tuple[tuple[str, Network], ...] = (
     ("base_model.model.", "transformer"),
@@ -27,6 +29,7 @@ PREFIXES: tuple[tuple[str, Network], ...] = (
     ("diffusion_model.", "transformer"),
     ("transformer.", "transformer"),
     ("lora_transformer_", "transformer"),
+    ("lycoris_", "transformer"),
     ("lora_unet_", "transformer"),
     ("text_encoders.clip_l.transformer.", "clip"),
     ("text_encoder.", "clip"),
@@ -37,8 +40,9 @@ PREFIXES: tuple[tuple[str, Network], ...] = (
 SUFFIXES: tuple[tuple[str, Role], ...] = (
     (".lora_A.weight", "A"), (".lora_down.weight", "A"),
     (".lora_B.weight", "B"), (".lora_up.weight", "B"), (".lora_B.bias", "bias"),
-    (".alpha", "alpha"), (".scale", "norm"),
+    (".alpha", "alpha"), (".scale", "norm"), (".lora_magnitude_vector.weight", "dora_scale"),
 )  # fmt: skip
+LYCORIS_SUFFIX = re.compile(rf"{LYCORIS}$")
 
 DOUBLE = {
     "img_attn_qkv": ("attn.to_q", "attn.to_k", "attn.to_v"),
@@ -129,6 +133,8 @@ def brings_map(path: Path) -> bool:
 def piece_of(name: str) -> Piece | None:
     """What a tensor of this name is; None when it belongs nowhere."""
     suffix, role = next((known for known in SUFFIXES if name.endswith(known[0])), ("", None))
+    if role is None and (match := LYCORIS_SUFFIX.search(name)):
+        suffix, role = match.group(), match.group()[1:].removesuffix(".default")
     prefix, network = next(known for known in PREFIXES if name.startswith(known[0]))
     if role is None:
         return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from praxino.families._hunyuan.names import OUTER, SWAPPED, targets_of
+from praxino.families._hunyuan.names import OUTER, targets_of
 
 OWN = {
-    **{name: layer for name, layer in OUTER.items() if name != SWAPPED},
+    **OUTER,
     "norm_out_linear": "norm_out.linear",
     "image_projection_up": "image_projection.up",
     "image_projection_down": "image_projection.down",
 }
-"""Layers outside of the blocks. Tencent's name of the last modulation, whose rows lie otherwise, is not among them."""
+"""Layers outside of the blocks."""
 
 
 def layers_of(layer: str) -> tuple[str, ...]:

@@ -1,13 +1,12 @@
 """The layers of HunyuanVideo 1.5's transformer in a LoRA file: Tencent's names, ComfyUI's and diffusers'. No torch.
 
-Tencent's: huggingface/diffusers, scripts/convert_hunyuan_video1_5_to_diffusers.py. Its name of the last modulation,
-whose rows lie otherwise, is not among them. ComfyUI has a stream's queries, keys and values in one, as the first
-HunyuanVideo.
+Tencent's: huggingface/diffusers, scripts/convert_hunyuan_video1_5_to_diffusers.py. ComfyUI has a stream's queries,
+keys and values in one, as the first HunyuanVideo.
 """
 
 from __future__ import annotations
 
-from praxino.families._hunyuan.names import BLOCKS, DOUBLE, OUTER, targets_of
+from praxino.families._hunyuan.names import BLOCKS, DOUBLE, OUTER, SWAPPED, targets_of
 
 WORDS = "txt_in_"
 OWN = {
@@ -21,6 +20,7 @@ OWN = {
     "vision_in_proj_3": "image_embedder.linear_2",
     "final_layer_linear": "proj_out",
     "norm_out_linear": "norm_out.linear",
+    SWAPPED: "norm_out.linear",
 }
 """Layers outside of the blocks."""
 APART = {

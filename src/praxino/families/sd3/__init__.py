@@ -11,6 +11,7 @@ from PIL import Image
 from praxino.families import Family
 from praxino.families._stock import FLOW, Given, Reader, StockFamily, control, standard
 from praxino.families._stock.lora_names import check_transformer
+from praxino.families.sd3.names import layers_of
 from praxino.families.sd3.variants import PUBLISHED, variant_of
 
 
@@ -61,6 +62,7 @@ FAMILY: Family = StockFamily(
     },
     text_readers=(Reader("CLIP", "tokenizer", 77), Reader("T5", "tokenizer_3", 256)),
     refuse_lora=lambda path: check_transformer(path, "Stable Diffusion 3", encoders=True),
+    lora_layers=layers_of,
     classes=("StableDiffusion3Pipeline", "StableDiffusion3Img2ImgPipeline", "StableDiffusion3InpaintPipeline"),
     variant_of=variant_of,
     write_miniature=_miniature,
