@@ -90,7 +90,8 @@ def _files(count: int) -> str:
 def import_model(path: str, name: str, allow_pickle: bool, quiet: bool, as_json: bool) -> None:
     """Copy a model, a LoRA or a part of a model from this disk.
 
-    FILE is a .safetensors checkpoint or LoRA of any tool's naming, FOLDER a model as diffusers writes them.
+    FILE is a .safetensors checkpoint or LoRA of any tool's naming, FOLDER a model as diffusers writes them, or as the
+    authors of Wan, CogVideoX or HunyuanVideo publish it.
     Pickled files can run programs; with --allow-pickle only their tensors are read.
     """
     from praxino.weights import records

@@ -111,7 +111,7 @@ def find(folder: Path) -> Original | None:
     """The checkpoint in its authors' layout that lies in a folder; None for anything else."""
     if not folder.is_dir() or (folder / "model_index.json").is_file():
         return None
-    return next((found for look in _finders() if (found := look(folder)) is not None), None)
+    return next((found for look in _finders() if (found := look(folder.resolve())) is not None), None)
 
 
 def weights(folder: Path, stem: str) -> Path | None:

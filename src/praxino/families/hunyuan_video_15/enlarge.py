@@ -116,9 +116,9 @@ def denoise(transformer: Any, begun: Start, num_steps: int, step: int = 0) -> It
 @torch.no_grad()
 def _stepped(transformer: Any, begun: Start, latents: Tensor, levels: tuple[float, ...]) -> Tensor:
     now, after = levels
-    is_shown = now >= larger.SEEN_FROM
-    extent = torch.full_like(begun.shown[:, :1], float(is_shown))
-    given = torch.cat((latents, begun.condition, begun.shown if is_shown else begun.shown * 0, extent), dim=1)
+    small = torch.cat((begun.shown, torch.ones_like(begun.shown[:, :1])), dim=1)
+    seen = small if now >= larger.SEEN_FROM else torch.zeros_like(small)
+    given = torch.cat((latents, begun.condition, seen), dim=1)
     times = [torch.tensor([level * TRAIN_STEPS], device=latents.device) for level in levels]
     more = {"timestep_r": times[1]} if transformer.config.use_meanflow else {}
     dtype = transformer.dtype

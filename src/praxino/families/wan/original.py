@@ -95,6 +95,6 @@ def _published(folder: Path, tasks: tuple[str, ...]) -> str | None:
     """The published variant whose repository a folder is called like, without its ending."""
     for variant in PUBLISHED.values():
         repository = variant.source.rpartition("/")[2].lower().removesuffix(LAYOUT_ENDING)
-        if folder.resolve().name.lower() == repository and variant.tasks == tasks:
+        if folder.name.lower() == repository and variant.tasks == tasks:
             return variant.name
     return None
