@@ -59,6 +59,37 @@ def new(file: str, data: str, model: str, trigger: str) -> None:
     click.echo(f"wrote {path}; look it through, then: praxino train check {path}; praxino train {path}", err=True)
 
 
+@command.command("caption")
+@click.argument("folder", metavar="FOLDER")
+def caption(folder: str) -> None:
+    """Caption the clips that have no caption.
+
+    The chat model of PRAXINO_REWRITER is asked, which has to see pictures; what it says lies beside each clip.
+    """
+    from praxino.engine.rewriting import ask
+    from praxino.training.tuning.captioning import write_missing
+
+    written = write_missing(Path(folder), lambda told, wish: ask(told, wish, "train caption"), _tell)
+    click.echo(f"wrote {len(written)} captions; look them through, then: praxino train check {folder}", err=True)
+
+
+@command.command("dataset")
+@click.argument("source", metavar="NAME|FOLDER")
+@click.argument("folder", metavar="FOLDER")
+@click.option("--split", default="train", metavar="NAME", help="the part of the dataset [default train]")
+@click.option("--media", default="", metavar="COLUMN", help="column of pictures or videos; by default the first such")
+@click.option("--captions", default="", metavar="COLUMN", help="column of captions; by default caption, text or prompt")
+def dataset(source: str, folder: str, split: str, media: str, captions: str) -> None:
+    """Make a folder of clips of a dataset.
+
+    NAME is one of Hugging Face's Hub, FOLDER one that its library datasets reads: pictures or videos with captions.
+    """
+    from praxino.training.tuning.from_dataset import Columns, write
+
+    count = write(source, split, Columns(media, captions), Path(folder))
+    click.echo(f"wrote {count} clips into {folder}; next: praxino train check {folder}", err=True)
+
+
 @command.command("check")
 @click.argument("source", metavar="FOLDER|FILE.toml")
 @click.option("-m", "--model", default="pocket", metavar="NAME|FOLDER", help="for a folder: the checkpoint it is for")

@@ -51,16 +51,27 @@ def rewrite(request: Request, variant: Variant) -> str:
         raise UserError(f"--rewrite: {variant.name} reads only the words it knows; leave it out.")
     if not request.prompt.strip():
         raise UserError("--rewrite needs a prompt to rewrite.")
+    return ask(instructions(request, variant), request.prompt, "--rewrite")
+
+
+def ask(instructions: str, wish: str | list[dict[str, Any]], who: str) -> str:
+    """What the chat model of the settings says, in one line.
+
+    Args:
+        instructions: what it is told to do.
+        wish: what it is to do it with: text, or parts of OpenAI's protocol, pictures among them.
+        who: asks; for messages.
+
+    Raises:
+        UserError: no chat model is named in the settings, or it does not answer as one.
+    """
     url, model = settings.value("PRAXINO_REWRITER"), settings.value("PRAXINO_REWRITER_MODEL")
     if not url or not model:
         raise UserError(
-            "--rewrite needs a chat model that speaks OpenAI's protocol: set PRAXINO_REWRITER to its URL, as in "
+            f"{who} needs a chat model that speaks OpenAI's protocol: set PRAXINO_REWRITER to its URL, as in "
             "http://127.0.0.1:11434/v1, and PRAXINO_REWRITER_MODEL to its name."
         )
-    messages = [
-        {"role": "system", "content": instructions(request, variant)},
-        {"role": "user", "content": request.prompt},
-    ]
+    messages = [{"role": "system", "content": instructions}, {"role": "user", "content": wish}]
     answer = _asked(url.rstrip("/") + "/chat/completions", {"model": model, "messages": messages, "temperature": 0})
     return _caption(answer, url)
 

@@ -221,7 +221,7 @@ class Loop:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.folder / "state.safetensors.part"
-        save_file(tensors, partial)
+        save_file(_apart(tensors), partial)
         name = f"state-{self.progress.step}.safetensors"
         partial.rename(self.folder / name)
         numbers = {key: value for key, value in state.items() if not isinstance(value, Tensor)}
@@ -236,10 +236,11 @@ class Loop:
         """What the optimizers have gathered, by parameter and, as Prodigy does, by group: tensors and numbers."""
         found: dict[str, Any] = {}
         for number, optimizer in enumerate(self.optimizers):
-            kept = optimizer.state_dict()
-            for index, state in kept["state"].items():
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            for index, parameter in enumerate(parameters):
+                state = optimizer.state.get(parameter, {})
                 found |= {f"optimizer/{number}/{index}/{key}": value for key, value in state.items()}
-            for index, group in enumerate(kept["param_groups"]):
+            for index, group in enumerate(optimizer.param_groups):
                 gathered = {key: value for key, value in group.items() if key not in ("lr", "base_lr")}
                 numbers = {key: value for key, value in gathered.items() if type(value) in (int, float)}
                 found |= {f"group/{number}/{index}/{key}": value for key, value in numbers.items()}
@@ -271,6 +272,17 @@ class Loop:
             parameter = [parameter for group in groups for parameter in group["params"]][int(index)]
             held = _laid_out(value, parameter) if isinstance(value, Tensor) else value
             self.optimizers[int(number)].state[parameter][name] = held
+
+
+def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Each with memory of its own, as safetensors wants it: 8-bit states share their tables."""
+    taken: set[int] = set()
+    apart = {}
+    for name, tensor in tensors.items():
+        place = tensor.data_ptr()
+        apart[name] = tensor.clone() if place in taken else tensor
+        taken.add(place)
+    return apart
 
 
 def _laid_out(value: Tensor, parameter: Tensor) -> Tensor:

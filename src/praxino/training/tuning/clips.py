@@ -136,14 +136,33 @@ def _first(row: Any, keys: tuple[str, ...]) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def uncaptioned(folder: Path) -> list[tuple[Clip, Path]]:
+    """The clips of a folder that have no caption yet, and the file where each one's is looked for.
+
+    Raises:
+        UserError: there is no such folder, or its captions are in a metadata.jsonl.
+    """
+    if not folder.is_dir():
+        raise UserError(f"there is no folder {folder}; name one of clips.")
+    if (folder / "metadata.jsonl").exists():
+        raise UserError(f"{folder} has its captions in metadata.jsonl; add the missing ones there.")
+    return [(Clip(path, ""), caption) for path, caption in _places(folder, Found()) if not caption.exists()]
+
+
 def _stems(folder: Path, found: Found) -> Iterator[Named]:
     """Media files with captions beside them, and folders of frames."""
-    captioned: dict[str, Path] = {}
     beside = _beside(folder)
+    for path, caption in _places(folder, found):
+        yield from _captioned(path, caption, beside, found)
+
+
+def _places(folder: Path, found: Found) -> Iterator[tuple[Path, Path]]:
+    """Each clip, and where its caption is looked for."""
+    captioned: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if _numbered(path):
-                yield from _captioned(path, path / HOTSHOT_CAPTION, beside, found)
+                yield path, path / HOTSHOT_CAPTION
             continue
         if path.suffix.lower() not in (*PICTURES, *VIDEOS) or Path(path.stem).suffix[1:] in BESIDE_KEYS:
             continue
@@ -151,7 +170,7 @@ def _stems(folder: Path, found: Found) -> Iterator[Named]:
         if other != path:
             found.problems.append(f"{path.name}: has the same name as {other.name}, and they would share a caption")
             continue
-        yield from _captioned(path, path.with_suffix(".txt"), beside, found)
+        yield path, path.with_suffix(".txt")
 
 
 def _beside(folder: Path) -> dict[str, dict[str, Path]]:

@@ -5,6 +5,8 @@ Knows no torch, and no clip.
 
 from __future__ import annotations
 
+import importlib.util
+
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.families.hotshot_xl.layout import check_base
@@ -12,6 +14,9 @@ from praxino.training.tuning import trainees
 from praxino.training.tuning.settings import Tuning
 from praxino.weights import catalog
 from praxino.weights.catalog import Entry
+
+PACKAGES = {"adamw-8bit": "bitsandbytes", "prodigy": "prodigyopt"}
+"""What some optimizers come from."""
 
 
 def check(entry: Entry, tuning: Tuning) -> None:
@@ -21,6 +26,9 @@ def check(entry: Entry, tuning: Tuning) -> None:
     trainees.check_variant(family, variant)
     trainees.check_expert(variant, tuning.expert)
     trainees.check_method(family, tuning.method)
+    package = PACKAGES.get(tuning.optimizer, "torch")
+    if importlib.util.find_spec(package) is None:
+        raise UserError(f"optimizer {tuning.optimizer} needs the package {package}; run: pip install {package}")
     if tuning.dtype == "float8" and tuning.method != "lora":
         raise UserError(
             f'dtype is "float8", for weights that stay as they are, and method is {tuning.method!r}; '

@@ -1,4 +1,4 @@
-"""Owns which optimizer a run has. Others than torch's come from their own packages."""
+"""Owns which optimizer a run has. Others than torch's come from their own packages, which `fitness` has looked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from praxino.errors import UserError
 from praxino.training.optimizers import Muon, adamw, split_parameters
 from praxino.training.tuning.settings import Tuning
 
@@ -17,11 +16,7 @@ BETAS = (0.9, 0.999)
 
 
 def optimizers(network: nn.Module, tuning: Tuning) -> list[torch.optim.Optimizer]:
-    """The optimizers of all that is trainable; each group has a `base_lr`, which the loop scales.
-
-    Raises:
-        UserError: the optimizer's package is not installed.
-    """
+    """The optimizers of all that is trainable; each group has a `base_lr`, which the loop scales."""
     parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
     rate, decay = tuning.learning_rate, tuning.weight_decay
     if tuning.optimizer == "muon":
@@ -33,11 +28,11 @@ def optimizers(network: nn.Module, tuning: Tuning) -> list[torch.optim.Optimizer
     if tuning.optimizer == "adamw":
         made = torch.optim.AdamW(parameters, lr=rate, betas=BETAS, weight_decay=decay, fused=True)
     elif tuning.optimizer == "adamw-8bit":
-        made = _of("bitsandbytes.optim", "AdamW8bit", "bitsandbytes")(
-            parameters, lr=rate, betas=BETAS, weight_decay=decay
-        )
+        optim: Any = importlib.import_module("bitsandbytes.optim")
+        made = optim.AdamW8bit(parameters, lr=rate, betas=BETAS, weight_decay=decay)
     else:
-        made = _of("prodigyopt", "Prodigy", "prodigyopt")(parameters, lr=rate, weight_decay=decay)
+        prodigy: Any = importlib.import_module("prodigyopt")
+        made = prodigy.Prodigy(parameters, lr=rate, weight_decay=decay)
     return [_with_base(made, rate)]
 
 
@@ -45,13 +40,6 @@ def _with_base(optimizer: torch.optim.Optimizer, rate: float) -> torch.optim.Opt
     for group in optimizer.param_groups:
         group["base_lr"] = rate
     return optimizer
-
-
-def _of(module: str, name: str, package: str) -> Any:
-    try:
-        return getattr(importlib.import_module(module), name)
-    except ImportError as problem:
-        raise UserError(f"the optimizer needs the package {package}; run: pip install {package}") from problem
 
 
 def num_weights(parameters: Iterable[nn.Parameter]) -> int:
