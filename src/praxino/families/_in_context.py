@@ -68,12 +68,12 @@ class Annotators:
         Raises:
             ModelError: files are damaged.
         """
-        from praxino.families._stock.load import damaged, quiet
-
         wanted = [(one.path, one.role.removeprefix(ANNOTATOR)) for one in companions if one.role.startswith(ANNOTATOR)]
         self.loaded = {key: model for key, model in self.loaded.items() if key in wanted}
         for path, name in wanted:
             if (path, name) not in self.loaded:
+                from praxino.families._stock.load import damaged, quiet
+
                 with quiet(), damaged(Path(path)):
                     self.loaded[path, name] = annotate.load(name, path, device)
 
