@@ -99,6 +99,11 @@ RUNS = {
     "flux-fill": ("outpainting", ("image", "mask"), {}),
     "flux-kontext": ("inpainting", ("image", "mask"), {}),
     "flux-canny": ("text-to-image", ("annotate:canny",), {"control": ("canny=a.png",)}),
+    "flux-depth": (
+        "inpainting",
+        ("image", "mask", "control:depth"),
+        {"control": ("depth-map=a.png",), "strength": 0.75},
+    ),
     "flux-schnell": ("image-to-image", ("image",), {}),
 }
 
@@ -109,7 +114,7 @@ def test_going_on_from_any_step_gives_the_same_bits(loaded, tmp_path, like, sche
     task, roles, wish = RUNS[like]
     parts = loaded(like)
     recipe = recipe_for(parts, task, roles, scheduler=scheduler, steps=4, **wish)
-    given = [PICTURE, MASK][: len(roles)]
+    given = [PICTURE, MASK, OTHER][: len(roles)]
     straight = [
         saved_and_loaded(state, tmp_path / f"{state.step}") for state in FAMILY.denoise(recipe, parts, given, 8)
     ]
@@ -125,13 +130,13 @@ def test_what_is_given_counts_and_consumes_no_seed(loaded, like):
     task, roles, wish = RUNS[like]
     parts = loaded(like)
     recipe = recipe_for(parts, task, roles, steps=2, **{**wish, "strength": wish.get("strength") and 0.5})
-    first = next(FAMILY.denoise(recipe, parts, [PICTURE, MASK][: len(roles)], 8))
+    first = next(FAMILY.denoise(recipe, parts, [PICTURE, MASK, OTHER][: len(roles)], 8))
     only_noise = SeededNoise(8)
     only_noise.draw((1, 16, 8, 8))
     assert torch.equal(first.tensors["generator"], only_noise.state())
-    one, other = (drawn(parts, recipe, [picture, MASK][: len(roles)]) for picture in (PICTURE, OTHER))
+    one, other = (drawn(parts, recipe, [picture, MASK, OTHER][: len(roles)]) for picture in (PICTURE, OTHER))
     assert not torch.equal(one, other)
-    assert torch.equal(one, drawn(parts, recipe, [PICTURE, MASK][: len(roles)]))
+    assert torch.equal(one, drawn(parts, recipe, [PICTURE, MASK, OTHER][: len(roles)]))
 
 
 def test_what_a_mask_does_not_cover_stays_to_the_bit(loaded):
@@ -175,6 +180,22 @@ def test_kontext_is_given_its_picture_in_the_bucket_of_its_aspect(loaded):
     expected = flux_run.encoded(parts.drawing(), flux_run.pictures.to_pixels(squashed))
     assert torch.equal(start.beside.tokens, expected)
     assert start.tokens.shape[1] == 4 * 6
+
+
+def test_a_map_on_the_channels_steers_a_picture_that_is_changed(loaded):
+    parts = loaded("flux-canny")
+    wish = {"control": ("canny-map=a.png",), "steps": 4, "strength": 0.5}
+    recipe = recipe_for(parts, "image-to-image", ("image", "control:canny"), **wish)
+    start = flux_run.prepare(recipe, parts, [PICTURE, OTHER], SeededNoise(8))
+    alone = flux_run.prepare(
+        recipe_for(parts, roles=("control:canny",), control=wish["control"], steps=4), parts, [OTHER], SeededNoise(8)
+    )
+    plain = recipe_for(loaded(), "image-to-image", ("image",), steps=4, strength=0.5)
+    assert recipe.sigmas == plain.sigmas and recipe.steps == 2
+    own, t = flux_run.encoded(parts.drawing(), flux_run.pictures.to_pixels(PICTURE[0])), recipe.sigmas[0]
+    assert start.channels is not None and alone.channels is not None
+    assert torch.equal(start.channels, alone.channels)
+    assert torch.equal(start.tokens, t * alone.tokens + (1 - t) * own)
 
 
 def test_kontext_fills_in_what_a_mask_covers_and_sees_the_whole_picture(loaded):

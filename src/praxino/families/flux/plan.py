@@ -147,7 +147,7 @@ def _scale_of(text: str) -> float:
 
 def _noise_levels(wish: Wish, shape: Shape) -> tuple[str, schedules.Sigmas]:
     request, variant = wish.request, wish.variant
-    starts_from_picture = wish.task in STARTS_FROM_PICTURE and wish.settings.kind == "plain"
+    starts_from_picture = wish.task in STARTS_FROM_PICTURE and wish.settings.kind in ("plain", "control")
     if request.strength is not None and not starts_from_picture:
         raise UserError(f"--strength changes nothing here: {variant.name} does not start {wish.task} from a picture.")
     if request.sigmas is not None:

@@ -55,8 +55,9 @@ def prepare(recipe: Recipe, parts: Parts, given: list[np.ndarray], noise: NoiseS
     controls = _controls(recipe, parts, given)
     image, mask = _given(recipe, given, "image"), _given(recipe, given, "mask")
     if takes_map(networks.transformer) and controls:
-        return dataclasses.replace(start, channels=controls[0].map)
-    start = dataclasses.replace(start, controls=controls)
+        start = dataclasses.replace(start, channels=controls[0].map)
+    else:
+        start = dataclasses.replace(start, controls=controls)
     if image is None:
         return start
     if settings.kind == "kontext":

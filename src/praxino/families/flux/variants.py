@@ -104,7 +104,7 @@ def _control(kind: str, file: str) -> Variant:
     name = kind.capitalize()
     return _published(
         f"flux-{kind}", f"FLUX.1 {name} [dev]: draws after {kind} maps", f"FLUX.1-{name}-dev", file, "control",
-        transformer=CONTROL_TRANSFORMER, guidance=CONTROL_GUIDANCE[kind], width=1024, height=1024,
+        transformer=CONTROL_TRANSFORMER, guidance=CONTROL_GUIDANCE[kind], width=1024, height=1024, tasks=DRAWING,
         steering=(f"control:{kind}", *STEERING), needs=(f"control:{kind}",),
     )  # fmt: skip
 
