@@ -1,6 +1,7 @@
-"""Which LTX-2 checkpoint lies in a folder of diffusers, by its configs alone. No torch.
+"""Which LTX-2 checkpoint lies in a folder of diffusers or a single file, by configs and headers alone. No torch.
 
-A distilled checkpoint looks like the full one: what lies beside no `praxino.json` is taken for the full one.
+A distilled checkpoint looks like the full one: what lies beside no `praxino.json`, and is not named exactly as a
+published file, is taken for the full one.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 from praxino.families import Variant
 from praxino.families._stock.checkpoint import read_json
-from praxino.families._video_card import lay_over, read_card
-from praxino.families.ltx_2 import upsampler
+from praxino.families._video_card import Card, lay_over, read_card
+from praxino.families.ltx_2 import single_file, upsampler
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
 from praxino.families.ltx_2.variants import PUBLISHED, grid
 
@@ -26,21 +27,50 @@ OF_SECOND_STAGE = ("refining_lora", upsampler.ROLE)
 """The options that name what a published checkpoint's second stage is run with."""
 
 
+FILES = {
+    "ltx-2-19b-dev": "ltx-2",
+    "ltx-2.3-22b-dev": "ltx-2.3",
+    "ltx-2.3-22b-distilled": "ltx-2.3-distilled",
+    "ltx-2.3-22b-distilled-1.1": "ltx-2.3-distilled",
+}
+"""The published single files, and what is in them."""
+
+
 def identify(path: Path) -> Variant | None:
     """See `Family.identify`."""
+    return _of_file(path) if path.is_file() else _of_folder(path)
+
+
+def _of_file(path: Path) -> Variant | None:
+    header = single_file.holds(path)
+    if header is None:
+        return None
+    card = read_card(path.parent, FAMILY_NAME)
+    home = path.parent / ((card.components if card else None) or "")
+    later = any(key.endswith("to_gate_logits.weight") for key in header.shapes)
+    named = PUBLISHED.get(card.variant if card else FILES.get(path.stem, ""))
+    base = named or PUBLISHED["ltx-2.3" if later else "ltx-2"]
+    return _told(base, named, card, home)
+
+
+def _of_folder(path: Path) -> Variant | None:
     index = read_json(path / "model_index.json")
     classes = [(index.get(part) or [None, None])[1] for part in ("transformer", "text_encoder")]
     if classes != [TRANSFORMER, TEXT_ENCODER]:
         return None
     card = read_card(path, FAMILY_NAME)
-    transformer = read_json(path / "transformer" / "config.json")
+    later = read_json(path / "transformer" / "config.json").get("gated_attn")
     named = PUBLISHED.get(card.variant) if card else None
-    base = named or PUBLISHED["ltx-2.3" if transformer.get("gated_attn") else "ltx-2"]
-    found = _with_facts(base, transformer, path)
+    return _told(named or PUBLISHED["ltx-2.3" if later else "ltx-2"], named, card, path)
+
+
+def _told(base: Variant, named: Variant | None, card: Card | None, home: Path) -> Variant:
+    """What a checkpoint is run as, with what the folder of its configs and its card say."""
+    found = _with_facts(base, read_json(home / "transformer" / "config.json"), home)
     if card is not None and named is None:
-        found = _without_second_stage(found, path)
+        found = _without_second_stage(found, home)
     found = found if card is None else lay_over(found, card)
-    return dataclasses.replace(found, options={**found.options, HOME: str(path)})
+    return dataclasses.replace(found, options={**found.options, HOME: str(home)})
 
 
 def _without_second_stage(found: Variant, path: Path) -> Variant:

@@ -1,4 +1,4 @@
-"""Loading the networks of a folder of diffusers. Never asks the network for anything; pipelines are not imported."""
+"""Loading the networks of a folder of diffusers, or of a single file over one. Pipelines are not imported."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from praxino.families import Variant
 from praxino.families._in_context import Annotators
 from praxino.families._stock.checkpoint import read_json
 from praxino.families._stock.load import DTYPES, damaged, diffusers_class, quiet
+from praxino.families.ltx_2 import single_file
 from praxino.families.ltx_2.identify import UPSAMPLER_FOLDER
 from praxino.families.ltx_2.lora import CONNECTORS, TRANSFORMER
 
@@ -58,9 +59,13 @@ class Parts:
 def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
     """See `Family.load`."""
     kind = DTYPES[dtype]
+    home = home_of(path, variant)
+    classes = _classes(home)
     with quiet(), damaged(path):
-        networks = {name: _network(path, name, where, kind) for name, where in _classes(path).items()}
-        tokenizer = _tokenizer(path / "tokenizer")
+        networks = single_file.read(path, home, classes, kind) if path.is_file() else {}
+        for name in classes.keys() - networks.keys():
+            networks[name] = _network(home, name, classes[name], kind)
+        tokenizer = _tokenizer(home / "tokenizer")
     for network in networks.values():
         network.requires_grad_(False).eval().to(device)
     _make_perturbable(networks[TRANSFORMER])
@@ -76,6 +81,11 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         device=torch.device(device),
         upsampler=networks.get(UPSAMPLER_FOLDER),
     )
+
+
+def home_of(path: Path, variant: Variant) -> Path:
+    """The folder of diffusers: the path itself or, for a single file, where its other components lie."""
+    return path.parent / variant.options.get("components", "") if path.is_file() else path
 
 
 def _classes(path: Path) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Plan:
     sigmas: tuple[float, ...]
     phases: tuple[GuidancePhase, ...]
     scheduler: str
-    guider: guidance.Guider
+    guider: guidance.Guider = guidance.PLAIN
     stg_mode: str = ""
     boundary: float = 0.0
     """From this noise level up the first transformer is used, below it the last."""
