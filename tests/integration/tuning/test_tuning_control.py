@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -120,6 +121,20 @@ def test_new_weights_change_nothing(parts):
         before = learner.answer(network, task)
         adapters.prepare(network, learner, Tuning(rank=4, control="canny"))
         assert torch.equal(learner.answer(network, task), before)
+
+
+@pytest.mark.slow
+def test_one_pair_is_learnt_by_heart(tune, pairs, tmp_path):
+    data = tmp_path / "one"
+    data.mkdir()
+    for name in ("clip-0.webp", "clip-0.reference.webp", "clip-0.txt"):
+        shutil.copy(pairs / name, data)
+    out = tune(
+        data=str(data), model="pocket", size="", control="depth-map", steps=100, batch=4, rank=16, alpha=16,
+        learning_rate=3e-3, caption_dropout=0.0, image_share=0.0,
+    )  # fmt: skip
+    values = [json.loads(line)["loss"] for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert np.mean(values[-10:]) < np.mean(values[:3]) / 5
 
 
 def test_what_is_encoded_is_the_reference(tune, pairs, parts):

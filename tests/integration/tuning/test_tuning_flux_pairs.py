@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.recipe import Lora
-from praxino.training.tuning import beside
+from praxino.training.tuning import adapters, beside
 from praxino.training.tuning.examples import check
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.trainee import Batch, trainee
@@ -170,6 +170,24 @@ def test_a_run_taken_up_again_is_the_unbroken_one(kind, folder, pairs, tune):
     assert [json.loads(line)["loss"] for line in lines[0]] == [json.loads(line)["loss"] for line in lines[1]]
     files = [load_file(run / "pytorch_lora_weights.safetensors") for run in (straight, broken)]
     assert all(torch.equal(files[0][name], files[1][name]) for name in files[0])
+
+
+def test_one_pair_is_learnt_by_heart(parts):
+    """With noise and time that stay: a random network has no room for more in so few weights."""
+    learner, given = trainee("flux"), batch(parts)
+    network = learner.network(parts)
+    torch.manual_seed(0)
+    adapters.prepare(network, learner, Tuning(rank=16, alpha=16, targets=("*",)))
+    task = learner.task(parts, parts.variant, given)
+    optimizer = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 1e-2)
+    values = []
+    for _ in range(100):
+        loss = (learner.answer(network, task) - task.target).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(float(loss.detach()))
+    assert values[-1] < values[0] / 5
 
 
 def test_what_each_is_shown_is_told(kind, folder, pairs, clips):
