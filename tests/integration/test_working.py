@@ -172,6 +172,7 @@ DECODED = {
     "AutoencoderKLAllegro": ({}, (4, 6, 90, 160), (24, 720, 1280), 128, 1),
     "AutoencoderKLHunyuanVideo": ({}, (16, 16, 32, 32), (61, 256, 256), 128, 1),
     "AutoencoderKLQwenImage": ({}, (16, 1, 128, 128), (1, 1024, 1024), 96, 1),
+    "AutoencoderKLQwenImage21": ({}, (64, 1, 64, 64), (1, 1024, 1024), 144, 1),
 }  # fmt: skip
 """Config, latents without the batch, frames with height and width, channels and patch of the last layer."""
 

@@ -68,6 +68,7 @@ DECODERS = {
     "AutoencoderKLMagvit": Decoder(19.5, frames=4),
     "AutoencoderKLMochi": Decoder(8.5),
     "AutoencoderKLQwenImage": Decoder(18, frames=4),
+    "AutoencoderKLQwenImage21": Decoder(21.5, frames=8),
     "AutoencoderKLWan": Decoder(21, frames=4),
 }
 """Wan's is the wider one's, of 2.2 at 5B; that of 2.1 holds 12.5. HunyuanVideo's tiles are Tencent's."""

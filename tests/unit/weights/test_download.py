@@ -12,9 +12,10 @@ INDEXES = {
     "wan2.1-t2v-1.3b": {"transformer": 5_675_987_200, "text_encoder": 22_723_641_344},
     "wan2.2-t2v-a14b": {"transformer": 57_153_966_336, "text_encoder": 11_361_820_672},
     "mochi-1-preview": {"transformer": 40_110_710_976, "text_encoder": 19_049_242_624},
+    "qwen-image-2.1": {"transformer": 14_230_284_408, "text_encoder": 17_534_339_488, "vae": 1_350_989_512},
     "flux-schnell": {"transformer": 23_782_357_120, "text_encoder_2": 9_524_621_312},
 }
-"""`total_size` of *.safetensors.index.json on the Hub."""
+"""`total_size` of *.safetensors.index.json on the Hub, or the files' own sizes."""
 STATED_GB = {
     "cogvideox-fun-2b-pose": (13.0, 2**30), "cogvideox-fun-5b-pose": (20.0, 2**30), "easyanimate-5.1": (39, 2**30),
     "hunyuan-video-1.5-480p": (52, 1e9), "wan2.2-ti2v-5b": (23, 1e9),

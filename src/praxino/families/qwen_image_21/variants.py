@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from praxino.families import Grid, Variant
+from praxino.families import Grid, Network, Variant
 from praxino.families._stock.checkpoint import Folder
 from praxino.recipe import GuidancePhase
 
@@ -14,6 +14,11 @@ SAMPLE_SIGMAS = "sample_sigmas"
 """Where a model_index.json says by which noise levels its checkpoint is drawn."""
 SIDE_PX = 1024
 """Of the pictures that its pipeline draws, and shows its networks, unless told otherwise."""
+NETWORKS = {
+    "transformer": Network(7_115_124_736, largest=67_108_864, matrices=7_115_112_448, width=4096),
+    "text_encoder": Network(8_767_123_696, largest=622_329_856),
+    "vae": Network(337_740_404, kind="AutoencoderKLQwenImage21", decoder_channels=144),
+}
 
 
 def _published(name: str, title: str, source: str, **data: Any) -> Variant:
@@ -33,6 +38,8 @@ def _published(name: str, title: str, source: str, **data: Any) -> Variant:
         guidance_phases=(GuidancePhase(start=1.0, scale=1.0),),
         schedule="scheduler",
         options={"strength": {}},
+        networks=NETWORKS,
+        file_formats={"vae": "float32"},
         **data,
     )
 
