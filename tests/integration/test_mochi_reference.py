@@ -27,6 +27,7 @@ from praxino.recipe import GuidancePhase
 from praxino.request import Request
 from praxino.sampling import guidance, schedules
 from praxino.sampling.noise import SeededNoise
+from praxino.weights import catalog, originals
 
 FOLDER = Path(__file__).parents[1] / "reference" / "mochi"
 TOLERANCE = 1e-5
@@ -260,6 +261,25 @@ def test_genmos_own_files_draw_with_t5_beside_them(tmp_path):
         dataclasses.replace(plan_of((GuidancePhase(1.0, 1.0),), torch.bfloat16), sigmas=(1.0, 0.5)), SeededNoise(0),
     ))  # fmt: skip
     assert latents.decode(parts.vae, states[-1].tensors["latents"], torch.bfloat16).shape == (13, 64, 96, 3)
+
+
+def test_genmos_own_files_are_written_in_diffusers_layout(tmp_path):
+    source = tmp_path / "genmo"
+    source.mkdir()
+    (source / "dit.safetensors").write_bytes((FOLDER / "dit.safetensors").read_bytes())
+    for name in ("encoder", "decoder"):
+        tensors = {key: torch.from_numpy(value) for key, value in weights(name).items()}
+        save_file(tensors, source / f"{name}.safetensors")
+    tokenizer = tiny.byte_tokenizer(256)
+    tokenizer.save_pretrained(source / "tokenizer")
+    tiny.t5_encoder(len(tokenizer), 64).save_pretrained(source / "text_encoder")
+    assert originals.convert(source, tmp_path / "ours") == "Mochi"
+    assert catalog.find(str(source)).variant.name == catalog.find(str(tmp_path / "ours")).variant.name
+    stock = MochiPipeline.from_pretrained(tmp_path / "ours", local_files_only=True)
+    assert stock.scheduler.config.invert_sigmas and stock.config.force_zeros_for_empty_prompt
+    for found, wanted in ((stock.transformer, transformer()), (stock.vae, vae())):
+        assert found.state_dict().keys() == wanted.state_dict().keys()
+        assert all(torch.equal(tensor, found.state_dict()[name]) for name, tensor in wanted.state_dict().items())
 
 
 @torch.no_grad()

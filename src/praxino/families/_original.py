@@ -42,6 +42,8 @@ class Original:
     files: tuple[Path, ...]
     """The weights that are read."""
     write: Callable[[Read, Writer], None]
+    runs: bool = False
+    """Whether it is run as it lies there, too."""
 
 
 @dataclass

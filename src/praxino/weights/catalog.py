@@ -113,7 +113,7 @@ def find(name: str) -> Entry:
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
         raise UserError(_absent(name))
-    if (original := _original.find(path)) is not None:
+    if (original := _original.find(path)) is not None and not original.runs:
         raise UserError(_not_taken_in(name, original))
     if (entry := identify(path, name)) is not None:
         return entry

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.errors import UserError
-from praxino.families._original import find
+from praxino.families._original import Original, find
 from praxino.weights import catalog, lora_naming, originals, pickles, records
 from praxino.weights.hashes import sha256
 from praxino.weights.records import Record
@@ -53,7 +53,7 @@ def take_in(
         ModelError: the disk has not the room.
     """
     _check_name(name)
-    original = find(origin)
+    original = _rewritten(origin)
     copies = _copies(origin, name) if original is None else []
     found = tuple(copy.found for copy in copies) if original is None else original.files
     originals.refuse_pickles(found, allowed=allow_pickle)
@@ -88,6 +88,12 @@ def _check_name(name: str) -> None:
         raise UserError(f"{name!r} is the name of a model that ships with Praxino; choose another --name.")
     if records.kept(name) is not None:
         raise UserError(f"{name!r} is there already; choose another --name, or first: praxino models remove {name}")
+
+
+def _rewritten(origin: Path) -> Original | None:
+    """What has to be written in another layout before it runs."""
+    found = find(origin)
+    return None if found is None or found.runs else found
 
 
 def _copies(origin: Path, name: str) -> list[_Copy]:

@@ -20,9 +20,8 @@ from praxino.families._t5 import Tokenizer
 from praxino.families.mochi import convert
 from praxino.families.mochi.identify import transformer_file
 from praxino.families.mochi.latents import drop_leading_frames
+from praxino.families.mochi.variants import DECODER, ENCODER
 
-DECODER, ENCODER = "decoder.safetensors", "encoder.safetensors"
-"""Genmo's VAE, beside the transformer."""
 FREQUENCIES = "pos_frequencies"
 
 

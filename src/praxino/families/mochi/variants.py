@@ -10,6 +10,8 @@ from praxino.families._networks import T5_XXL
 from praxino.recipe import GuidancePhase
 
 FAMILY_NAME = "mochi"
+DECODER, ENCODER = "decoder.safetensors", "encoder.safetensors"
+"""Genmo's VAE, beside the transformer."""
 SPATIAL_RATIO = 8
 """Pixels that one latent stands for, along a side."""
 TEMPORAL_RATIO = 6
