@@ -77,6 +77,17 @@ def test_what_was_asked_for_otherwise(folders, wish, tmp_path, monkeypatch) -> N
     assert differences(one, other) == []
 
 
+@pytest.mark.parametrize("name", ["ltx-video", "ltx-2", "wan", "mochi", "cogvideox"])
+@pytest.mark.parametrize(
+    "wish", [{"guider": "apg", "stg": 1.0, "stg_blocks": (0,)}, {"cfg_star": True, "rescale": 0.5}]
+)
+def test_how_it_was_guided(folders, name: str, wish, tmp_path: Path) -> None:
+    asked = {"guidance": 4.0, "negative_prompt": "rain", "steps": 3, **wish}
+    asked |= {"stg_mode": "transformer-block"} if "stg" in wish and name != "ltx-2" else {}
+    one, other = both(Request("a red cat", model=str(folders(name)), seed=3, **asked), tmp_path)
+    assert one.cfg_star is ("cfg_star" in wish) and differences(one, other) == []
+
+
 def test_what_no_plain_wish_brings_about(folders) -> None:
     recipe = resolve(Request("a red cat", model=str(folders("sd3")), seed=3)).recipe
     with pytest.raises(UserError, match="it holds LoRAs, a plan that changes pixels"):

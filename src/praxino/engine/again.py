@@ -127,7 +127,20 @@ def _sampling(recipe: Recipe, variant: Variant | None) -> dict[str, Any]:
         fields.pop("scheduler", None)
     if not fields.get("negative_prompt"):
         fields.pop("negative_prompt", None)
-    return fields if _usual_phases(recipe) else fields | _guidance(recipe)
+    return fields | ({} if _usual_phases(recipe) else _guidance(recipe)) | _guider(recipe, variant)
+
+
+def _guider(recipe: Recipe, variant: Variant | None) -> dict[str, Any]:
+    """What stands for classifier-free guidance, and how blocks are perturbed, where that is not the model's way."""
+    fields: dict[str, Any] = {}
+    skips = any(phase.stg_scale for phase in recipe.guidance_phases)
+    if skips and (variant is None or recipe.stg_mode != variant.stg_mode):
+        fields["stg_mode"] = recipe.stg_mode
+    if recipe.options.get("apg"):
+        fields["guider"] = "apg"
+    elif recipe.cfg_star != (variant is not None and variant.cfg_star):
+        fields["cfg_star"] = recipe.cfg_star
+    return fields
 
 
 def _guidance(recipe: Recipe) -> dict[str, Any]:
