@@ -112,6 +112,7 @@ def _network(kind: Any, folder: Path, kwargs: dict[str, Any], read: Callable[[],
     same_name = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
     network = (made := type(kind.__name__, (_Later, kind), same_name)).__new__(made)
     nn.Module.__init__(network)
+    network.training = False  # as it is read
     given = sorted(f"{name}={value}" for name, value in kwargs.items() if isinstance(value, str | bool | torch.dtype))
     identity = [f"{kind.__module__}.{kind.__qualname__}", fingerprint(folder), *given]
     dtype: torch.dtype = kwargs.get("dtype", kwargs.get("torch_dtype"))  # pyright: ignore
