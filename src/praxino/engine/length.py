@@ -125,7 +125,8 @@ def can_go_on(variant: Variant) -> bool:
 
 def _chain(wanted: int, variant: Variant, refusal: Callable[[], UserError]) -> Pieces:
     """The fewest pieces that make up the wanted frames, as short as these can be."""
-    most, overlap = longest(variant.grid), overlap_of(variant)
+    overlap = overlap_of(variant)
+    most = longest(variant.grid.of_task("video-to-video" if overlap > 1 else "image-to-video"))
     if not can_go_on(variant) or most <= overlap:
         raise refusal()
     count = -(-(wanted - overlap) // (most - overlap))

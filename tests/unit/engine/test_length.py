@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from praxino.engine.length import above, below, length_notes, of_clip, resolve_length, shown_frames
+from praxino.engine.length import Length, above, below, length_notes, of_clip, resolve_length, shown_frames
 from praxino.engine.pieces import joined, start_of
 from praxino.errors import UserError
 from praxino.families import Grid, Variant
@@ -118,3 +118,13 @@ def test_a_clip_that_is_changed_keeps_its_length_and_rate_unless_told():
     assert of_clip(Request(video="a", fps=25.0), changing, 20, 12.5).seconds == 29 / 25
     for told in ({"frames": 9}, {"seconds": 1.0, "fps": 8.0}):
         assert of_clip(Request(video="a", **told), changing, 20, 12.5) == Request(video="a", **told)
+
+
+def test_pieces_are_no_longer_than_a_task_that_goes_on_draws():
+    going_on = variant(1, max_frames=256, tasks=("text-to-video", "image-to-video"), steering=())
+    going_on = dataclasses.replace(
+        going_on, grid=dataclasses.replace(going_on.grid, max_frames_of={"image-to-video": 32})
+    )
+    assert resolve_length(Request(seconds=200.0), going_on, 1.0) == Length(200, Pieces())
+    chained = resolve_length(Request(seconds=300.0), going_on, 1.0).pieces
+    assert (chained.num_frames, chained.count, chained.overlap) == (31, 10, 1)
