@@ -1,6 +1,6 @@
 """`python -m praxino` is the command `praxino`."""
 
-from praxino.cli import main
+from praxino.cli import program
 
 if __name__ == "__main__":
-    main()
+    program()

@@ -169,11 +169,8 @@ def test_stock_networks_share_the_weights_and_are_made_once() -> None:
 HEAVY = ("diffusers", "transformers", "peft", "scipy", "accelerate", "torch._dynamo", "torch._inductor", "av")
 DRAWS = """
 import sys
-from praxino.cli import main
-try:
-    main([{prompt!r}, "-q", "--no-history", "-o", sys.argv[1], {more}])
-except SystemExit as ended:
-    assert not ended.code, ended.code
+from praxino.cli.outcome import run
+assert run([{prompt!r}, "-q", "--no-history", "--local", "-o", sys.argv[1], {more}]) == 0
 print(sorted(name for name in {heavy!r} if name in sys.modules))
 """
 
