@@ -20,8 +20,10 @@ from praxino import errors, settings
 from praxino.cli import outcome
 from praxino.cli.app import app
 from praxino.cli.options import GROUPS, describe, metavar
+from praxino.cli.wording import amount
 from praxino.families import Variant, families
 from praxino.request import EXCLUSIVE, Option, flag, options
+from praxino.weights.download import download_bytes
 
 SOURCE = Path(praxino.__file__).parent
 TARGET = Path(__file__).parent / "reference"
@@ -145,10 +147,13 @@ def models_page() -> str:
     parts = ["# Models", "The checkpoints that Praxino knows, with the settings they are drawn with by default."]
     for name, family in sorted(families().items()):
         variants = list(family.variants.values())
-        header = ["Name", "Size", "Frames", "Steps", "Guidance"]
+        header = ["Name", "Size", "Frames", "Steps", "Guidance", "Prompt tokens", "Download"]
         parts += [f"## {family.title} (`{name}`)", table(header, [_model_row(variant) for variant in variants])]
         parts.append(table(["Tasks", "Of"], _grouped(variants, lambda variant: ", ".join(variant.tasks))))
         parts.append(table(["Licence", "Of"], _grouped(variants, lambda variant: variant.licence)))
+        if any(variant.restrictions for variant in variants):
+            restricted = _grouped(variants, lambda variant: variant.restrictions or "none")
+            parts.append(table(["Restrictions", "Of"], restricted))
     return page(parts)
 
 
@@ -159,6 +164,8 @@ def _model_row(variant: Variant) -> list[str]:
         f"{variant.num_frames} at {variant.fps:g} fps",
         str(variant.steps),
         f"{max(phase.scale for phase in variant.guidance_phases):g}",
+        str(variant.max_text_tokens),
+        f"about {amount(num_bytes)}" if (num_bytes := download_bytes(variant)) else "",
     ]
 
 

@@ -26,7 +26,7 @@ def test_list_as_json(praxino):
 def test_show_what_is_not_here(praxino):
     said = praxino("models", "show", "ltx-video-0.9.5")
     assert "not on this machine" in said.out
-    assert "download         about 25 GB\n" in said.out
+    assert "download         about 25 GB\n" in said.out and "reads            256 tokens of a prompt\n" in said.out
     told = json.loads(praxino("models", "show", "ltx-video-0.9.5", "--json").out)
     assert (told["path"], told["size_bytes"], told["vocabulary"]) == (None, None, None)
     assert told["steps"] == families()["ltx-video"].variants["ltx-video-0.9.5"].steps
