@@ -14,7 +14,7 @@ LIKE = {"wan": "wan2.1-t2v-1.3b", "cogvideox": "cogvideox-2b"}
 TUNING = Tuning(method="dora", rank=2, alpha=4)
 
 
-@pytest.fixture(params=trainees.WITH_DORA)
+@pytest.fixture(params=trainees.names())
 def family(request):
     return families()[request.param]
 

@@ -213,8 +213,8 @@ def test_the_way_of_a_newcomer(tmp_path):
         ('data = "."\nstep = 4\n', "Do you mean 'steps'?"),
         ('data = "."\nmodel = "sdxl-turboo"\n', "sdxl-turbo"),
         (
-            'data = "."\nmodel = "flux-dev"\nmethod = "dora"\n',
-            "method is 'dora', which flux does not read back",
+            'data = "."\nmodel = "flux-dev"\nmin_snr = 5\n',
+            "min_snr is of diffusion, and flux is taught by flow matching",
         ),
     ],
 )

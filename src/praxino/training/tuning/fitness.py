@@ -25,7 +25,6 @@ def check(entry: Entry, tuning: Tuning) -> None:
     trainees.check(family)
     trainees.check_variant(family, variant)
     trainees.check_expert(variant, tuning.expert)
-    trainees.check_method(family, tuning.method)
     package = PACKAGES.get(tuning.optimizer, "torch")
     if importlib.util.find_spec(package) is None:
         raise UserError(f"optimizer {tuning.optimizer} needs the package {package}; run: pip install {package}")

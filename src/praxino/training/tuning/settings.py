@@ -200,7 +200,7 @@ def template(values: dict[str, Any]) -> str:
         if declared.group != group:
             group = declared.group
             lines += ["", f"# {group}"]
-        choices = f" ({', '.join(declared.choices)})" if declared.choices else ""
+        choices = f" ({', '.join(choice or _toml('') for choice in declared.choices)})" if declared.choices else ""
         shown = values.get(field.name, field.default)
         line = f"{field.name} = {_toml(declared.choices[0] if shown is None else shown)}"
         lines.append(f"# {declared.help}{choices}")

@@ -42,12 +42,6 @@ WITH_NOISE_OFFSET = ("hotshot-xl", "sdxl", "stable-diffusion")
 IN_CONTEXT = ("ltx-video",)
 """Families that can be taught to follow a clip beside the one that is drawn."""
 
-WITH_DORA = (
-    "cogvideox", "hotshot-xl", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "sd3", "sdxl",
-    "stable-diffusion", "wan",
-)  # fmt: skip
-"""Families whose reader of LoRA files takes DoRA's magnitudes."""
-
 
 def names() -> list[str]:
     """The families that can be fine-tuned."""
@@ -97,12 +91,3 @@ def shown_beside(family: str, variant: Variant) -> Literal["reference", "mask"] 
 def learns_from_pictures(family: str, variant: Variant) -> bool:
     """Whether a clip of one frame teaches anything."""
     return family not in OF_MOTION_ALONE and variant.tasks[0] != "image-to-video"
-
-
-def check_method(family: str, method: str) -> None:
-    """Raise UserError when what a method writes could not be laid over the family's models again."""
-    if method == "dora" and family not in WITH_DORA:
-        raise UserError(
-            f"method is 'dora', which {family} does not read back; those that do: {', '.join(WITH_DORA)}. "
-            'Write method = "lora".'
-        )
