@@ -100,6 +100,7 @@ def test_an_upscaler_has_one_factor(models, variant, upscale: tuple[int, ...]) -
         ("sd-image-variations", {"negative_prompt": "a cat", "reference": ("x.png",)}, "reads no words"),
         ("sd-image-variations", {"reference": ("x.png", "y.png")}, "reads one"),
         ("sd-2.1-unclip", {"reference": ("x.png:0.5",)}, "cannot weigh"),
+        ("sd-2.1-unclip", {"prompt": "a cat"}, "add --reference FILE"),
         ("sd-x2-latent-upscaler", {"scheduler": "ddim"}, "sampled with euler"),
         ("sd-x4-upscaler", {"image": "x.png", "strength": 0.5}, "draws all of a picture anew"),
         ("instruct-pix2pix", {"image": "x.png", "strength": 0.5}, "draws all of a picture anew"),

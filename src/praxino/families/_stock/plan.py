@@ -136,6 +136,8 @@ def shows_references(family: StockFamily, variant: Variant) -> bool:
 
 
 def _check_references(family: StockFamily, request: Request, variant: Variant) -> None:
+    if "reference" in variant.needs and not request.reference:
+        raise UserError(f"{variant.name} draws in the likeness of a picture: add --reference FILE.")
     one = variant.options.get("one_reference", family.one_reference)
     if one and len(request.reference) > 1:
         raise UserError(f"--reference is given {len(request.reference)} times; {variant.name} reads one.")
