@@ -83,10 +83,10 @@ X2_UPSCALER = _published(
     "sd-x2-latent-upscaler", "Stable Diffusion latent upscaler: a picture twice as wide and high",
     "stabilityai/sd-x2-latent-upscaler", "StableDiffusionLatentUpscalePipeline", "image-to-image",
     side=512, upscale="2x", steps=75, guidance=0.0, steering=("upscale",), scheduler="euler",
-    grid=Grid(size_multiple=64, min_side=64, max_side=1024, frame_step=1, max_frames=1),
+    grid=Grid(size_multiple=32, min_side=64, max_side=1024, frame_step=1, max_frames=1),
     options={"schedulers": ("euler",)},
 )  # fmt: skip
-"""Its pipeline computes with the noise levels of Euler's scheduler."""
+"""Its pipeline computes with the noise levels of Euler's scheduler. Three levels of its UNet halve twice the latents."""
 VARIATIONS = _published(
     "sd-image-variations", "Stable Diffusion image variations: draws in the likeness of a picture, without words",
     "lambdalabs/sd-image-variations-diffusers", "StableDiffusionImageVariationPipeline", "text-to-image",
