@@ -35,7 +35,8 @@ def hotshot_xl(source: str, target: str) -> None:
 def diffusers(source: str, target: str, allow_pickle: bool) -> None:
     """Convert the folder SRC, as a model's authors publish it, into the new folder DST.
 
-    Wan, Wan Animate, CogVideoX (SAT), HunyuanVideo and Mochi. All weights become safetensors in diffusers' names.
+    Wan, Wan Animate, CogVideoX (SAT), HunyuanVideo (1.5 too) and Mochi. All weights become safetensors in diffusers'
+    names.
     """
     from praxino.weights.originals import convert
 

@@ -156,7 +156,7 @@ def _empty(library: str, class_name: str, config: Mapping[str, Any]) -> Any:
 def _check(name: str, network: Any, tensors: Tensors) -> None:
     tied = set(getattr(network, "_tied_weights_keys", None) or ())
     wanted = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items() if key not in tied}
-    found = shapes_of(tensors)
+    found = {key: shape for key, shape in shapes_of(tensors).items() if key not in tied}
     wrong = sorted(key for key in {*wanted, *found} if wanted.get(key) != found.get(key))
     if wrong:
         raise ModelError(
