@@ -29,6 +29,8 @@ class Denoiser:
     """Samples that it computes at once where there is guidance."""
     token_frames: int = 0
     """Frames that a token stands for; 0: as many as the grid steps by."""
+    token_px: int = 0
+    """The side of a token, in pixels; 0: what sizes are multiples of, TOKEN_SIDE_PX at most."""
     most_latents: int = 0
     """Frames of latents that it is shown at a time; 0: all."""
 
@@ -49,17 +51,21 @@ DENOISERS = {
     "AllegroTransformer3DModel": Denoiser(12.5, token_frames=4),
     "AuraFlowTransformer2DModel": Denoiser(14),
     "CogVideoXTransformer3DModel": Denoiser(13.5, token_frames=4),
+    "EasyAnimateTransformer3DModel": Denoiser(12.5),
     "FluxTransformer2DModel": Denoiser(18, batch=1),
     "HunyuanVideoFramepackTransformer3DModel": Denoiser(19, batch=1, token_frames=4, most_latents=12),
-    "HunyuanVideoTransformer3DModel": Denoiser(19, batch=1),
+    "HunyuanVideoTransformer3DModel": Denoiser(19, batch=1, token_px=16),
     "LTXVideoTransformer3DModel": Denoiser(30, batch=3),
+    "QwenImage21Transformer2DModel": Denoiser(token_px=16),
     "QwenImageTransformer2DModel": Denoiser(16, batch=1),
     "SD3Transformer2DModel": Denoiser(14),
     "UNet2DConditionModel": Denoiser(27),
     "WanAnimateTransformer3DModel": Denoiser(21, batch=1),
     "WanTransformer3DModel": Denoiser(21, batch=1),
+    "WanVACETransformer3DModel": Denoiser(42, batch=1),
 }
-"""LTX-Video modulates each token for itself; Wan's residual stream is in float32, as its authors keep it."""
+"""LTX-Video modulates each token for itself; Wan's residual stream is in float32, as its authors keep it; VACE holds
+what each of its layers hints at. Of Qwen-Image 2.1 only the side of a token is known."""
 DECODERS = {
     "AutoencoderKLAllegro": Decoder(7, frames=24, tile_px=320),
     "AutoencoderKLCogVideoX": Decoder(22.5, frames=8),
@@ -86,7 +92,7 @@ def denoising_bytes(kind: str, width: int, is_unet: bool, variant: Variant, shap
         size: bytes of a value.
     """
     found = DENOISERS.get(kind, Denoiser())
-    side = UNET_RATIO if is_unet else min(variant.grid.size_multiple, TOKEN_SIDE_PX)
+    side = UNET_RATIO if is_unet else found.token_px or min(variant.grid.size_multiple, TOKEN_SIDE_PX)
     frames = (shape.num_frames - 1) // (found.token_frames or variant.grid.frame_step) + 1
     if found.most_latents:
         frames = min(frames, found.most_latents)

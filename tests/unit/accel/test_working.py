@@ -22,7 +22,8 @@ def denoising(kind="", variant=VARIANT, shape=SHAPE, *, is_unet=False):
 
 def test_a_class_that_is_not_known_holds_as_much_as_the_greediest_in_two_passes():
     assert denoising() == 2 * TOKENS * 32 * 32 * 2
-    assert max(found.alive for found in DENOISERS.values()) <= 32
+    held = [found.alive * found.batch for found in DENOISERS.values() if found.batch < 3]
+    assert max(held) <= 2 * 32, "three passes are of STG, which has to be asked for"
 
 
 def test_a_known_class_holds_what_was_counted():
@@ -35,6 +36,11 @@ def test_without_guidance_there_is_one_pass():
     assert denoising("AllegroTransformer3DModel", plain) == TOKENS * 32 * 12.5 * 2
     stg = dataclasses.replace(VARIANT, guidance_phases=(GuidancePhase(1.0, 1.0, stg_scale=1.0),))
     assert denoising("LTXVideoTransformer3DModel", stg) == 3 * TOKENS * 32 * 30 * 2
+
+
+def test_tokens_may_be_smaller_than_the_grid_of_sizes():
+    wide = dataclasses.replace(VARIANT, grid=dataclasses.replace(VARIANT.grid, size_multiple=32))
+    assert denoising("HunyuanVideoTransformer3DModel", wide) == denoising("HunyuanVideoTransformer3DModel")
 
 
 def test_a_unet_sees_latents():

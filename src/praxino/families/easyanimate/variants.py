@@ -20,9 +20,15 @@ BESIDE = {
     "text_encoder": Network(8_291_375_616, largest=544_997_376),
     "vae": Network(244_375_507, kind="AutoencoderKLMagvit"),
 }
-TRANSFORMER = Network(11_799_056_960, largest=37_748_736, matrices=11_793_989_632, width=3072)
-PICTURE_TRANSFORMER = Network(11_799_265_856, largest=37_748_736, matrices=11_794_198_528, width=3072)
-MAP_TRANSFORMER = Network(11_799_450_176, largest=37_748_736, matrices=11_794_382_848, width=3072)
+TRANSFORMER = Network(
+    11_799_056_960, largest=37_748_736, matrices=11_793_989_632, width=3072, kind="EasyAnimateTransformer3DModel"
+)
+PICTURE_TRANSFORMER = Network(
+    11_799_265_856, largest=37_748_736, matrices=11_794_198_528, width=3072, kind="EasyAnimateTransformer3DModel"
+)
+MAP_TRANSFORMER = Network(
+    11_799_450_176, largest=37_748_736, matrices=11_794_382_848, width=3072, kind="EasyAnimateTransformer3DModel"
+)
 
 WORDS = Variant(
     name="easyanimate-5.1",

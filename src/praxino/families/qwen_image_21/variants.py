@@ -15,7 +15,9 @@ SAMPLE_SIGMAS = "sample_sigmas"
 SIDE_PX = 1024
 """Of the pictures that its pipeline draws, and shows its networks, unless told otherwise."""
 NETWORKS = {
-    "transformer": Network(7_115_124_736, largest=67_108_864, matrices=7_115_112_448, width=4096),
+    "transformer": Network(
+        7_115_124_736, largest=67_108_864, matrices=7_115_112_448, width=4096, kind="QwenImage21Transformer2DModel"
+    ),
     "text_encoder": Network(8_767_123_696, largest=622_329_856),
     "vae": Network(337_740_404, kind="AutoencoderKLQwenImage21", decoder_channels=144),
 }

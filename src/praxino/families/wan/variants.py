@@ -50,8 +50,12 @@ PICTURE_TRANSFORMER_2_2 = Network(
 TRANSFORMER_5B = Network(
     4_999_787_712, largest=56_623_104, matrices=4_997_941_248, width=3072, kind="WanTransformer3DModel"
 )
-VACE_1_3B = Network(2_153_972_032, largest=14_155_776, matrices=2_152_488_960, width=1536)
-VACE_14B = Network(17_337_592_896, largest=157_286_400, matrices=17_333_135_360, width=5120)
+VACE_1_3B = Network(
+    2_153_972_032, largest=14_155_776, matrices=2_152_488_960, width=1536, kind="WanVACETransformer3DModel"
+)
+VACE_14B = Network(
+    17_337_592_896, largest=157_286_400, matrices=17_333_135_360, width=5120, kind="WanVACETransformer3DModel"
+)
 FIRST_FORMATS = dict.fromkeys(("transformer", "text_encoder", "vae"), "float32")
 TWO_FORMATS = dict.fromkeys(("transformer", "transformer_2", "vae"), "float32")
 LATER_FORMATS = {"vae": "float32"}
