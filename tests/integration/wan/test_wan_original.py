@@ -239,3 +239,6 @@ def test_a_folder_of_pickles_that_is_named_tells_how_to_take_it_in(miniature, tm
     assert result.exit_code == 0 and FAMILY.identify(tmp_path / "out") is not None
     told = FAMILY.identify(tmp_path / "out")
     assert told is not None and told.name == "wan2.1-t2v-1.3b"
+    card = {"family": "wan", "variant": "mine", "components": str(miniature("wan2.1-t2v-1.3b"))}
+    (source / "praxino.json").write_text(json.dumps(card))
+    assert catalog.find(str(source)).variant.name == "mine", "what a card says is run as it lies"

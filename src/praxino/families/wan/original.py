@@ -26,10 +26,15 @@ LAYOUT_ENDING = "-diffusers"
 
 def find(folder: Path) -> Original | None:
     """See `_original`: transformers in the authors' naming beside a VAE of theirs, and none of diffusers'."""
-    if vae_of(folder) is None or (folder / "vae").is_dir() or not (found := layout.originals(folder)):
+    if not has_their_vae(folder) or not (found := layout.originals(folder)):
         return None
     files = [file for one in found for file in one.files]
     return Original("Wan", (*files, *beside(folder, needs_clip(found[0].shapes()))), partial(_write, folder, found))
+
+
+def has_their_vae(folder: Path) -> bool:
+    """Whether the authors' VAE is what there is: neither diffusers' lies beside it, nor does a card name another."""
+    return vae_of(folder) is not None and not (folder / "vae").is_dir() and not (folder / CARD).is_file()
 
 
 def vae_of(folder: Path) -> Path | None:

@@ -14,7 +14,7 @@ from typing import Any
 from praxino.families._original import CARD, Original, Read, Writer, shapes_of
 from praxino.families._stock.checkpoint import Shapes, read_json, read_shapes
 from praxino.families.wan import convert, index, layout
-from praxino.families.wan.original import beside, vae_of, write_beside
+from praxino.families.wan.original import beside, has_their_vae, write_beside
 from praxino.families.wan.settings import from_options
 from praxino.families.wan_animate.identify import TRANSFORMER_CLASS
 from praxino.families.wan_animate.variants import FAMILY_NAME, PUBLISHED
@@ -31,7 +31,7 @@ LEAST_SIDE = 4
 
 def find(folder: Path) -> Original | None:
     """See `praxino.families._original`."""
-    if vae_of(folder) is None or (folder / "vae").is_dir():
+    if not has_their_vae(folder):
         return None
     files = layout.weight_files(folder)
     names = convert.plain_names({name: shape for file in files for name, shape in (read_shapes(file) or {}).items()})
