@@ -24,6 +24,8 @@ def models(tmp_path_factory):
         ("sd3", {"times": "mode", "logit_std": 0.5}, 'logit_std is of times = "logit-normal", and times is "mode"'),
         ("sd3", {"times": "uniform", "mode_scale": 0.5}, 'mode_scale is of times = "mode"'),
         ("sd3", {"huber_c": 0.5}, 'huber_c is of loss = "huber", and loss is "square"'),
+        ("sd3", {"huber_schedule": "snr"}, 'huber_schedule is of loss = "huber"'),
+        ("sd3", {"loss": "huber", "huber_schedule": "snr"}, "huber_schedule snr is of diffusion"),
         ("sd3", {"min_snr": 5.0}, "min_snr is of diffusion, and sd3 is taught by flow matching"),
         ("sd3", {"noise_offset": 0.1}, "noise_offset is 0.1, which sd3 is not taught with"),
         ("cogvideox", {"noise_offset": 0.1}, "these are: hotshot-xl, sdxl, stable-diffusion"),
@@ -45,7 +47,8 @@ def test_what_does_not_fit_is_refused(models, clips, family, wish, said):
         ("sd3", {"times": "logit-normal", "logit_mean": 0.5, "weighting": "sigma-sqrt", "time_shift": 1.0}),
         ("sd3", {"times": "mode", "mode_scale": 0.8, "loss": "huber", "huber_c": 0.3}),
         ("stable-diffusion", {"min_snr": 5.0, "noise_offset": 0.05, "times": "uniform"}),
-        ("cogvideox", {"min_snr": 5.0}),
+        ("cogvideox", {"min_snr": 5.0, "loss": "huber", "huber_schedule": "exponential"}),
+        ("stable-diffusion", {"loss": "huber", "huber_schedule": "snr"}),
     ],
 )
 def test_what_fits_is_taken_and_trained(models, tune, family, wish):

@@ -196,6 +196,7 @@ def test_a_word_learns_what_another_means(family, parts):
     [
         ({"trigger": ""}, "give the new word a name"),
         ({"trigger": "a robot"}, "give the new word a name"),
+        ({"trigger": "a"}, "knows the token 'a' already"),
         ({"initial_words": " "}, "say roughly what the new word means"),
         ({"caption_dropout": 0.1}, "teaches no word: make it 0"),
         ({"prior": 4}, "forget nothing"),

@@ -6,6 +6,8 @@ Knows no torch, and no clip.
 from __future__ import annotations
 
 import importlib.util
+import json
+from pathlib import Path
 
 from praxino.errors import UserError
 from praxino.families import Variant
@@ -35,6 +37,7 @@ def check(entry: Entry, tuning: Tuning) -> None:
         )
     if tuning.method == "textual-inversion":
         _check_new_word(variant, tuning)
+        _check_unknown(entry.require_path() / "tokenizer" / "vocab.json", tuning.trigger)
     elif tuning.initial_words or tuning.vectors:
         raise UserError(
             f'initial_words and vectors are of a new word; write method = "textual-inversion", not {tuning.method!r}.'
@@ -78,6 +81,17 @@ def _check_base(variant: Variant, tuning: Tuning) -> None:
         )
 
 
+def _check_unknown(vocabulary: Path, trigger: str) -> None:
+    """Where a checkpoint has no such file, its tokenizer is asked once it is loaded."""
+    if vocabulary.is_file() and trigger in json.loads(vocabulary.read_text(encoding="utf-8")):
+        raise taken(trigger)
+
+
+def taken(trigger: str) -> UserError:
+    """What is said of a new word that is none."""
+    return UserError(f"the model knows the token {trigger!r} already; choose another trigger, such as <{trigger}>.")
+
+
 def _check_control(family: str, variant: Variant, tuning: Tuning) -> None:
     kind = tuning.control.removesuffix("-map")
     if family not in trainees.IN_CONTEXT:
@@ -97,9 +111,14 @@ def _check_noise(family: str, tuning: Tuning) -> None:
     for name, kind in (("logit_mean", "logit-normal"), ("logit_std", "logit-normal"), ("mode_scale", "mode")):
         if tuning.times != kind and getattr(tuning, name) != getattr(Tuning(), name):
             raise UserError(f'{name} is of times = "{kind}", and times is "{tuning.times}".')
-    if tuning.loss != "huber" and tuning.huber_c != Tuning().huber_c:
-        raise UserError(f'huber_c is of loss = "huber", and loss is "{tuning.loss}".')
+    for name in ("huber_c", "huber_schedule"):
+        if tuning.loss != "huber" and getattr(tuning, name) != getattr(Tuning(), name):
+            raise UserError(f'{name} is of loss = "huber", and loss is "{tuning.loss}".')
     diffuses = family in trainees.DIFFUSION
+    if tuning.huber_schedule == "snr" and not diffuses:
+        raise UserError(
+            f"huber_schedule snr is of diffusion, and {family} is taught by flow matching; try exponential."
+        )
     if tuning.min_snr and not diffuses:
         raise UserError(f"min_snr is of diffusion, and {family} is taught by flow matching; choose a weighting.")
     if tuning.noise_offset and family not in trainees.WITH_NOISE_OFFSET:

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from praxino.errors import UserError
 from praxino.families._stock.embedding import ENCODERS
+from praxino.training.tuning.fitness import taken
 from praxino.training.tuning.outputs import EMBEDDING_FILE
 from praxino.training.tuning.settings import Tuning
 
@@ -78,7 +78,7 @@ def _laid(base: Any, encoder: Any, tokenizer: Any, tuning: Tuning) -> nn.Paramet
     count = tuning.vectors or len(words)
     begun = known[[words[place % len(words)] for place in range(count)]].clone()
     if {trigger, f"{trigger}_1"} & tokenizer.get_vocab().keys():
-        raise UserError(f"the model knows the token {trigger!r} already; choose another trigger, such as <{trigger}>.")
+        raise taken(trigger)
     with quiet():
         base.load_textual_inversion(begun, token=trigger, text_encoder=encoder, tokenizer=tokenizer)
     rows = nn.Parameter(begun.float())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from praxino.training.tuning.settings import Tuning
@@ -17,17 +18,27 @@ LEAST_TIME = 1e-3
 """What times below it count as: nearer to data, an error's weight would know no bounds."""
 
 
-def error(answer: Tensor, target: Tensor, tuning: Tuning) -> Tensor:
+def error(answer: Tensor, target: Tensor, task: Task, tuning: Tuning) -> Tensor:
     """What each number is off by, as a cost of the same shape.
 
-    "huber" is 2 c (sqrt(d^2 + c^2) - c), which for small d is d^2 (huggingface/diffusers,
-    examples/research_projects/scheduled_huber_loss_training, conditional_loss with a constant c).
+    "huber" is 2 c (sqrt(d^2 + c^2) - c), which for small d is d^2, with a c for each example (huggingface/diffusers,
+    examples/research_projects/scheduled_huber_loss_training, conditional_loss).
     """
     square = (answer - target).square()
     if tuning.loss == "square":
         return square
-    c = tuning.huber_c
+    c = _huber_c(task, tuning).view(-1, *[1] * (square.dim() - 1)).to(square)
     return 2 * c * ((square + c**2).sqrt() - c)
+
+
+def _huber_c(task: Task, tuning: Tuning) -> Tensor:
+    """(B,), or (1,) where it is one for all."""
+    least = tuning.huber_c
+    if tuning.huber_schedule == "exponential" and task.times is not None:
+        return least**task.times
+    if tuning.huber_schedule == "snr" and task.snr is not None:
+        return (1 - least) / (1 + task.snr.rsqrt()) ** 2 + least
+    return torch.tensor([least])
 
 
 def mean(error: Tensor, batch: Batch, task: Task) -> Tensor:
@@ -53,7 +64,7 @@ def of_level(tuning: Tuning, task: Task) -> Tensor | None:
     """How much each example's noise level counts, (B,); None is all alike."""
     if task.snr is not None and tuning.min_snr:
         return of_snr(tuning.min_snr, task.snr, task.predicts)
-    if task.times is not None and tuning.weighting != "none":
+    if task.times is not None and task.snr is None and tuning.weighting != "none":
         return of_time(tuning.weighting, task.times)
     return None
 

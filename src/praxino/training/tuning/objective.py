@@ -98,7 +98,7 @@ class Objective:
         with fast_precision(self.device):
             task = self.trainee.task(self.parts, self.variant, batch)
             target = self._kept(batch, task)
-            error = losses.error(self.trainee.answer(self.network, task), target, self.tuning)
+            error = losses.error(self.trainee.answer(self.network, task), target, task, self.tuning)
         return losses.mean(error, batch, task)
 
     @torch.no_grad()

@@ -129,6 +129,10 @@ class Tuning:
         "square", "huber lets errors far above huber_c count less", "noise and loss", choices=("square", "huber")
     )
     huber_c: float = option(0.1, "where huber goes from square to straight", "noise and loss", min=0.0001, max=100)
+    huber_schedule: Literal["constant", "exponential", "snr"] = option(
+        "constant", "from 1 at no noise to huber_c at most: evenly, or by the noise's power (diffusion)",
+        "noise and loss", choices=("constant", "exponential", "snr"),
+    )  # fmt: skip
 
     save_every: int = option(250, "steps between two saves", "while it runs", min=1, max=1_000_000)
     sample_every: int = option(

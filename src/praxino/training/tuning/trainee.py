@@ -66,7 +66,7 @@ class Task:
     pack: Callable[[Tensor], Tensor] | None = None
     """How latents become the target's shape, where that is another."""
     times: Tensor | None = None
-    """(B,) from data, 0, to noise, 1: of flow matching."""
+    """(B,) from data, 0, to noise, 1: the noise's share in flow matching, the timestep's place in diffusion."""
     snr: Tensor | None = None
     """(B,), the signal's power over the noise's: of diffusion."""
     predicts: str = "epsilon"

@@ -94,10 +94,24 @@ def test_times_weigh_as_in_diffusers(weighting):
 def test_huber_is_a_square_for_small_errors_and_straight_for_large_ones():
     tuning, zero = Tuning(loss="huber", huber_c=0.1), torch.zeros(4, dtype=torch.float64)
     off = torch.tensor([1e-4, 0.05, 1.0, 100.0], dtype=torch.float64)
-    found = losses.error(off, zero, tuning)
+    found = losses.error(off, zero, Task({}, off), tuning)
     assert np.allclose(found, 2 * 0.1 * (np.sqrt(off.numpy() ** 2 + 0.1**2) - 0.1))
     assert found[0] == pytest.approx(1e-8, rel=1e-3) and found[3] == pytest.approx(0.2 * 100, rel=1e-2)
-    assert torch.equal(losses.error(off, zero, Tuning()), off.square())
+    assert torch.equal(losses.error(off, zero, Task({}, off), Tuning()), off.square())
+
+
+@pytest.mark.parametrize("schedule", ["exponential", "snr"])
+def test_hubers_bend_follows_the_noise_as_in_diffusers_script(schedule):
+    """train_text_to_image_lora.py of scheduled_huber_loss_training, one timestep at a time."""
+    scheduler, timesteps = DDPMScheduler(**CONFIG), torch.tensor([0, 10, 400, 999])
+    kept = scheduler.alphas_cumprod[timesteps].double()
+    sigmas = ((1 - kept) / kept).sqrt()
+    wanted = 0.1 ** (timesteps / 1000).double() if schedule == "exponential" else 0.9 / (1 + sigmas) ** 2 + 0.1
+    off = torch.tensor([[0.2, 3.0]] * 4, dtype=torch.float64)
+    task = Task({}, off, times=timesteps.double() / 1000, snr=kept / (1 - kept))
+    found = losses.error(off, torch.zeros_like(off), task, Tuning(loss="huber", huber_schedule=schedule))
+    c = wanted[:, None]
+    assert torch.allclose(found, 2 * c * ((off**2 + c**2).sqrt() - c))
 
 
 def test_each_channels_noise_is_moved_as_a_whole():

@@ -75,7 +75,8 @@ class CogVideoX:
             "image_rotary_emb": positions.rotary(parts.transformer.config, (frames, rows, columns), clean.device),
         }
         snr = (alphas / rest).square().flatten()
-        return Task(inputs, alphas * noise - rest * clean, snr=snr, predicts="v_prediction")
+        times = timesteps / NUM_TRAINED
+        return Task(inputs, alphas * noise - rest * clean, times=times, snr=snr, predicts="v_prediction")
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """V, (B, f, C, h, w)."""

@@ -57,7 +57,8 @@ class HotshotXl:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Clips noised to timesteps of chance."""
         clean, config = batch.clips["latents"], parts.networks.scheduler_config
-        timesteps = noising.timesteps(batch, clean.device, config["num_train_timesteps"])
+        num = config["num_train_timesteps"]
+        timesteps = noising.timesteps(batch, clean.device, num)
         noise = noising.offset(batch, batch.noise(clean), NOISE_OFFSET)
         made = noising.diffused(config, clean, noise, timesteps)
         sizes = [*variant.options["original_size"], 0, 0, *variant.options["target_size"]]
@@ -72,7 +73,7 @@ class HotshotXl:
             "encoder_hidden_states": states.repeat_interleave(clean.shape[2], 0),
             "added_cond_kwargs": added,
         }
-        return Task(inputs, made.target, snr=made.snr, predicts=made.predicts)
+        return Task(inputs, made.target, times=timesteps / num, snr=made.snr, predicts=made.predicts)
 
     def answer(self, network: nn.Module, task: Task) -> Tensor:
         """What the scheduler's config names, (B, C, F, h, w)."""

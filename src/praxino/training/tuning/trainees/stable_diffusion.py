@@ -42,7 +42,8 @@ class StableDiffusion:
     def task(self, parts: Any, variant: Variant, batch: Batch) -> Task:
         """Latents noised to timesteps of chance."""
         clean, config = batch.clips["latents"], parts.base.scheduler.config
-        timesteps = noising.timesteps(batch, clean.device, config["num_train_timesteps"])
+        num = config["num_train_timesteps"]
+        timesteps = noising.timesteps(batch, clean.device, num)
         made = noising.diffused(config, clean, noising.offset(batch, batch.noise(clean)), timesteps)
         inputs = {
             "sample": made.noisy.to(parts.dtype),
@@ -50,7 +51,7 @@ class StableDiffusion:
             "encoder_hidden_states": batch.texts["states"].to(parts.dtype),
             **self.added(parts, batch),
         }
-        return Task(inputs, made.target, snr=made.snr, predicts=made.predicts)
+        return Task(inputs, made.target, times=timesteps / num, snr=made.snr, predicts=made.predicts)
 
     def added(self, parts: Any, batch: Batch) -> dict[str, Any]:
         """What the UNet is given besides."""
