@@ -86,16 +86,18 @@ X2_UPSCALER = _published(
     grid=Grid(size_multiple=32, min_side=64, max_side=1024, frame_step=1, max_frames=1),
     options={"schedulers": ("euler",)},
 )  # fmt: skip
-"""Its pipeline computes with the noise levels of Euler's scheduler. Three levels of its UNet halve twice the latents."""
+"""Its pipeline computes with the noise levels of Euler's scheduler, on twice the latents, halved three times."""
 VARIATIONS = _published(
     "sd-image-variations", "Stable Diffusion image variations: draws in the likeness of a picture, without words",
     "lambdalabs/sd-image-variations-diffusers", "StableDiffusionImageVariationPipeline", "text-to-image",
     side=512, steps=50, guidance=7.5, licence=RAIL, scheduler="pndm", steering=("reference",), needs=("reference",),
     options={"shows_references": True, "one_reference": True, "wordless": True},
+    revision="17e2bedc1469eab4446e3e2c0219b9e868bf0473",
     networks={
         "unet": UNET_1, "image_encoder": CLIP_VISION_L_PROJECTED, "vae": VAE_4, "safety_checker": SAFETY_CHECKER,
     },
 )  # fmt: skip
+"""That revision is the main one with safetensors beside its pickles, by the Hub's converter."""
 UNCLIP = _published(
     "sd-2.1-unclip", "Stable Diffusion 2.1 unCLIP: draws in the likeness of a picture, after words too",
     "sd2-community/stable-diffusion-2-1-unclip", "StableUnCLIPImg2ImgPipeline", "text-to-image",
