@@ -248,7 +248,8 @@ class Family(Protocol):
     ) -> Iterator[LoopState]:
         """Yield the state before the first step (step 0) and after every step; go on from `state` when given.
 
-        `pictures[i]` is (F, H, W, 3) uint8 RGB: the decoded media of `recipe.conditions[i]`, not yet resized.
+        `pictures[i]` is (F, H, W, 3) uint8 RGB: the decoded media of `recipe.conditions[i]`, not yet resized. A clip
+        that is changed or followed comes from the engine in the new one's time, with a frame for each that is drawn.
         A family whose pipeline decodes on its own may leave "frames" (F, H, W, 3) uint8 in the last state.
         """
         ...
