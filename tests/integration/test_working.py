@@ -128,6 +128,55 @@ PASSES = {
     "WanTransformer3DModel": (wan, (21, 90, 160)),
 }
 """Of each class, how it is called, and the latents of what it was published for (frames, height, width)."""
+TOLD: dict[str, tuple[dict[str, Any], dict[str, Any], int, int]] = {
+    "AuraFlowTransformer2DModel": (
+        {"num_mmdit_layers": 1, "num_single_dit_layers": 1, "pos_embed_max_size": 9216},
+        {"hidden_states": (1, 4, 128, 128), "encoder_hidden_states": (1, TEXT, 2048), "timestep": (1,)}, 3072, 4096,
+    ),
+    "CogVideoXTransformer3DModel": (
+        {"num_attention_heads": 48, "num_layers": 2, "use_rotary_positional_embeddings": True},
+        {"hidden_states": (1, 13, 16, 60, 90), "encoder_hidden_states": (1, 226, 4096), "timestep": (1,),
+         "image_rotary_emb": [(13 * 30 * 45, 64)] * 2}, 3072, 13 * 30 * 45,
+    ),
+    "EasyAnimateTransformer3DModel": (
+        {"in_channels": 16, "out_channels": 16, "patch_size": 2, "num_layers": 2, "mmdit_layers": 2},
+        {"hidden_states": (1, 16, 13, 48, 84), "encoder_hidden_states": (1, TEXT, 3584), "timestep": (1,)},
+        3072, 13 * 24 * 42,
+    ),
+    "LTXVideoTransformer3DModel": (
+        {"num_layers": 2},
+        {"hidden_states": (1, 4992, 128), "encoder_hidden_states": (1, TEXT, 4096), "timestep": (1, 4992),
+         "encoder_attention_mask": (1, TEXT), "video_coords": (1, 3, 4992)}, 2048, 4992,
+    ),
+    "QwenImageTransformer2DModel": (
+        {"num_layers": 2},
+        {"hidden_states": (1, 4096, 64), "encoder_hidden_states": (1, TEXT, 3584), "timestep": (1,)}, 3072, 4096,
+    ),
+    "SD3Transformer2DModel": (
+        {"sample_size": 128, "num_layers": 2, "num_attention_heads": 24, "joint_attention_dim": 4096,
+         "caption_projection_dim": 1536, "pooled_projection_dim": 2048, "pos_embed_max_size": 192},
+        {"hidden_states": (1, 16, 128, 128), "encoder_hidden_states": (1, TEXT, 4096),
+         "pooled_projections": (1, 2048), "timestep": (1,)}, 1536, 4096,
+    ),
+}  # fmt: skip
+"""Of further classes: the config, the shapes of what they are told, the width and the number of tokens."""
+MORE = {"QwenImageTransformer2DModel": {"img_shapes": [[(1, 64, 64)]]}}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TOLD)
+def test_a_pass_of_other_classes_holds_what_is_said(fused, kind):
+    config, shapes, width, tokens = TOLD[kind]
+    network = made(kind, **config)
+    told = {
+        name: tuple(empty(*one) for one in shape) if isinstance(shape, list) else empty(*shape)
+        for name, shape in shapes.items()
+    }
+    held = peak(lambda: network(**told, **MORE.get(kind, {}), return_dict=False)) / 2 / width / (tokens + TEXT)
+    said = DENOISERS[kind].alive
+    assert held <= said <= 1.15 * held, f"{held:.2f} for a token, in widths"
+
+
 SLACK = {"WanTransformer3DModel": 2.0}
 """Wan's own residual stream is in float32 here, which diffusers' is not."""
 

@@ -65,7 +65,8 @@ DENOISERS = {
     "WanVACETransformer3DModel": Denoiser(42, batch=1),
 }
 """LTX-Video modulates each token for itself; Wan's residual stream is in float32, as its authors keep it; VACE holds
-what each of its layers hints at. Of Qwen-Image 2.1 only the side of a token is known."""
+what each of its layers hints at. FramePack's is HunyuanVideo's, Wan Animate's Wan's. Of Qwen-Image 2.1 only the side
+of a token is known."""
 DECODERS = {
     "AutoencoderKLAllegro": Decoder(7, frames=24, tile_px=320),
     "AutoencoderKLCogVideoX": Decoder(22.5, frames=8),
