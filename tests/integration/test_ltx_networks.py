@@ -15,7 +15,7 @@ from praxino.families.ltx_video import FAMILY, load, miniature, single_file
 from praxino.families.ltx_video.family import POCKET
 from praxino.families.ltx_video.header import Header
 from praxino.families.ltx_video.networks.autoencoder import Autoencoder
-from praxino.families.ltx_video.networks.packed import Packable, let_pack
+from praxino.families.ltx_video.networks.packed import Packable, prepare
 from praxino.families.ltx_video.networks.text_encoder import TextEncoder
 from praxino.families.ltx_video.networks.transformer import Transformer
 
@@ -71,7 +71,7 @@ def test_the_autoencoder_of_every_release(config, packs) -> None:
     stock = seeded(AutoencoderKLLTXVideo, **config)
     mine = own(Autoencoder, stock)
     if packs:
-        let_pack(mine)
+        prepare(mine)
     pixels, latents = torch.rand(1, 3, 9, 64, 64) * 2 - 1, torch.randn(1, 16, 2, 2, 3)
     given, expected = mine.encode(pixels).latent_dist, stock.encode(pixels).latent_dist
     torch.testing.assert_close(given.mean, expected.mean, **CLOSE)
@@ -112,7 +112,7 @@ def test_the_transformer(changed, levels, packs) -> None:
     stock = seeded(LTXVideoTransformer3DModel, **config)
     mine = own(Transformer, stock)
     if packs:
-        let_pack(mine)
+        prepare(mine)
     for batch in (1, 2):
         given = scene(stock, batch, levels)
         torch.testing.assert_close(mine(**given)[0], stock(**given, return_dict=False)[0], **CLOSE)
@@ -126,7 +126,7 @@ def test_the_text_encoder(kind, packs) -> None:
     stock = seeded(T5EncoderModel, T5Config(vocab_size=50, **config))
     mine = own(TextEncoder, stock)
     if packs:
-        let_pack(mine)
+        prepare(mine)
     ids, mask = torch.randint(50, (2, 40)), torch.ones(2, 40, dtype=torch.long)
     mask[1, 12:] = 0
     given, expected = mine(ids, mask)[0], stock(input_ids=ids, attention_mask=mask)[0]
@@ -149,6 +149,22 @@ def test_a_step_and_a_decoding_of_the_bundled_model() -> None:
     vae = AutoencoderKLLTXVideo.from_pretrained(POCKET / "vae", torch_dtype=torch.float32)
     latents = torch.randn(1, 144, 5, 4, 4)
     torch.testing.assert_close(parts.vae.decode(latents).sample, vae.decode(latents).sample, atol=2e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_one_two_and_four_threads_give_the_same_bits() -> None:
+    parts, answers, before = pocket(), [], torch.get_num_threads()
+    latents, ids, mask = torch.randn(1, 144, 5, 4, 4), torch.arange(20)[None], torch.ones(1, 20, dtype=torch.long)
+    try:
+        for count in (1, 2, 4):
+            torch.set_num_threads(count)
+            predicted = parts.transformer(**scene(parts.transformer, 1, LEVELS["held tokens"]))[0]
+            read = parts.text_encoder(ids, mask)[0]
+            answers.append((predicted, parts.vae.decode(latents).sample, read))
+    finally:
+        torch.set_num_threads(before)
+    for other in answers[1:]:
+        assert all(map(torch.equal, answers[0], other))
 
 
 @pytest.mark.parametrize("change", [{"qk_norm": "layer_norm"}, {"patch_size": 2}, {"norm_elementwise_affine": True}])

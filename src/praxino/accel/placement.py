@@ -15,6 +15,7 @@ from torch import nn
 
 from praxino.accel.networks import Network, networks, set_device
 from praxino.accel.plan import Plan
+from praxino.accel.threads import sparing
 from praxino.accel.weight import Stage
 
 HOME = torch.device("cpu")
@@ -41,6 +42,7 @@ def placed(parts: Any, plan: Plan, device: str) -> Iterator[None]:
             _come_in_groups(found, target, undo)
         if not plan.exact:
             _tile(found, undo)
+        undo.enter_context(sparing(found, device))
         yield
 
 

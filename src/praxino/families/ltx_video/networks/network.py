@@ -17,6 +17,8 @@ class Network(nn.Module):
     fixed: ClassVar[Mapping[str, Any]] = {}
     """Fields of a config that have one value in all that this network can be."""
 
+    few_threads = False
+    """Whether it is too small to keep many threads busy; see `praxino.accel.threads`."""
     stock: tuple[Any, ...] = ()
     """What diffusers has in its place, once that was asked for; in a tuple, so that it is no part of this one."""
 
