@@ -6,7 +6,9 @@ To add a family, write a package `families/NAME/` (hyphens of the family's name 
   reads configs (`folder.config("transformer")`) and returns the published variant that they are of, or one made for
   the folder. `options["strength"]` is a dict from each task that changes a picture to its default strength;
   `options["companions"]` names the variant's own companions by role ("controlnet:canny", "ip-adapter", ...).
-  `options["pipelines"]`, where a checkpoint's pipelines are not the family's, is task -> diffusers class name.
+  `options["pipelines"]` is task -> diffusers class name, where a checkpoint's pipelines are not the family's;
+  `options["schedulers"]` (names), `options["shows_references"]` and `options["one_reference"]` stand in place of the
+  family's too. `Variant.upscale` is for what only draws larger what it is shown.
   `schedule="scheduler"` says that the scheduler spaces the sigmas.
 - `miniature.py`: `write(folder)` saves the real pipeline class with tiny random weights, at most 3 MB, the same each
   time, and a `praxino.json` with the fields of `checkpoint.Card` (few steps, so that tests are quick).
@@ -35,9 +37,9 @@ are the family's own `arguments` to make of `Given`, with `pictures.fitted_clip`
 for pipelines that take maps with no ControlNet. Frames come out as diffusers gives them: pictures, arrays or tensors.
 Latents of five dimensions are (1, C, F, h, w), and the preview shows the middle frame; `unpack` is for others. A
 pipeline may run its loop several times, if each time is as long and each ends in latents that the callback may replace
-(`steps` in the plan is then the number of all their steps together). What has no `callback_on_step_end` is no stock
-family: it could neither be followed nor go on. What is not data (companions of its own, other steps) is for a subclass
-of `StockFamily` that takes over `plan`, `equip`, `components` or `pipeline_name`.
+(`steps` in the plan is then the number of all their steps together). One with no `callback_on_step_end` is followed
+through its scheduler, whose every step has to be one of its loop. What is not data (companions of its own, other steps)
+is for a subclass of `StockFamily` that takes over `plan`, `equip`, `components` or `pipeline_name`.
 
 What the adapter does with that: `family` is the contract; `plan` makes a Recipe's numbers; `load` loads a folder and
 makes the pipeline of a task over its networks (`from_pipe`); `arguments` is what it is called with; `turns` and `loop`
