@@ -86,9 +86,9 @@ def can_compile(device: torch.device) -> bool:
 
 
 @contextlib.contextmanager
-def fast_precision(device: torch.device) -> Iterator[None]:
-    """Compute in bfloat16 where that is faster; weights stay float32."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_fast(device)):
+def fast_precision(device: torch.device, *, is_exact: bool = False) -> Iterator[None]:
+    """Compute in bfloat16 where that is faster, unless it is to be exact; weights stay float32."""
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_fast(device) and not is_exact):
         yield
 
 

@@ -73,7 +73,7 @@ def test_what_is_foretold_is_taken(name, wish, tmp_path):
 
 def test_what_is_too_much_is_told_with_what_would_help(monkeypatch):
     peak = Peak(2**30, 2**29, 2**29)
-    assert str(peak) == "about 2.00 GiB: 1.00 of weights, 0.50 to learn with, 0.50 of activations"
+    assert str(peak) == "about 2 GiB: 1 of weights, 0.5 to learn with, 0.5 of activations"
     monkeypatch.setattr(memory, "memory_of", lambda device: type("Has", (), {"device_total": 3 * 2**29}))
     line = memory.told(peak, Peers("cpu"), Tuning(batch=2))
     assert line.endswith(

@@ -88,6 +88,25 @@ def test_each_part_of_the_state_matters(tune, lost):
     assert not same(learnt(straight), learnt(broken))
 
 
+@pytest.mark.parametrize(("optimizer", "package"), [("prodigy", "prodigyopt"), ("adamw-8bit", "bitsandbytes"),
+                                                   ("muon", "torch")])  # fmt: skip
+def test_what_an_optimizer_gathers_is_taken_up_again(tune, optimizer, package):
+    """Prodigy's own learning rate and steps are numbers, and 8-bit moments are bytes with tables."""
+    pytest.importorskip(package)
+    wish = {"steps": 7, "optimizer": optimizer, "rank": 64, "learning_rate": 1.0 if optimizer == "prodigy" else 1e-3}
+    straight = tune("straight", **wish)
+    broken = tune("broken", stop_after=3, **wish)
+    tune("broken", resume=True, **wish)
+    assert losses(broken) == losses(straight) and same(learnt(straight), learnt(broken))
+
+
+def test_an_optimizer_that_is_not_installed_is_said_first(tune, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="needs the package prodigyopt; run: pip install prodigyopt"):
+        tune(optimizer="prodigy")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_save_that_was_cut_short_leaves_the_one_before(tune):
     straight = tune("straight", steps=6)
     broken = tune("broken", steps=6, stop_after=3)

@@ -45,7 +45,7 @@ class Peak:
 
     def __str__(self) -> str:
         gib = (part / 2**30 for part in (self.total, self.weights, self.learning, self.activations))
-        return "about {:.2f} GiB: {:.2f} of weights, {:.2f} to learn with, {:.2f} of activations".format(*gib)
+        return "about {:.3g} GiB: {:.3g} of weights, {:.3g} to learn with, {:.3g} of activations".format(*gib)
 
 
 @dataclass

@@ -95,7 +95,7 @@ class Objective:
 
     def _loss(self, batch: Batch) -> Tensor:
         """The mean of what the answer is off by, where it counts."""
-        with fast_precision(self.device):
+        with fast_precision(self.device, is_exact=self.tuning.dtype == "float32"):
             task = self.trainee.task(self.parts, self.variant, batch)
             target = self._kept(batch, task)
             error = losses.error(self.trainee.answer(self.network, task), target, task, self.tuning)

@@ -143,8 +143,8 @@ class Tuning:
         100, "steps between two measurements of the held-out loss", "while it runs", min=1, max=10**6
     )
     dtype: Literal["float32", "bfloat16", "float8"] | None = option(
-        None, "number format of the weights that stay as they are; the device's best when left out", "while it runs",
-        choices=("float32", "bfloat16", "float8"),
+        None, "number format of weights that stay; float32 is computed in, too; the device's best when left out",
+        "while it runs", choices=("float32", "bfloat16", "float8"),
     )  # fmt: skip
     checkpointing: bool = option(False, "recompute activations: slower, in less memory", "while it runs")
 
