@@ -208,9 +208,23 @@ def test_clips_that_it_draws_itself_are_refused(folder, pairs):
         check(Tuning(data=str(pairs), model=str(folder), prior=3, prior_prompts=("a cat",)))
 
 
-def test_a_mask_of_chance_follows_from_the_clip():
+def test_masks_of_chance_follow_from_the_clip():
     frames = np.zeros((1, 60, 90, 3), np.uint8)
-    one, again, other = (beside._of_chance(digest, frames) for digest in ("0" * 64, "0" * 64, "1" * 64))
-    assert np.array_equal(one, again) and not np.array_equal(one, other)
-    for mask in (one, other):
-        assert mask.shape == frames.shape and {0, 255} == set(np.unique(mask))
+    some, again, others = (beside._of_chance(digest, frames) for digest in ("0" * 64, "0" * 64, "1" * 64))
+    assert np.array_equal(some, again) and some.shape == (beside.NUM_MASKS, 60, 90, 3)
+    assert len({mask.tobytes() for mask in (*some, *others)}) == 2 * beside.NUM_MASKS
+    assert all({0, 255} == set(np.unique(mask)) for mask in some)
+
+
+@torch.no_grad()
+def test_a_step_takes_one_of_the_masks(kind, parts):
+    """The third and the first of four, by the numbers that chance gives."""
+    if kind == "flux-kontext":
+        pytest.skip("it has no masks")
+    learner, given = trainee("flux"), batch(parts)
+    masks = beside._of_chance("0" * 64, PICTURES[0, 0])
+    channels = learner.shown(parts, PICTURES[0, 0], {"mask": masks})["channels"]
+    given.clips["channels"] = channels.expand(2, *channels.shape)
+    hidden = learner.task(parts, parts.variant, given).inputs["hidden_states"]
+    for row, chosen in enumerate((TIMES * beside.NUM_MASKS).long()):
+        assert torch.equal(hidden[row, :, 64:], channels[chosen].float())

@@ -1,8 +1,8 @@
 """Owns what lies beside a clip: the reference that the model is shown, and the mask of what is learnt, or drawn, of it.
 
 A reference is as long as its clip and has its aspect, as in Lightricks/LTX-Video-Trainer, docs/dataset-preparation.md;
-edges are made of the clip itself. A mask is a picture; a model that draws what masks cover gets one of its own making
-where there is none. Whether they fit is asked before torch is loaded.
+edges are made of the clip itself. A mask is a picture; a model that draws what masks cover gets some of chance where
+there is none. Whether they fit is asked before torch is loaded.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ ASPECT_TOLERANCE = 0.02
 """By how much the sides' ratio of a reference may differ from its clip's."""
 EDGES, MADE = "canny", "made"
 """What stands for a digest where a reference is made of its clip, and a mask of chance."""
+NUM_MASKS = 4
+"""Masks for each picture of what is drawn anew, of which a step takes one."""
 LEAST_SIDE, MOST_SIDE = 0.25, 0.75
 """Sides of a mask of chance, in sides of the picture."""
 
@@ -108,9 +110,10 @@ def encoded(learner: Trainee, parts: Any, example: Example) -> Tensors:
     if reference := example.beside.get("reference"):
         given = _edges(frames) if reference == EDGES else read(clip.beside["reference"])[0][chosen]
         beside["reference"] = fitted(given, bucket)
-    if drawn := example.beside.get("drawn", example.beside.get("mask")):
-        given = _of_chance(example.digest, frames) if drawn == MADE else read(clip.beside["mask"])[0][:1]
-        beside["mask"] = fitted(given, bucket)
+    if "mask" in clip.beside and not {"mask", "drawn"}.isdisjoint(example.beside):
+        beside["mask"] = fitted(read(clip.beside["mask"])[0][:1], bucket)
+    elif "drawn" in example.beside:
+        beside["mask"] = fitted(_of_chance(example.digest, frames), bucket)
     frames = fitted(frames, bucket)
     tensors = learner.encode(parts, frames)
     if isinstance(learner, Shows):
@@ -127,13 +130,17 @@ def _edges(frames: np.ndarray) -> np.ndarray:
 
 
 def _of_chance(digest: str, frames: np.ndarray) -> np.ndarray:
-    """A white rectangle or ellipse, (1, H, W, 3) uint8, that the clip's digest decides.
+    """White rectangles and ellipses, (NUM_MASKS, H, W, 3) uint8, that the clip's digest decides.
 
     Shapes as in huggingface/diffusers, examples/research_projects/dreambooth_inpaint (random_mask).
     """
+    rng = np.random.default_rng(int(digest[:16], 16))
+    return np.concatenate([_shape(rng, frames) for _ in range(NUM_MASKS)])
+
+
+def _shape(rng: np.random.Generator, frames: np.ndarray) -> np.ndarray:
     from PIL import Image, ImageDraw
 
-    rng = np.random.default_rng(int(digest[:16], 16))
     sides = np.array([frames.shape[2], frames.shape[1]])
     size = sides * rng.uniform(LEAST_SIDE, MOST_SIDE, 2)
     corner = (sides - size) * rng.uniform(0, 1, 2)

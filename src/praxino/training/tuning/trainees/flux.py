@@ -19,6 +19,7 @@ from praxino.families.flux import latents, pictures, run, text
 from praxino.families.flux.settings import from_options
 from praxino.sampling.noise import SeededNoise
 from praxino.training.tuning import noising
+from praxino.training.tuning.beside import NUM_MASKS
 from praxino.training.tuning.cache import Tensors
 from praxino.training.tuning.trainee import Batch, ComfyLayer, Task
 
@@ -48,13 +49,14 @@ class Flux:
         return {"latents": (found - vae.config.shift_factor) * vae.config.scaling_factor}
 
     def shown(self, parts: Any, frames: np.ndarray, beside: Mapping[str, np.ndarray]) -> Tensors:
-        """Kontext's picture, as tokens (tokens, C); Fill's channels (tokens, K) of its picture and its mask."""
+        """Kontext's picture, as tokens (tokens, C); Fill's channels (NUM_MASKS, tokens, K) of picture and masks."""
         kind = from_options(parts.variant.options).kind
         if kind == "kontext":
             return {"reference": run.encoded(parts.drawing(), pictures.to_pixels(beside["reference"][0]))[0].float()}
         if kind == "fill":
-            mask = pictures.to_mask(beside["mask"][0])
-            return {"channels": run.fill_channels(parts.drawing(), pictures.to_pixels(frames[0]), mask)[0].float()}
+            pixels = pictures.to_pixels(frames[0])
+            made = [run.fill_channels(parts.drawing(), pixels, pictures.to_mask(mask)) for mask in beside["mask"]]
+            return {"channels": torch.cat(made).repeat(NUM_MASKS // len(made), 1, 1).bfloat16()}
         return {}
 
     def read(self, parts: Any, caption: str) -> Tensors:
@@ -70,7 +72,9 @@ class Flux:
         height, width = (side * latents.SPATIAL_RATIO for side in clean.shape[-2:])
         positions = latents.positions(width, height)
         if "channels" in batch.clips:
-            noisy = torch.cat((noisy, batch.clips["channels"]), dim=2)
+            chosen = (batch.uniform(clean.device) * NUM_MASKS).long()
+            channels = batch.clips["channels"][torch.arange(len(chosen), device=clean.device), chosen]
+            noisy = torch.cat((noisy, channels.float()), dim=2)
         if "reference" in batch.clips:
             noisy = torch.cat((noisy, batch.clips["reference"]), dim=1)
             positions = torch.cat((positions, latents.positions(width, height, index=1)))
