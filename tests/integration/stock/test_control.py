@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from praxino.errors import ModelError
+from praxino.errors import ModelError, UserError
 
 PREFIXES = {"sdxl": "StableDiffusionXL", "stable-diffusion": "StableDiffusion"}
 
@@ -67,6 +67,24 @@ def test_a_map_is_followed(models, controlnets, picture, name: str) -> None:
     )
     assert np.array_equal(drawn, wanted)
     assert not np.array_equal(drawn, model.draw())
+
+
+@pytest.mark.parametrize("task", ["inpainting", "outpainting"])
+def test_a_controlnet_fills_in_what_a_mask_covers(models, controlnets, picture, mask, task: str) -> None:
+    model, folder = models("stable-diffusion"), controlnets["stable-diffusion", "canny"]
+    given = [("image", picture, 1.0), ("mask", mask, 1.0), ("control:inpaint", picture, 0.9)]
+    steered = {"control": ("inpaint-map=x.png",), "companions": [("controlnet:inpaint", folder)]}
+    drawn = model.draw(task, given, **steered)
+    told = picture.astype(np.float32).transpose(2, 0, 1)[None] / 255
+    told[:, :, :, 32:] = -1
+    wanted = model.by_hand("StableDiffusionControlNetInpaintPipeline", controlnet=network(folder))(
+        image=Image.fromarray(picture), mask_image=Image.fromarray(mask), control_image=torch.from_numpy(told),
+        controlnet_conditioning_scale=0.9, height=64, width=64, strength=1.0, guidance_scale=7.5,
+    )  # fmt: skip
+    assert np.array_equal(drawn, wanted)
+    assert not np.array_equal(drawn, model.draw(task, given[:2]))
+    with pytest.raises(UserError, match="does not follow such maps in text-to-image"):
+        model.recipe(control=("inpaint-map=x.png",))
 
 
 @pytest.mark.parametrize("name", PREFIXES)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PIL import Image
 
 from praxino.errors import UserError
 from praxino.families import Family, Sampling, Shape, Variant
-from praxino.families._stock import Given, StockFamily, standard, with_clip
+from praxino.families._stock import Given, StockFamily, control, standard, with_clip
 from praxino.families._stock.lora_names import check_unet
-from praxino.families._stock.pictures import of_role
+from praxino.families._stock.pictures import fitted, of_role
 from praxino.families.stable_diffusion.others import ALONE
 from praxino.families.stable_diffusion.variants import PUBLISHED, TEXT_WIDTHS, file_variant_of, variant_of
 from praxino.request import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def _miniature(folder: Path, like: str | None) -> None:
@@ -39,7 +43,23 @@ def _arguments(given: Given) -> dict[str, Any]:
         arguments["image_guidance_scale"] = options["image_guidance"]
     if "shows_references" in options:
         arguments["image"] = Image.fromarray(of_role(given.recipe, given.pictures, "reference")[0][0])
+    if pictures := of_role(given.recipe, given.pictures, f"control:{control.INPAINT}"):
+        arguments["control_image"] = _uncovered(given, pictures[0])
     return {name: value for name, value in arguments.items() if given.takes(name)}
+
+
+def _uncovered(given: Given, picture: np.ndarray) -> Tensor:
+    """A picture as (1, 3, H, W) in [0, 1], but -1 where it is drawn anew, as the ControlNet that fills in was taught.
+
+    diffusers, docs/source/en/using-diffusers/inpaint.md (make_inpaint_condition).
+    """
+    import torch
+
+    size = given.recipe.width, given.recipe.height
+    (mask,) = of_role(given.recipe, given.pictures, "mask")
+    pixels = np.array(fitted(picture, *size), np.float32) / 255
+    pixels[np.array(fitted(mask, *size).convert("L"), np.float32) / 255 > 0.5] = -1
+    return torch.from_numpy(pixels).movedim(-1, 0)[None]
 
 
 class _StableDiffusion(StockFamily):
@@ -86,6 +106,8 @@ FAMILY: Family = _StableDiffusion(
         "image-to-image+control": "StableDiffusionControlNetImg2ImgPipeline",
         "inpainting+control": "StableDiffusionControlNetInpaintPipeline",
         "outpainting+control": "StableDiffusionControlNetInpaintPipeline",
+        "inpainting+inpaint": "StableDiffusionControlNetInpaintPipeline",
+        "outpainting+inpaint": "StableDiffusionControlNetInpaintPipeline",
     },
     classes=(
         "StableDiffusionPipeline",

@@ -39,13 +39,14 @@ COMPANIONS_1 = {
     "controlnet:scribble": "lllyasviel/control_v11p_sd15_scribble",
     "controlnet:normal": "lllyasviel/control_v11p_sd15_normalbae",
     "controlnet:segmentation": "lllyasviel/control_v11p_sd15_seg",
+    "controlnet:inpaint": "lllyasviel/control_v11p_sd15_inpaint",
     "controlnet:tile": "takuma104/control_v11/control_v11f1e_sd15_tile",
     "ip-adapter": "h94/IP-Adapter/models/ip-adapter_sd15.safetensors",
     "image-encoder": "h94/IP-Adapter/models/image_encoder",
 }
 """ControlNets of lllyasviel's, where these are there as safetensors."""
 COMPANIONS_2: dict[str, str] = {}
-STEERING = (*(f"control:{kind}" for kind in MAPS), "reference", "lora", "embedding")
+STEERING = (*(f"control:{kind}" for kind in (*MAPS, "inpaint")), "reference", "lora", "embedding")
 
 
 def _published(name: str, title: str, source: str, side: int, **data: Any) -> Variant:
