@@ -5,13 +5,16 @@ import pytest
 
 from praxino import api
 from praxino.accel import speed
-from praxino.engine import loaded
+from praxino.accel.networks import networks
+from praxino.accel.speed import PHASED
+from praxino.engine import loaded, speeding
 from praxino.engine.output import read_recipe
 from praxino.engine.resolve import resolve
 from praxino.engine.run import draw
 from praxino.errors import Cancelled
 from praxino.families import families
 from praxino.request import Request
+from praxino.weights import catalog
 
 
 @pytest.fixture(autouse=True)
@@ -68,3 +71,24 @@ def test_a_run_that_ended_goes_on_with_the_same_reused_steps(models, name, tmp_p
         draw(recipe, ends, checkpoint=tmp_path)
     (resumed,) = draw(recipe, lambda event: None, checkpoint=tmp_path)
     assert np.array_equal(resumed.frames, whole.frames)
+
+
+@pytest.mark.parametrize("name", PHASED)
+def test_the_last_steps_take_one_pass_where_a_loop_has_phases(models, name, monkeypatch):
+    monkeypatch.setenv("PRAXINO_WITHOUT", "reuse")
+    given = {"frames": {"ltx-video": 9, "mochi": 7, "wan": 5}[name], "dtype": "float32", "quality": "fast"}
+    recipe = resolve(Request("a red cat", model=models(name), steps=10, guidance=3, seed=3, **given)).recipe
+    assert recipe.speed == ("unguided:3",)
+    entry, calls = catalog.find(recipe.model), []
+
+    def rows(network, args, kwargs):
+        calls.append(next(value for value in (*args, *kwargs.values()) if value.dim() > 2).shape[0])
+
+    parts = entry.family.equip(entry.family.load(entry.require_path(), entry.variant, "float32", "cpu"), recipe)
+    for network in networks(parts):
+        if network.stage == "denoise":
+            network.module.register_forward_pre_hook(rows, with_kwargs=True)
+    for drawn, expected in ((speeding.as_run(recipe), 17), (recipe, 20)):
+        calls.clear()
+        *_, _ = entry.family.denoise(drawn, parts, [], recipe.seed)
+        assert sum(calls) == expected
