@@ -2,8 +2,9 @@
 
     python bench/main_job.py [ROUNDS]
 
-Each round starts one process of either side, A B A B ...; medians and the ratio pair by pair are printed, and kept
-with the machine's description in bench/results/main_job.json. Needs an idle machine to mean anything; decides no test.
+Each round starts processes of either side in turn: cold, the command `praxino` and the script; warm, a process that
+draws several times. Medians and the ratio pair by pair are printed, and kept with the machine's description in
+bench/results/main_job.json. Needs an idle machine to mean anything; decides no test.
 """
 
 import datetime
@@ -18,18 +19,25 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from workloads import PROMPT
+
 from praxino.weights.catalog import find
 
 HERE = Path(__file__).parent
+COMPILED = Path(tempfile.gettempdir()) / "praxino-bench-compiled"
+"""Where compiled modules lie, as they do beside those of an installed package."""
 WARM_REPEATS = 6
 SIDES = ("praxino", "diffusers")
+COMMAND = ["-m", "praxino", PROMPT, "--seed", "0", "--local", "--no-history", "-q", "-o"]
 
 
 def measure(arguments: list[str]) -> tuple[float, float, str]:
     """Wall seconds, peak memory in MiB and standard output of a child process."""
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
-        child = subprocess.Popen([sys.executable, *arguments], stdout=output, stderr=subprocess.DEVNULL)
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(COMPILED), "PYTHONDONTWRITEBYTECODE": ""}
+        command = [sys.executable, *arguments]
+        child = subprocess.Popen(command, stdout=output, stderr=subprocess.DEVNULL, env=environment)
         _, status, used = os.wait4(child.pid, 0)
         seconds = time.monotonic() - began
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -44,7 +52,7 @@ def one_round(folder: Path, out: Path) -> dict[str, dict[str, float]]:
     figures: dict[str, dict[str, float]] = {}
     for side in SIDES:
         workload = [str(HERE / "workloads.py"), side, str(folder), str(out)]
-        cold, memory, _ = measure([*workload, "1"])
+        cold, memory, _ = measure([*COMMAND, str(out)] if side == "praxino" else [*workload, "1"])
         _, _, printed = measure([*workload, str(WARM_REPEATS)])
         warm = json.loads(printed)["rounds"][1:]
         figures[side] = {"process start to file, s": cold, "peak memory, MiB": memory}
@@ -73,6 +81,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     folder = find("pocket").require_path()
     with tempfile.TemporaryDirectory() as scratch:
+        one_round(folder, Path(scratch) / "out.gif")  # modules are compiled, files are in memory
         results = [one_round(folder, Path(scratch) / "out.gif") for _ in range(rounds)]
     table = {}
     for label in results[0]["praxino"]:
