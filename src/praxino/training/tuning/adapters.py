@@ -1,8 +1,8 @@
 """Owns what is trained of a network: low-rank weights laid on with peft, or all of it; and how that is written.
 
 A LoRA file is in diffusers' names with its settings in the metadata; its scale alpha / rank is multiplied into the
-weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names, if it has any: not of DoRA,
-whose magnitudes ComfyUI takes for lengths of columns (comfy/weight_adapter/base.py, weight_decompose).
+weights, so that a loader which knows no alpha draws the same. Beside it lies a copy in ComfyUI's names, if it has any:
+not of DoRA, whose magnitudes ComfyUI takes for lengths of columns (comfy/weight_adapter/base.py, weight_decompose).
 """
 
 from __future__ import annotations
