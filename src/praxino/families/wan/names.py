@@ -26,7 +26,8 @@ DIFFUSERS_PREFIX = re.compile(r"^(base_model\.model\.)?transformer(_2)?\.")
 SUFFIXES: tuple[tuple[str, Role], ...] = (
     (".lora_A.default.weight", "A"), (".lora_A.weight", "A"), (".lora_down.weight", "A"),
     (".lora_B.default.weight", "B"), (".lora_B.weight", "B"), (".lora_up.weight", "B"),
-    (".alpha", "alpha"), (".lora_magnitude_vector", "magnitude"), (".diff_b", "diff_b"), (".lora_B.bias", "diff_b"), (".diff", "diff"),
+    (".alpha", "alpha"), (".lora_magnitude_vector", "magnitude"),
+    (".diff_b", "diff_b"), (".lora_B.bias", "diff_b"), (".diff", "diff"),
 )  # fmt: skip
 EXPERT_FILES: dict[str, Expert] = {"high_noise_model": "high", "low_noise_model": "low"}
 """What the authors call Wan 2.2's two transformers, and so the two files of a LoRA for them."""
