@@ -15,6 +15,8 @@ from typing import Any
 from praxino.errors import ModelError
 
 KINDS = ("things", "motions", "grounds")
+EXTRAS = ("counts", "sizes")
+"""What a vocabulary of version 2 may know besides; nothing is chosen where a prompt leaves it open."""
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W_\u3040-\u30ff\u3400-\u9fff]+(?:['’-][^\W_]+)*")
 """A word; Chinese and Japanese are written without spaces, so there each character is one."""
 _CHARACTER = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
@@ -47,7 +49,7 @@ class Understanding:
     caption: str
     """What the text encoder reads."""
     known: tuple[str, ...]
-    """Names found in the prompt: thing, motion, ground."""
+    """Names found in the prompt: things, motion, ground, count, size."""
     chosen: tuple[str, ...]
     """Names picked for what the prompt left open."""
     ignored: tuple[str, ...]
@@ -60,11 +62,16 @@ class _Match:
     name: str
     start: int
     end: int
+    is_hint: bool = False
+    """Whether the phrase only hints at the name, which any phrase that means it outweighs."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words of one model: names of things, motions and grounds, and the phrases that stand for each."""
+    """The words of one model: names of things, motions and grounds, and the phrases that stand for each.
+
+    Version 2 of the data adds counts, sizes, `hints` beside each entry's words, and two things in one picture.
+    """
 
     data: Mapping[str, Any]
 
@@ -96,16 +103,21 @@ class Vocabulary:
         picture, the thing and the ground come from the picture, and only a motion is chosen.
         """
         words = _words(prompt)
-        matches = _one_of_each(list(self._matches([_stem(word) for word in words])), words)
-        found = {match.kind: match.name for match in matches}
+        every = list(self._matches([_stem(word) for word in words]))
+        matches = _one_of_each(every, words)
+        if partner := self._partner(every, matches, words):
+            matches = [*(match for match in matches if match.kind not in EXTRAS), partner]
+        found = {match.kind: match.name for match in matches if match is not partner}
         covered = {i for match in matches for i in range(match.start, match.end)}
         ignored = _runs([(i, w) for i, w in enumerate(words) if i not in covered and _plain(w) not in _STOP_WORDS])
         wanted = ("motions",) if has_picture else KINDS
         chosen = {kind: self._pick(kind, prompt) for kind in wanted if kind not in found}
-        caption = self._caption({**found, **chosen}, has_picture)
+        other = {"other": partner.name} if partner else {}
+        caption = self._caption({**found, **chosen, **other}, has_picture)
+        named = {**{kind: found[kind] for kind in KINDS[:1] if kind in found}, **other, **found}
         return Understanding(
             caption,
-            tuple(found[kind] for kind in KINDS if kind in found),
+            tuple(named[kind] for kind in (KINDS[0], "other", *KINDS[1:], *EXTRAS) if kind in named),
             tuple(chosen.values()),
             tuple(dict.fromkeys(ignored)),
         )
@@ -115,9 +127,34 @@ class Vocabulary:
         if has_picture:
             template = self.data["image_thing_caption" if "things" in names else "image_caption"]
         text = template.format(
-            thing=names.get("things", ""), motion=names.get("motions", ""), ground=names.get("grounds", "")
+            thing=names.get("things", ""),
+            subject=self._subject(names),
+            motion=names.get("motions", ""),
+            ground=names.get("grounds", ""),
         )
         return re.sub(r"\ba (?=[aeiou])", "an ", text)
+
+    def _subject(self, names: Mapping[str, str]) -> str:
+        """What stands in the picture; only templates of version 2 ask for it."""
+        form = "pair" if "other" in names else next((kind for kind in EXTRAS if kind in names), "one")
+        return self.data.get("subjects", {}).get(form, "").format(
+            thing=names.get("things", ""),
+            other=names.get("other", ""),
+            count=names.get("counts", ""),
+            size=names.get("sizes", ""),
+        )
+
+    def _partner(self, every: list[_Match], picked: list[_Match], words: list[str]) -> _Match | None:
+        """A second thing that a word like "and" joins to the first."""
+        joiners, things = self.data.get("joiners"), [match for match in every if match.kind == "things"]
+        first = next((match for match in picked if match.kind == "things"), None)
+        if not joiners or first is None or first.is_hint:
+            return None
+        following = next((match for match in things if match.start >= first.end), None)
+        if following is None or following.is_hint or following.name == first.name:
+            return None
+        between = words[first.end : following.start]
+        return following if len(between) <= 5 and set(between) & set(joiners) else None
 
     def _pick(self, kind: str, prompt: str) -> str:
         digest = hashlib.sha256(f"{kind} {prompt}".encode()).digest()
@@ -125,12 +162,15 @@ class Vocabulary:
         return names[int.from_bytes(digest[:8]) % len(names)]
 
     @cached_property
-    def _phrases(self) -> dict[tuple[str, ...], tuple[str, str]]:
-        phrases: dict[tuple[str, ...], tuple[str, str]] = {}
-        for kind in KINDS:
-            for entry in self.data[kind]:
-                for phrase in (entry["name"], *entry["words"]):
-                    phrases.setdefault(tuple(_stem(word) for word in _words(phrase)), (kind, entry["name"]))
+    def _phrases(self) -> dict[tuple[str, ...], tuple[str, str, bool]]:
+        phrases: dict[tuple[str, ...], tuple[str, str, bool]] = {}
+        for field in ("words", "hints"):
+            for kind in (*KINDS, *EXTRAS):
+                for entry in self.data.get(kind, ()):
+                    named = (entry["name"],) if field == "words" else ()
+                    for phrase in (*named, *entry.get(field, ())):
+                        phrases.setdefault(phrase_key(phrase), (kind, entry["name"], field == "hints"))
+        phrases.pop((), None)
         return phrases
 
     def _matches(self, stems: list[str]) -> Iterator[_Match]:
@@ -139,7 +179,8 @@ class Vocabulary:
         while start < len(stems):
             for length in range(min(longest, len(stems) - start), 0, -1):
                 if meaning := self._phrases.get(tuple(stems[start : start + length])):
-                    yield _Match(*meaning, start, start + length)
+                    kind, name, is_hint = meaning
+                    yield _Match(kind, name, start, start + length, is_hint)
                     start += length
                     break
             else:
@@ -150,18 +191,18 @@ class Vocabulary:
 def _read(path: Path, changed_ns: int) -> Vocabulary:
     """A vocabulary's file as it was at a moment: a server reads it for every request."""
     data = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(data, dict) or data.get("version") != 1:
-        raise ModelError(f"{path} is not a vocabulary of version 1; install the model again.")
+    if not isinstance(data, dict) or data.get("version") not in (1, 2):
+        raise ModelError(f"{path} is not a vocabulary of version 1 or 2; install the model again.")
     return Vocabulary(data)
 
 
 def _one_of_each(matches: list[_Match], words: list[str]) -> list[_Match]:
     """The first match of each kind; of several grounds, the one that is named as the background."""
     picked = []
-    for kind in KINDS:
-        candidates = [match for match in matches if match.kind == kind]
+    for kind in (*KINDS, *EXTRAS):
+        candidates = sorted((match for match in matches if match.kind == kind), key=lambda match: match.is_hint)
         if kind == "grounds":
-            candidates.sort(key=lambda match: not _is_named_ground(match, words))
+            candidates.sort(key=lambda match: (not _is_named_ground(match, words), match.is_hint))
         picked += candidates[:1]
     return picked
 
@@ -169,6 +210,16 @@ def _one_of_each(matches: list[_Match], words: list[str]) -> list[_Match]:
 def _is_named_ground(match: _Match, words: list[str]) -> bool:
     before, after = words[max(0, match.start - 3) : match.start], words[match.end : match.end + 2]
     return bool(_GROUND_MARKS & set(before) or _GROUND_WORDS & set(after))
+
+
+def phrase_key(phrase: str) -> tuple[str, ...]:
+    """What a phrase is looked up by: two with one key mean the same."""
+    return tuple(_stem(word) for word in _words(phrase))
+
+
+def is_filler(word: str) -> bool:
+    """Whether a word says nothing about what is to be drawn."""
+    return _plain(word.casefold()) in _STOP_WORDS
 
 
 def _words(text: str) -> list[str]:
