@@ -8,6 +8,7 @@ or does not answer, the command draws as if there were none. Imports no torch.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,8 @@ from typing import Any
 from praxino import __version__, settings
 from praxino.cli.options import Running
 from praxino.request import Request, options
+
+logger = logging.getLogger(__name__)
 
 NOTE = "serve.json"
 DECISIVE = (
@@ -45,7 +48,10 @@ def noted(url: str, devices: Sequence[str], has_keys: bool) -> Iterator[None]:
         yield
         return
     told = {"url": url, "wants_key": has_keys, "process": os.getpid(), **_circumstances()}
-    _write(path, told)
+    try:
+        _write(path, told)
+    except OSError as problem:
+        logger.warning("commands of this machine will not find the server: %s", problem)
     try:
         yield
     finally:

@@ -29,6 +29,14 @@ def test_a_server_is_found_while_it_runs(home):
     assert list(home.iterdir()) == []
 
 
+def test_a_home_that_cannot_be_written_stops_no_server(home, caplog):
+    home.parent.mkdir(exist_ok=True)
+    home.write_text("a file, no folder")
+    with resident.noted(URL, ["cpu"], has_keys=False):
+        assert resident.found(Request("a cat"), RUNNING) is None
+    assert "will not find the server" in caplog.text
+
+
 def test_one_without_workers_is_not(home):
     with resident.noted(URL, [], has_keys=False):
         assert resident.found(Request("a cat"), RUNNING) is None
