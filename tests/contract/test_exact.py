@@ -1,7 +1,8 @@
-"""Quality exact on every family that is a pipeline of diffusers: the engine draws what the plain pipeline draws.
+"""Qualities exact and near, held to their word in every family.
 
-Bit for bit, in float32, with everything that exact has: answers of text encoders out of files among it. The families
-with loops of their own are held against their authors' code instead (tests/integration/test_*_reference.py).
+Exact: a family that is a pipeline of diffusers draws what the plain pipeline draws, bit for bit in float32, with
+answers of text encoders out of files. The families with loops of their own are held against their authors' code instead
+(tests/integration/test_*_reference.py). Near: bfloat16 on a CPU draws about that.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from PIL import Image
 
 from praxino import media
-from praxino.engine import loaded
+from praxino.engine import loaded, speeding
 from praxino.engine.resolve import resolve
 from praxino.engine.run import draw
 from praxino.families import Variant, families
@@ -37,7 +38,7 @@ def wish(variant: Variant, folder: Path) -> dict[str, object]:
     """What is drawn: as little as can be."""
     least = variant.grid.frame_step + 1
     given: dict[str, object] = {} if variant.num_frames <= least else {"frames": least}
-    if {"text-to-video", "text-to-image"} & {*variant.tasks}:
+    if not variant.needs and {"text-to-video", "text-to-image"} & {*variant.tasks}:
         return given
     picture = folder.parent / "picture.png"
     Image.fromarray(np.full((32, 32, 3), 90, np.uint8)).save(picture)
@@ -72,3 +73,22 @@ def test_exact_is_what_the_plain_pipeline_draws(name: str, tmp_path: Path) -> No
         loaded.forget()
         (found,) = draw(recipe, lambda event: None)
         assert np.array_equal(found.frames, wanted)
+
+
+@pytest.mark.parametrize("name", [name for name in families() if name not in HEAVY])
+def test_near_is_near_in_every_family(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speeding, "cpu_computes_bfloat16", lambda: True)
+    families()[name].miniature(folder := tmp_path / "miniature")
+    entry = catalog.identify(folder, str(folder))
+    assert entry is not None
+    given = wish(entry.variant, folder) | (
+        {"motion_template": "walk"} if "motion-template" in entry.variant.needs else {}
+    )
+    frames = []
+    for quality in ("exact", "near"):
+        loaded.forget()
+        recipe = resolve(Request("a red cat", model=str(folder), steps=2, seed=3, quality=quality, **given)).recipe
+        frames.append(draw(recipe, lambda event: None)[0].frames.astype(float))
+    assert recipe.dtype == "bfloat16"
+    error = np.mean((frames[0] - frames[1]) ** 2)
+    assert 0 < error < 255**2 / 10**3.8, "38 dB"
