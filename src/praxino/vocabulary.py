@@ -132,7 +132,7 @@ class Vocabulary:
             motion=names.get("motions", ""),
             ground=names.get("grounds", ""),
         )
-        return re.sub(r"\ba (?=[aeiou])", "an ", text)
+        return re.sub(r"\ba (?=[aeiou](?!ni))", "an ", text)
 
     def _subject(self, names: Mapping[str, str]) -> str:
         """What stands in the picture; only templates of version 2 ask for it."""
