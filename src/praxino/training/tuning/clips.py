@@ -22,10 +22,15 @@ from praxino.errors import UserError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".apng")
 VIDEOS = (".mp4", ".webm", ".mov", ".mkv", ".avi", ".m4v", ".mpg", ".mpeg", ".ts", ".gifv")
+MEDIA = (*PICTURES, *VIDEOS)
 FILE_KEYS = ("file_name", "video", "image", "file", "path")
 CAPTION_KEYS = ("caption", "text", "prompt", "captions")
 BESIDE_KEYS = {"reference": ("reference", "reference_path"), "mask": ("mask", "mask_path")}
 """Lightricks' trainer has `reference_path` too. Files beside a clip a.mp4 are a.reference.mp4 and a.mask.png."""
+NO_CLIPS = (".txt", ".md", ".json", ".jsonl", ".toml", ".csv", ".db", ".ini")
+"""What lies in data folders and was never meant to be a clip; captions without one are told apart."""
+TEXT = "utf-8-sig"
+"""UTF-8, with or without the mark that Windows' editors begin it with."""
 HOTSHOT_CAPTION = "prompt.txt"
 HOTSHOT_FPS = 8.0
 Named = tuple[Path, str, dict[str, Path]]
@@ -102,9 +107,10 @@ def find(folder: Path) -> Found:
 def _listed(metadata: Path, found: Found) -> Iterator[Named]:
     """What a metadata.jsonl names."""
     try:
-        lines = metadata.read_text(encoding="utf-8").splitlines()
+        lines = metadata.read_text(encoding=TEXT).splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{metadata} is not UTF-8; save it in that encoding.") from None
+    named: set[Path] = set()
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -115,18 +121,30 @@ def _listed(metadata: Path, found: Found) -> Iterator[Named]:
             found.problems.append(f"{where}: not JSON ({problem.msg})")
             continue
         name, caption = _first(row, FILE_KEYS), _first(row, CAPTION_KEYS)
+        names = {use: given for use, keys in BESIDE_KEYS.items() if (given := _first(row, keys)) is not None}
+        paths = {use: (metadata.parent / given).resolve() for use, given in {"": name or "", **names}.items()}
+        named.update(paths.values())
         if name is None or caption is None:
             missing = "file_name" if name is None else "caption"
             found.problems.append(f"{where}: has no {missing}")
             continue
-        names = {use: given for use, keys in BESIDE_KEYS.items() if (given := _first(row, keys)) is not None}
-        paths = {use: (metadata.parent / given).resolve() for use, given in {"": name, **names}.items()}
         if outside := [given for given in paths.values() if not given.is_relative_to(metadata.parent.resolve())]:
             found.problems.append(f"{where}: {outside[0].name} lies outside of the folder")
         elif missing := [given for given in paths.values() if not given.exists()]:
             found.problems.append(f"{where}: there is no file {missing[0].name}")
         else:
             yield paths.pop(""), caption, paths
+    found.problems += _unlisted(metadata.parent.resolve(), named - {metadata.parent.resolve()})
+
+
+def _unlisted(folder: Path, named: set[Path]) -> Iterator[str]:
+    """A line for each clip, at any depth, that no line of a metadata.jsonl names."""
+    for path in sorted(folder.rglob("*")):
+        inner = path.relative_to(folder)
+        if path.suffix.lower() not in MEDIA or any(part.startswith(".") for part in inner.parts):
+            continue
+        if named.isdisjoint((path.resolve(), *path.resolve().parents)):
+            yield f"{inner.as_posix()}: no line of metadata.jsonl names it"
 
 
 def _first(row: Any, keys: tuple[str, ...]) -> str | None:
@@ -151,20 +169,41 @@ def uncaptioned(folder: Path) -> list[tuple[Clip, Path]]:
 
 def _stems(folder: Path, found: Found) -> Iterator[Named]:
     """Media files with captions beside them, and folders of frames."""
-    beside = _beside(folder)
+    beside, stems = _beside(folder), set[str]()
     for path, caption in _places(folder, found):
+        stems.add(path.stem)
         yield from _captioned(path, caption, beside, found)
+    found.problems += _left_over(folder, stems)
+
+
+def _left_over(folder: Path, stems: set[str]) -> Iterator[str]:
+    """A line for each thing in a folder that may have been meant for a clip, and is none and beside none."""
+    for path in sorted(folder.iterdir()):
+        kind, (stem, use) = path.suffix.lower(), (Path(path.stem).stem, Path(path.stem).suffix[1:])
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if not _numbered(path) and any(inner.suffix.lower() in MEDIA for inner in path.rglob("*")):
+                yield f"{path.name}: a folder within; give it as data by itself, or name its clips in a metadata.jsonl"
+        elif kind == ".txt" and path.stem not in stems:
+            yield f"{path.name}: there is no clip {path.stem} that it could be the caption of"
+        elif kind in MEDIA and use in BESIDE_KEYS and stem not in stems:
+            yield f"{path.name}: there is no clip {stem} that it could be the {use} of"
+        elif kind not in (*MEDIA, *NO_CLIPS):
+            yield f"{path.name}: is no kind of file that is read; a GIF, WebP, PNG, JPEG, MP4 or WebM is"
 
 
 def _places(folder: Path, found: Found) -> Iterator[tuple[Path, Path]]:
     """Each clip, and where its caption is looked for."""
     captioned: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
         if path.is_dir():
             if _numbered(path):
                 yield path, path / HOTSHOT_CAPTION
             continue
-        if path.suffix.lower() not in (*PICTURES, *VIDEOS) or Path(path.stem).suffix[1:] in BESIDE_KEYS:
+        if path.suffix.lower() not in MEDIA or Path(path.stem).suffix[1:] in BESIDE_KEYS:
             continue
         other = captioned.setdefault(path.stem, path)
         if other != path:
@@ -178,14 +217,14 @@ def _beside(folder: Path) -> dict[str, dict[str, Path]]:
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.iterdir()):
         stem, use = Path(path.stem).stem, Path(path.stem).suffix[1:]
-        if path.suffix.lower() in (*PICTURES, *VIDEOS) and use in BESIDE_KEYS:
+        if path.suffix.lower() in MEDIA and use in BESIDE_KEYS:
             found.setdefault(stem, {})[use] = path.resolve()
     return found
 
 
 def _captioned(path: Path, caption: Path, beside: dict[str, dict[str, Path]], found: Found) -> Iterator[Named]:
     try:
-        yield path.resolve(), caption.read_text(encoding="utf-8"), beside.get(path.stem, {})
+        yield path.resolve(), caption.read_text(encoding=TEXT), beside.get(path.stem, {})
     except FileNotFoundError:
         found.problems.append(f"{path.name}: has no caption; write one into {caption.relative_to(path.parent)}")
     except UnicodeDecodeError:

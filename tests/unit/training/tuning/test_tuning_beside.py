@@ -45,7 +45,10 @@ def test_by_columns(data, key):
     (found,) = find(data).clips
     assert dict(found.beside) == {"reference": (data / "edges.gif").resolve()}
     (data / "metadata.jsonl").write_text(json.dumps({**row, key: "none.gif"}))
-    assert find(data).problems == ["metadata.jsonl line 1: there is no file none.gif"]
+    assert find(data).problems == [
+        "metadata.jsonl line 1: there is no file none.gif",
+        "edges.gif: no line of metadata.jsonl names it",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,36 @@ def test_folders_of_numbered_frames(tmp_path):
         (lambda folder: (folder / "metadata.jsonl").write_text('["x"'), "line 1: not JSON"),
         (lambda folder: (clip(folder / "a.gif"), (folder / "metadata.jsonl").write_text(
             '{"file_name": "a.gif", "text": "x"}\n{"file_name": "a.gif", "text": "y"}')), "a.gif: named twice"),
+        (lambda folder: ((folder / "in").mkdir(), clip(folder / "in" / "b.gif"), clip(folder / "a.gif"),
+                         (folder / "metadata.jsonl").write_text('{"file_name": "a.gif", "text": "x"}')),
+         "in/b.gif: no line of metadata.jsonl names it"),
+        (lambda folder: (folder / "a.flv").write_bytes(b"FLV"), "a.flv: is no kind of file that is read"),
+        (lambda folder: (folder / "a.txt").write_text("x"), "there is no clip a that it could be the caption of"),
+        (lambda folder: clip(folder / "a.reference.gif"), "there is no clip a that it could be the reference of"),
+        (lambda folder: ((folder / "in").mkdir(), clip(folder / "in" / "b.gif")), "in: a folder within"),
     ],
 )  # fmt: skip
 def test_nothing_is_left_out_without_a_line(tmp_path, make, said):
     make(tmp_path)
     problems = find(tmp_path).problems
     assert len(problems) == 1 and said in problems[0]
+
+
+def test_what_systems_leave_behind_is_no_clip(tmp_path):
+    clip(tmp_path / "a.gif")
+    (tmp_path / "a.txt").write_text("a cat", encoding="utf-8-sig")
+    for name in ("._a.gif", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (tmp_path / name).write_bytes(b"\0")
+    found = find(tmp_path)
+    assert ([c.caption for c in found.clips], found.problems) == (["a cat"], [])
+
+
+def test_metadata_may_begin_with_a_byte_order_mark_and_name_a_folder_of_frames(tmp_path):
+    (tmp_path / "walk").mkdir()
+    clip(tmp_path / "walk" / "0.png", 1)
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "walk", "text": "a cat"}', encoding="utf-8-sig")
+    found = find(tmp_path)
+    assert ([c.name for c in found.clips], found.problems) == (["walk"], [])
 
 
 def test_an_empty_folder_and_one_that_is_not_there(tmp_path):
