@@ -17,17 +17,21 @@ unexport PROMPT
 # On Linux, the usual torch brings gigabytes of CUDA. Give TORCH_INDEX=URL to take a smaller build from another index.
 TORCH_INDEX ?=
 
+# What `make bench` measured last.
+RESULTS := bench/results/pocket.json
+
 # The suite is dealt out to a process for each core.
 SHARED := --numprocesses logical --maxprocesses 8 --dist loadgroup
 
-.PHONY: help gif test test-all check bench docs clean
+.PHONY: help gif test test-all check bench bench-check docs clean
 
 help:
 	@echo 'make gif PROMPT="..."   draw a GIF (sets up .venv the first time)'
 	@echo 'make test               the tests, in minutes'
 	@echo 'make test-all           the slow ones too'
 	@echo 'make check              format, lint, types, import rules, docs'
-	@echo 'make bench              measure the main job against plain diffusers'
+	@echo 'make bench              measure the main job beside plain diffusers, on an idle machine'
+	@echo 'make bench-check        fail where it was faster when it was measured last'
 	@echo 'make docs               write the docs to site/'
 	@echo 'make clean              remove what was built, but not .venv'
 
@@ -48,8 +52,12 @@ check: $(DEVELOP)
 	$(BIN)/python docs/generate.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: $(RUNTIME)
-	$(BIN)/python bench/main_job.py
+bench: $(DEVELOP)
+	$(BIN)/praxino bench --rounds 7 --sweep steps=4,8,16,32 --sweep batch=1,2,4 \
+		-o $(RESULTS) --plots docs/plots
+
+bench-check: $(DEVELOP)
+	$(BIN)/praxino bench --rounds 7 --no-roofline --check $(RESULTS)
 
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py

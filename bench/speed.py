@@ -24,6 +24,7 @@ import torch
 from praxino.accel.answers import Answers
 from praxino.accel.encoders import asking, read_later, unread
 from praxino.accel.reuse import Bounds, reusing
+from praxino.bench.likeness import psnr_db, ssim
 from praxino.engine.resolve import resolve
 from praxino.request import Request
 from praxino.weights import catalog
@@ -36,26 +37,6 @@ BOUNDS = (0.025, 0.1, 0.2)
 
 
 EQUAL_DB = 99.0
-
-
-def psnr_db(one: np.ndarray, other: np.ndarray) -> float:
-    """Of two clips (F, H, W, 3) uint8; EQUAL_DB at most."""
-    error = np.mean((one.astype(float) - other.astype(float)) ** 2)
-    return EQUAL_DB if error == 0 else min(EQUAL_DB, 10 * np.log10(255**2 / error))
-
-
-def ssim(one: np.ndarray, other: np.ndarray, side: int = 7) -> float:
-    """Mean structural similarity of their grey frames (Wang et al. 2004), in windows of 7 x 7."""
-    x, y = (torch.from_numpy(clip.astype(np.float64).mean(-1))[:, None] for clip in (one, other))
-
-    def mean(values: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.avg_pool2d(values, side, 1)
-
-    share = side**2 / (side**2 - 1)
-    mx, my = mean(x), mean(y)
-    vx, vy, vxy = (share * (mean(a * b) - mean(a) * mean(b)) for a, b in ((x, x), (y, y), (x, y)))
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return float(((2 * mx * my + c1) * (2 * vxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))).mean())
 
 
 def in_turn(rounds: int, sides: dict[str, Callable[[], Any]]) -> dict[str, float]:

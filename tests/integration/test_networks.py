@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from praxino.accel.weight import STAGES, Shapes, Stage, of_shapes, published, stage_of_folder
+from praxino.bench.published import configs
 from praxino.families import Variant, families
 
-REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "networks" / "networks.json").read_text())
+REFERENCE = configs()
 VARIANTS: dict[str, Variant] = {
     name: variant
     for family in families().values()

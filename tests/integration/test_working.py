@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import weakref
-from pathlib import Path
 from typing import Any
 
 import diffusers
@@ -15,6 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from praxino.accel.working import DECODERS, DENOISERS, FRAME_BYTES
+from praxino.bench.published import configs
 
 META, BF16 = torch.device("meta"), torch.bfloat16
 TEXT = 256
@@ -211,8 +210,7 @@ def test_real_tensors_take_as_much(kind):
     assert 0.7 * held <= DENOISERS[kind].alive <= 1.3 * held, f"{held:.2f} for a token, in widths"
 
 
-REFERENCE = Path(__file__).parents[1] / "reference" / "networks" / "networks.json"
-WAN_2_2 = json.loads(REFERENCE.read_text())["configs"]["wanvae5"]["config"]
+WAN_2_2 = configs()["configs"]["wanvae5"]["config"]
 DECODED = {
     "AutoencoderKL": ({"block_out_channels": (128, 256, 512, 512), "layers_per_block": 2, "latent_channels": 4,
                        "down_block_types": ("DownEncoderBlock2D",) * 4, "up_block_types": ("UpDecoderBlock2D",) * 4},

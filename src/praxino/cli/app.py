@@ -24,6 +24,7 @@ COMMANDS = (
     "motions",
     "convert",
     "doctor",
+    "bench",
     "serve",
     "keys",
     "worker",

@@ -41,7 +41,7 @@ def found(base: Variant, name: str, title: str, folder: Folder) -> Variant:
     """A variant for a folder that is run as `base` is, with what its configs say otherwise."""
     unet, vae = folder.config("unet"), folder.config("vae")
     cell_px = 2 ** (len(vae.get("block_out_channels", (1, 2, 3, 4))) - 1)
-    side = unet.get("sample_size", base.width // cell_px) * cell_px
+    side = (unet.get("sample_size") or base.width // cell_px) * cell_px
     smallest = min(side, GRID.min_side)
     return dataclasses.replace(
         base,

@@ -1,0 +1,109 @@
+"""A published checkpoint with random weights: its real widths and depths, for measuring speed without a download.
+
+Speed does not depend on what weights say, as long as they are numbers: they are drawn at random, never zero. The
+networks' configs are those of `published.json`; tokenizer, scheduler and index are the family's miniature's.
+
+In that file, `configs` are the `config.json` files that lie beside the weights on the Hub (or, of single files, those
+of diffusers' conversions), as far as they differ from the defaults of their classes in diffusers 0.42 and transformers
+5; `variants` names the config of every component's folder. AnimateDiff's adapters are listed with the image checkpoint
+that they are laid over, FLUX.1 Redux with the base that it draws with. Where a repository's own config could not be
+had (HunyuanVideo 1.5, HunyuanVideo-I2V, LTX-2, Wan Animate, CogVideoX-Fun), it is what diffusers' conversion script for
+it writes. Not counted: sd-x2-latent-upscaler.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import shutil
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+from praxino.errors import UserError
+from praxino.families import Family, Variant, families
+
+SEED = 20250
+SHARD = "5GB"
+DEPTHS = ("num_layers", "num_single_layers", "num_refiner_layers", "num_hidden_layers")
+"""Keys of a config that say how many blocks a network has."""
+
+
+def write(name: str, folder: Path, *, device: str, blocks: int | None = None) -> None:
+    """Write the folder of a published variant, in its own number format.
+
+    Args:
+        name: of the variant.
+        folder: to write; it must not exist.
+        device: that draws the weights.
+        blocks: of each kind and network, at most; as many as published when not given.
+
+    Raises:
+        UserError: there is no such variant, or its configs are not known.
+    """
+    family, variant = _variant(name)
+    known = configs()
+    components: dict[str, str] = known["variants"].get(name, {})
+    if not components:
+        raise UserError(f"the configs of {name} are not known; there are {', '.join(known['variants'])}.")
+    partial = folder.with_name(folder.name + ".part")
+    shutil.rmtree(partial, ignore_errors=True)
+    family.miniature(partial, like=name)
+    for component, config in components.items():
+        made = dict(known["configs"][config])
+        if blocks is not None:
+            made["config"] = _shortened(made, blocks)
+        shutil.rmtree(partial / component, ignore_errors=True)
+        _save(made, partial / component, variant.dtype, device)
+    partial.rename(folder)
+
+
+def configs() -> dict[str, Any]:
+    """By name, the published configs and the variants that are made of them."""
+    return json.loads(resources.files("praxino.bench").joinpath("published.json").read_text(encoding="utf-8"))
+
+
+def _variant(name: str) -> tuple[Family, Variant]:
+    for family in families().values():
+        if name in family.variants:
+            return family, family.variants[name]
+    raise UserError(f"there is no published variant {name[:60]!r}; praxino models list names them.")
+
+
+def _shortened(made: dict[str, Any], blocks: int) -> dict[str, Any]:
+    """The config with fewer blocks, where it has rows of them."""
+    kind = _kind(made)
+    configured = getattr(kind, "config_class", None)
+    defaults = (
+        configured().to_dict()
+        if configured
+        else {key: value.default for key, value in inspect.signature(kind.__init__).parameters.items()}
+    )
+    whole = {**defaults, **made["config"]}
+    return {**made["config"], **{key: min(blocks, whole[key]) for key in DEPTHS if isinstance(whole.get(key), int)}}
+
+
+def _kind(made: dict[str, Any]) -> Any:
+    module, _, kind = made["class"].partition(":")
+    return getattr(import_module(module), kind)
+
+
+def _save(made: dict[str, Any], folder: Path, dtype: str, device: str) -> None:
+    import torch
+
+    kind = _kind(made)
+    configured = getattr(kind, "config_class", None)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(getattr(torch, dtype))
+    try:
+        with torch.device(device):
+            torch.manual_seed(SEED)
+            network = kind(configured(**made["config"])) if configured else kind(**made["config"])
+    finally:
+        torch.set_default_dtype(before)
+    with torch.no_grad():
+        for tensor in network.parameters():
+            # Layers that begin as zeros would let arithmetic off lightly; deviations keep activations in bounds.
+            if tensor.ndim > 1:
+                tensor.normal_(std=tensor[0].numel() ** -0.5)
+    network.save_pretrained(folder, max_shard_size=SHARD)
