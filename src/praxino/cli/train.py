@@ -45,8 +45,8 @@ def command() -> None:
 @click.option("--trigger", default="", metavar="WORD", help="the word that will call what is learnt")
 def new(file: str, data: str, model: str, trigger: str) -> None:
     """Write a commented file of settings to begin with."""
-    from praxino.training.tuning.settings import template
-    from praxino.training.tuning.starts import start_for
+    from praxino.training.tuning.settings import named_from, template
+    from praxino.training.tuning.starts import samples_for, start_for
     from praxino.weights import catalog
 
     path = Path(file)
@@ -54,8 +54,12 @@ def new(file: str, data: str, model: str, trigger: str) -> None:
         raise UserError(f"{file} does not end in .toml; name it so.")
     if path.exists():
         raise UserError(f"{path} is there already; give another name.")
-    values = start_for(catalog.find(model).variant)
-    path.write_text(template({"data": data, "model": model, "trigger": trigger, **values}), encoding="utf-8")
+    entry, home = catalog.find(model), path.parent
+    clips = Path(data) if Path(data).exists() else home / data
+    values = {**start_for(entry.variant), **samples_for(entry, clips, trigger)}
+    named = {"data": named_from(home, data), "model": named_from(home, model), "trigger": trigger}
+    home.mkdir(parents=True, exist_ok=True)
+    path.write_text(template({**named, **values}), encoding="utf-8")
     click.echo(f"wrote {path}; look it through, then: praxino train check {path}; praxino train {path}", err=True)
 
 

@@ -92,7 +92,9 @@ def _size(width: int, height: int, variant: Variant, tuning: Tuning) -> tuple[in
     if cut > TOLERATED_ASPECT:
         raise UserError(f"its aspect {width}x{height} is far from {best[0]}x{best[1]}, the nearest that is trained")
     if min(width / best[0], height / best[1]) < SHORTEST_SIDE_SHARE:
-        raise UserError(f"{width}x{height} pixels are too few for {best[0]}x{best[1]}")
+        raise UserError(
+            f"{width}x{height} pixels are too few for {best[0]}x{best[1]}; give a larger one, or set a smaller size"
+        )
     return best
 
 

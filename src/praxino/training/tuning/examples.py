@@ -13,13 +13,18 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.training.tuning import beside, fitness, trainees
-from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces
+from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces, retimed
 from praxino.training.tuning.clips import Clip, digest_of, find
 from praxino.training.tuning.prior import prompts
-from praxino.training.tuning.settings import Tuning
-from praxino.vocabulary import Vocabulary
+from praxino.training.tuning.settings import Extraction, Tuning
+from praxino.vocabulary import Understanding, Vocabulary
 from praxino.weights.catalog import Entry
 from praxino.weights.catalog import find as find_model
+
+WHICH: dict[Extraction, str] = {
+    "first": "the first of", "middle": "the middle of", "spread": "spread over", "pieces": "one after the other, of",
+}  # fmt: skip
+"""How a report tells which frames of a longer clip are used."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
             cut = pieces(frames.shape[:3], fps, variant, tuning)
             beside.check(clip, frames.shape[:3], wanted)
         except UserError as problem:
-            told.left_out.append(f"{clip.name}: {str(problem).replace(str(clip.path) + ' ', '')}")
+            told.left_out.append(f"{clip.name}: {' '.join(str(problem).replace(f'{clip.path} ', '').split())}")
             continue
         if len(frames) == 1 and not trainees.learns_from_pictures(entry.family.name, variant):
             told.left_out.append(f"{clip.name}: a picture, and {variant.name} learns motion alone")
@@ -95,9 +100,11 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
                 f"at least {shortest} at {variant.fps:g} fps are needed"
             )
             continue
-        told.used.append(_line(clip, len(frames), fps, cut, variant) + beside.line(clip, wanted))
+        said = captioned(clip.caption, tuning.trigger)
+        caption = caption_for(said, entry, tuning.trigger)
+        what = _line(clip, len(frames), fps, cut, variant) + _which(len(frames), fps, cut, variant, tuning)
+        told.used.append(f"{what}: {said!r}{_read(said, entry, tuning.trigger)}{beside.line(clip, wanted)}")
         digest, more = digest_of(clip.path), beside.digests(clip, wanted)
-        caption = caption_for(captioned(clip.caption, tuning.trigger), entry, tuning.trigger)
         told.examples += [Example(clip, piece, digest, caption, more) for piece in cut]
     if not told.examples:
         reasons = "\n".join(told.left_out[:5])
@@ -107,10 +114,24 @@ def survey(folder: Path, entry: Entry, tuning: Tuning) -> Survey:
 
 def caption_for(prompt: str, entry: Entry, trigger: str) -> str:
     """What the text encoder reads for a prompt: where a model has a vocabulary, its words and the trigger alone."""
+    read = _understood(prompt, entry, trigger)
+    return read.caption if read else prompt
+
+
+def _understood(prompt: str, entry: Entry, trigger: str) -> Understanding | None:
     if not entry.variant.vocabulary:
-        return prompt
+        return None
     vocabulary = Vocabulary.read(entry.require_path() / entry.variant.vocabulary)
-    return vocabulary.taught([trigger] if trigger else []).understand(prompt).caption
+    return vocabulary.taught([trigger] if trigger else []).understand(prompt)
+
+
+def _read(prompt: str, entry: Entry, trigger: str) -> str:
+    """What becomes of a caption whose words a model does not all know, or that leaves open what it has to be told."""
+    read = _understood(prompt, entry, trigger)
+    if read is None or not (read.ignored or read.chosen):
+        return ""
+    unknown = f"; it does not know {', '.join(read.ignored)}" if read.ignored else ""
+    return f", read as {read.caption!r}{unknown}"
 
 
 def captioned(caption: str, trigger: str) -> str:
@@ -125,4 +146,12 @@ def _line(clip: Clip, count: int, fps: float, cut: list[Piece], variant: Variant
     what = f"{count} frames at {fps:g} fps" if count > 1 else "a picture"
     retimed = f", re-timed to {variant.fps:g} fps" if count > 1 and fps != variant.fps else ""
     some = f"{len(cut)} times " if len(cut) > 1 else ""
-    return f"{clip.name}: {what}{retimed} -> {some}{bucket}: {clip.caption!r}"
+    return f"{clip.name}: {what}{retimed} -> {some}{bucket}"
+
+
+def _which(count: int, fps: float, cut: list[Piece], variant: Variant, tuning: Tuning) -> str:
+    """Which frames are used, where some are not."""
+    at_hand = len(retimed(count, fps, variant.fps)) if count > 1 else 1
+    if at_hand == len(cut) * cut[0].bucket.num_frames:
+        return ""
+    return f" ({WHICH[tuning.extraction]} {at_hand})"

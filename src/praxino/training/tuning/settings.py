@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -165,7 +166,7 @@ def read(path: Path) -> Tuning:
         UserError: it cannot be read, has an unknown key, or a value that is not allowed.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise UserError(f"{path} cannot be read as TOML: {problem}") from problem
     for key in data:
@@ -196,9 +197,22 @@ def _placed(home: Path, name: str) -> str:
     return str(home / name) if name and (home / name).exists() else name
 
 
+def named_from(home: Path, name: str) -> str:
+    """How a file or folder that is there is called in settings that lie in `home`; any other name as it is."""
+    if not name or Path(name).is_absolute() or not Path(name).exists():
+        return name
+    try:
+        return Path(os.path.relpath(name, home)).as_posix()
+    except ValueError:  # on another drive
+        return Path(name).resolve().as_posix()
+
+
 def template(values: dict[str, Any]) -> str:
     """A TOML of every setting with its help; those in `values` are set, the rest stand as comments with defaults."""
-    lines, group = [], ""
+    lines, group = (
+        ["# Folders are looked for beside this file. A setting behind a # is as it would be without the line."],
+        "",
+    )
     for field in dataclasses.fields(Tuning):
         declared: Option = field.metadata["option"]
         if declared.group != group:
@@ -209,7 +223,7 @@ def template(values: dict[str, Any]) -> str:
         line = f"{field.name} = {_toml(declared.choices[0] if shown is None else shown)}"
         lines.append(f"# {declared.help}{choices}")
         lines.append(line if field.name in values else f"# {line}")
-    return "\n".join(lines).lstrip("\n") + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _toml(value: Any) -> str:

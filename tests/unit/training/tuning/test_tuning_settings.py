@@ -45,6 +45,12 @@ def test_what_is_wrong_is_said(tmp_path, text, said):
         read(written(tmp_path, text))
 
 
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    path = tmp_path / "my-style.toml"
+    path.write_text('data = "clips"\n', encoding="utf-8-sig")
+    assert read(path).data == str(tmp_path / "clips")
+
+
 def test_a_template_has_every_setting_with_its_help_and_reads_back(tmp_path):
     text = template({"data": "clips", "model": "pocket", "steps": 7, "samples": ('a "b"', "c")})
     for name, declared in declarations().items():
