@@ -14,7 +14,7 @@ from praxino.request import Request
 WHOLE = ("image", "mask", "first", "last", "video", "motion_template")
 """Fields that are the name of one picture or clip; `motion_template` may be the name of a motion that ships."""
 PARTED = ("control", "reference", "keyframes")
-"""Fields that are lists of KIND=NAME[:SCALE], NAME[:WEIGHT] and NAME@FRAME[:STRENGTH]."""
+"""Fields that are lists of KIND=NAME[:SCALE], NAME[:WEIGHT] and NAME@FRAME[:STRENGTH], or NAME@SECONDSs."""
 
 Change = Callable[[str, str], str]
 """The new name for a picture's name, and for what messages call it, as in "image" or "keyframes[0]"."""
@@ -64,6 +64,9 @@ def _control(text: str) -> tuple[str, str, str]:
 
 def _keyframe(text: str) -> tuple[str, str, str]:
     name, at, place = text.rpartition("@")
-    if not name or not re.fullmatch(r"\d{1,6}(:[\d.]{1,20})?", place, re.ASCII):
-        raise UserError(f"--keyframe is {text[:200]!r}; write FILE@FRAME[:STRENGTH], as in sun.png@16:0.8")
+    if not name or not re.fullmatch(r"(\d{1,6}|[\d.]{1,20}s)(:[\d.]{1,20})?", place, re.ASCII):
+        raise UserError(
+            f"--keyframe is {text[:200]!r}; write FILE@FRAME[:STRENGTH], as in sun.png@16:0.8, or FILE@SECONDSs, as in "
+            "sun.png@1.5s"
+        )
     return "", name, at + place

@@ -96,8 +96,8 @@ class Request:
     first: str | None = option(None, "first frame", "pictures", metavar="FILE")
     last: str | None = option(None, "last frame", "pictures", metavar="FILE")
     keyframes: tuple[str, ...] = option(
-        (), "a frame to pass through; may be given again", "pictures",
-        flags=("--keyframe",), metavar="FILE@FRAME[:STRENGTH]",
+        (), "a frame to pass through, as in sun.png@16:0.8, or at a time, as in sun.png@1.5s; may be given again",
+        "pictures", flags=("--keyframe",), metavar="FILE@FRAME[:STRENGTH]",
     )  # fmt: skip
     video: str | None = option(None, "clip to extend, or to change", "pictures", metavar="FILE")
     extend: Literal["forward", "backward"] | None = option(

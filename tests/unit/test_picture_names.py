@@ -33,6 +33,8 @@ def test_every_name_is_changed_and_nothing_else():
         ("sun.png@16", "sun.png", "@16"),
         ("sun.png@16:0.8", "sun.png", "@16:0.8"),
         ("a@b.png@0", "a@b.png", "@0"),
+        ("sun.png@1.5s", "sun.png", "@1.5s"),
+        ("sun.png@2s:0.8", "sun.png", "@2s:0.8"),
         ("data:image/png;base64,AA==@3:1", "data:image/png;base64,AA==", "@3:1"),
         ("https://x.example/@me/y.png@4", "https://x.example/@me/y.png", "@4"),
     ],
@@ -42,7 +44,9 @@ def test_keyframes(text, name, rest):
     assert changed.keyframes == (f"[{name}]{rest}",)
 
 
-@pytest.mark.parametrize("text", ["sun.png", "@16", "sun.png@", "sun.png@x", "sun.png@-1", "sun.png@1:x", "sun.png@²"])
+@pytest.mark.parametrize(
+    "text", ["sun.png", "@16", "sun.png@", "sun.png@x", "sun.png@-1", "sun.png@1:x", "sun.png@s", "sun.png@²"]
+)
 def test_what_is_no_keyframe(text):
     with pytest.raises(UserError, match="FILE@FRAME"):
         with_pictures(Request("a", keyframes=(text,)), lambda name, said: name)

@@ -31,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print events
 def pull(name: str, revision: str | None, folder: str | None, quiet: bool, as_json: bool) -> None:
     """Fetch a model from the Hugging Face Hub.
 
-    NAME is one that praxino models list shows; REPO is owner/name, also with a file or folder of it.
+    NAME is one that praxino models list shows, or a family of it; REPO is owner/name, also with a file or folder of it.
     Files go into the Hugging Face cache, which other tools share. Interrupted, the same command goes on.
     """
     from praxino.weights import pull as pulling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from praxino.request import Request
 
 DEFAULT_STRENGTH = 0.8
 """How much of a picture that is changed is drawn anew, unless the variant's options say, under "strength" (by task)."""
+_LONGEST_SECONDS = 3600.0
 SIDES: tuple[str, ...] = ("left", "right", "top", "bottom")
 
 
@@ -39,6 +40,8 @@ class Source:
     """Frames per second of a clip that is changed or followed."""
     places: tuple[int, ...] = ()
     """Which frames of the file these are, where they do not follow one another."""
+    seconds: float | None = None
+    """When in the new clip it is shown, where that is said in seconds and `frame` is not known yet."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -55,6 +58,14 @@ def read_sources(request: Request, task: str, variant: Variant) -> list[Source]:
     """
     about = _changed(request, task, variant) if task in CHANGES else _frames(request, variant)
     return [*about, *_steering(request, variant)]
+
+
+def at_frames(sources: list[Source], fps: float) -> list[Source]:
+    """The same, with times in the new clip as the frames that are shown then."""
+    return [
+        source if source.seconds is None else replace(source, frame=round(source.seconds * fps), seconds=None)
+        for source in sources
+    ]
 
 
 def place_sources(sources: list[Source], length: Length, frame_step: int) -> tuple[Condition, ...]:
@@ -192,17 +203,18 @@ def scaled(text: str, default: float, said: str, least: float, most: float) -> t
 
 def _keyframe(text: str) -> Source:
     name, _, place = text.rpartition("@")
-    frame, _, strength = place.partition(":")
+    when, _, strength = place.partition(":")
     try:
-        index, weight = int(frame), float(strength or 1)
+        index, seconds = (0, float(when[:-1])) if when.endswith("s") else (int(when), None)
+        weight = float(strength or 1)
     except ValueError:
-        index, weight = -1, -1.0
-    if not (name and index >= 0 and 0 <= weight <= 1):
+        index, seconds, weight = -1, None, -1.0
+    if not (name and index >= 0 and 0 <= weight <= 1 and (seconds is None or 0 <= seconds <= _LONGEST_SECONDS)):
         raise UserError(
-            f"--keyframe is {text[:200]!r}; write FILE@FRAME[:STRENGTH], as in sun.png@16:0.8 "
-            "(frames count from 0, strength is 0 to 1)."
+            f"--keyframe is {text[:200]!r}; write FILE@FRAME[:STRENGTH], as in sun.png@16:0.8, or FILE@SECONDSs, as in "
+            "sun.png@1.5s (frames and seconds count from 0, strength is 0 to 1)."
         )
-    return Source(name, media.read_picture(name), index, weight)
+    return Source(name, media.read_picture(name), index, weight, seconds=seconds)
 
 
 def _told_name(source: Source) -> str:

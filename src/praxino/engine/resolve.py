@@ -12,7 +12,7 @@ from praxino import media
 from praxino.accel.speed import Item, decided
 from praxino.engine import speeding
 from praxino.engine.camera import with_camera
-from praxino.engine.conditions import Source, place_sources, read_sources, scaled
+from praxino.engine.conditions import Source, at_frames, place_sources, read_sources, scaled
 from praxino.engine.driving import read_driving, with_pose_control
 from praxino.engine.encoding import resolve_encoding
 from praxino.engine.extension import Joined, read_joined
@@ -71,10 +71,11 @@ def resolve(
     dressed = dataclasses.replace(dressed, request=_with_guider(dressed.request))
     request = dressed.request
     entry = find(request.model)
-    path, variant = entry.require_path() if here else None, entry.variant
+    variant = entry.variant
     task = task_of(request, variant)
-    check_steering(request, variant)
     variant = dataclasses.replace(variant, grid=variant.grid.of_task(task))
+    check_steering(request, variant)
+    path = entry.require_path() if here else None
     joined = read_joined(request)
     sources = read_sources(request, task, variant)
     if joined:
@@ -82,7 +83,7 @@ def resolve(
     wanted = _of_clip(request, variant, sources)
     shape, length = _measured(wanted, variant, sources, joined)
     drawn = length.pieces if length.pieces.num_frames else Pieces(length.num_frames)
-    sources, timing_notes = in_time(sources, shape.fps, drawn.span, length.num_frames)
+    sources, timing_notes = in_time(at_frames(sources, shape.fps), shape.fps, drawn.span, length.num_frames)
     sources += read_driving(request, variant, shape, drawn)
     encoding = resolve_encoding(request, output, length.num_frames)
     _check_shape(request, encoding, dataclasses.replace(shape, num_frames=length.num_frames), output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from praxino.errors import UserError
-from praxino.families import Variant, families
+from praxino.families import Variant, downloads, families
 from praxino.request import Request, flag
 
 CHANGES = ("image-to-image", "inpainting", "outpainting", "instruction-editing")
@@ -134,5 +134,11 @@ def _check(steering: str, said: str, variant: Variant) -> None:
 
 
 def _others(can: Callable[[Variant], bool]) -> str:
-    able = [name for name, family in families().items() if any(can(variant) for variant in family.variants.values())]
+    """The families with a checkpoint that can; its name too, where the family's name stands for one that cannot."""
+    able = []
+    for name, family in families().items():
+        published = downloads(family)
+        first = next((variant.name for variant in published if can(variant)), None)
+        if first is not None:
+            able.append(name if can(published[0]) else f"{name} ({first})")
     return f" Families that can: {', '.join(able)}." if able else ""

@@ -152,6 +152,8 @@ class Variant:
     file_formats: Mapping[str, str] = field(default_factory=dict)
     """By the component's folder, the number format of its published files where that is not `dtype`; "" for a network
     that comes with another model."""
+    usual: bool = False
+    """Whether the family's name stands for it, and not for the first of the family's checkpoints."""
 
 
 @dataclass(frozen=True)
@@ -280,6 +282,11 @@ class DrawsSound(Protocol):
         Called after `decode`, when `recipe.sound` is "drawn".
         """
         ...
+
+
+def downloads(family: Family) -> list[Variant]:
+    """A family's checkpoints that can be fetched; first the one that the family's name stands for."""
+    return sorted((variant for variant in family.variants.values() if variant.source), key=lambda one: not one.usual)
 
 
 @cache

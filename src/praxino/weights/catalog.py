@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.errors import UserError
-from praxino.families import Family, Variant, _original, families
+from praxino.families import Family, Variant, _original, downloads, families
 from praxino.weights import hub_cache, records
 from praxino.weights.completeness import missing
 from praxino.weights.selection import PICKLES, WEIGHTS
@@ -95,7 +95,7 @@ def _published_entry(family: Family, variant: Variant) -> Entry:
 def find(name: str) -> Entry:
     """The model of a name, at a path, or of a Hub repository (owner/name, with @revision or without).
 
-    A family's name stands for the first of its published checkpoints that is here, else for the first.
+    A family's name stands for its usual checkpoint, or for the first other that is here where that one is not.
 
     Raises:
         UserError: there is none; the message has the nearest names, or how to fetch it.
@@ -107,9 +107,8 @@ def find(name: str) -> Entry:
         if name in family.variants:
             return _published_entry(family, family.variants[name])
     if (family := families().get(name)) is not None:
-        sourced = [variant for variant in family.variants.values() if variant.source]
-        downloads = [local.get(variant.name) or _published_entry(family, variant) for variant in sourced]
-        return next((entry for entry in downloads if entry.path is not None), downloads[0])
+        meant = [local.get(variant.name) or _published_entry(family, variant) for variant in downloads(family)]
+        return next((entry for entry in meant if entry.path is not None), meant[0])
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
         raise UserError(_absent(name))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from praxino.errors import ModelError, UserError
-from praxino.families import Variant
+from praxino.families import Variant, downloads, families
 from praxino.weights import catalog, hub_cache
 from praxino.weights.completeness import missing
 from praxino.weights.hub import Listing, RemoteFile
@@ -69,7 +69,8 @@ def plan(name: str, origin: Origin, revision: str | None = None) -> Plan:
     """Find out what a pull takes.
 
     Args:
-        name: a published checkpoint's name, or owner/name of a repository, with a file or folder of it or without.
+        name: a published checkpoint's name, a family's for its usual one, or owner/name of a repository, with a file
+            or folder of it or without.
         origin: `Hub`, or a folder that was `Carried` here.
         revision: branch, tag or commit; the one that the checkpoint is known by when not given.
 
@@ -83,7 +84,8 @@ def plan(name: str, origin: Origin, revision: str | None = None) -> Plan:
     by_path = {file.path: file for file in listing.files}
     selection = choose(by_path, source.inside, variant.files if variant else ())
     _refuse_pickles(source, selection)
-    named = name if variant and source == Source.of(variant) else str(source)
+    meant = variant.name if variant and name in families() else name
+    named = meant if variant and source == Source.of(variant) else str(source)
     found = Plan(named, variant, Transfer(origin, source, listing), tuple(by_path[path] for path in selection.files))
     _check_room(found)
     return found
@@ -115,7 +117,9 @@ def _blob(source: Source, file: RemoteFile) -> Path:
 
 
 def _named(name: str, revision: str | None) -> tuple[Variant | None, Source]:
-    variant = catalog.published().get(name)
+    family = families().get(name)
+    usual = next(iter(downloads(family)), None) if family else None
+    variant = catalog.published().get(name) or usual
     source = Source.of(variant) if variant else Source.parse(name)
     if variant is not None and source is None:
         raise UserError(f"{name} ships with Praxino; there is nothing to pull.")

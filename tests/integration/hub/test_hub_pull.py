@@ -283,3 +283,13 @@ def test_list_and_show_know_what_is_here(hub, lightricks, praxino):
     assert (listed["here"], listed["installed"], listed["revision"]) == ("pulled", True, "main")
     told = json.loads(praxino("models", "show", "ltx-video-0.9.5", "--json")[1])
     assert (told["path"], told["size_bytes"]) == (str(path), planned.total_bytes)
+
+
+def test_a_checkpoint_of_two_passes_comes_with_its_upsampler(hub, lightricks):
+    """A family's name pulls the checkpoint that it stands for."""
+    upsampler = "ltxv-spatial-upscaler-0.9.8.safetensors"
+    lightricks.files |= {"ltxv-2b-0.9.8-distilled.safetensors": b"x" * 5000, upsampler: b"y" * 5000}
+    _, planned, _ = fetch("ltx-video")
+    assert (planned.name, catalog.find("ltx-video").name) == ("ltx-video-0.9.8-2b-distilled",) * 2
+    second = planned.variant.options["second_pass"]["upsampler"]
+    assert catalog.locate(second).read_bytes() == lightricks.files[upsampler]

@@ -69,6 +69,9 @@ def test_a_clip_is_extended_both_ways(toy, tmp_path):
         ({"keyframes": ("p.png",)}, "FILE@FRAME"),
         ({"keyframes": ("p.png@x",)}, "FILE@FRAME"),
         ({"keyframes": ("p.png@3:7",)}, "FILE@FRAME"),
+        ({"keyframes": ("p.png@-1s",)}, "FILE@SECONDSs"),
+        ({"keyframes": ("p.png@nans",)}, "FILE@SECONDSs"),
+        ({"keyframes": ("p.png@s:1",)}, "FILE@SECONDSs"),
         ({"extend": "forward"}, "--video"),
         ({"image": "missing.png"}, "missing.png"),
         ({"lora": ("missing.safetensors:0.5",)}, "missing.safetensors"),
@@ -92,6 +95,25 @@ def test_two_pictures_on_one_frame(toy, picture):
         of(toy, Request("x", first=picture, keyframes=(f"{picture}@0",)))
     with pytest.raises(UserError, match="frames are 0 to 16"):
         of(toy, Request("x", keyframes=(f"{picture}@17",)))
+
+
+def test_a_keyframe_at_a_time_is_at_the_frame_that_is_shown_then(toy, picture):
+    conditions = of(
+        toy, Request("x", fps=10, frames=17, keyframes=(f"{picture}@1.2s:0.5", f"{picture}@0s"))
+    ).recipe.conditions
+    assert [(condition.frame, condition.strength) for condition in conditions] == [(0, 1.0), (12, 0.5)]
+    with pytest.raises(UserError, match="is at frame 17; the clip's frames are 0 to 16"):
+        of(toy, Request("x", fps=10, frames=17, keyframes=(f"{picture}@1.7s",)))
+
+
+def test_what_a_model_cannot_do_is_refused_before_it_would_be_fetched(toy, picture):
+    only_text = dataclasses.replace(toy.entry.variant, tasks=("text-to-video",), steering=())
+    absent = dataclasses.replace(toy.entry, path=None, variant=only_text)
+    for wish in ({"image": picture}, {"sound": True}):
+        with pytest.raises(UserError, match=r"does not do image-to-video|cannot be steered by sound"):
+            resolve(Request("x", **wish), find=lambda name: absent, machine=CPU)
+    with pytest.raises(UserError, match="is not on this machine"):
+        resolve(Request("x"), find=lambda name: absent, machine=CPU)
 
 
 def test_a_task_that_the_variant_lacks(toy, picture):

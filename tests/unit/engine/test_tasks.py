@@ -76,7 +76,7 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         (
             {"upscale": "2x"},
             "--upscale: drawing has no second stage; draw it larger at once, with --size. "
-            "Families that can: stable-diffusion.",
+            "Families that can: stable-diffusion (sd-x4-upscaler).",
         ),
         ({"extend": "forward"}, "--extend needs the clip"),
         ({"extend": "forward", "video": "a.mp4"}, "cannot be steered by extend. Families that can: "),

@@ -170,7 +170,7 @@ PUBLISHED: dict[str, Variant] = {
         _published(
             "ltx-video-0.9.8-2b-distilled", "LTX-Video 2B 0.9.8 distilled: 7 steps",
             "ltxv-2b-0.9.8-distilled.safetensors", _SETTINGS_2B,
-            licence=OPEN_WEIGHTS, second_pass=second_pass_distilled(UPSAMPLERS[1]), **_DISTILLED,
+            licence=OPEN_WEIGHTS, second_pass=second_pass_distilled(UPSAMPLERS[1]), usual=True, **_DISTILLED,
         ),
         _published(
             "ltx-video-0.9.8-13b-dev", "LTX-Video 13B 0.9.8", "ltxv-13b-0.9.8-dev.safetensors", _SETTINGS_13B,
