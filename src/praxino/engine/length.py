@@ -142,6 +142,16 @@ def _too_long(request: Request, variant: Variant, fps: float) -> Callable[[], Us
     )
 
 
+def _draws(variant: Variant) -> str:
+    """Which numbers of frames it draws, in words."""
+    step, most = variant.grid.frame_step, variant.grid.max_frames
+    if most == 1:
+        return f"{variant.name} draws pictures"
+    if step == 1:
+        return f"{variant.name} draws 1 to {most}"
+    return f"{variant.name} draws 1, {1 + step}, {1 + 2 * step} and so on up to {longest(variant.grid)}"
+
+
 def _frames(frames: int | None, variant: Variant) -> int:
     grid = variant.grid
     if frames is None:
@@ -151,8 +161,5 @@ def _frames(frames: int | None, variant: Variant) -> int:
         up = down + grid.frame_step
         nearest = f"are {down} and {up}" if up <= grid.max_frames else f"is {down}"
         more = " For a longer clip give --seconds." if frames > grid.max_frames and can_go_on(variant) else ""
-        raise UserError(
-            f"--frames {frames} is not {grid.frame_step}k+1 up to {grid.max_frames} for {variant.name}; "
-            f"the nearest allowed {nearest}.{more}"
-        )
+        raise UserError(f"--frames is {frames}; {_draws(variant)}; the nearest allowed {nearest}.{more}")
     return frames

@@ -16,7 +16,7 @@ from praxino.errors import UserError
 from praxino.families import Family, Variant, _original, downloads, families
 from praxino.weights import hub_cache, records
 from praxino.weights.completeness import missing
-from praxino.weights.selection import PICKLES, WEIGHTS
+from praxino.weights.selection import PICKLES, WEIGHTS, choose
 from praxino.weights.source import Source
 
 Kept = Literal["bundled", "imported", "placed", "pulled", "at a path", ""]
@@ -114,7 +114,10 @@ def find(name: str) -> Entry:
         raise UserError(_absent(name))
     if (original := _original.find(path)) is not None and not original.runs:
         raise UserError(_not_taken_in(name, original))
+    _refuse_pickle(path)
     if (entry := identify(path, name)) is not None:
+        if pickled := _needed_pickle(path):
+            _refuse_pickle(pickled, path)
         return entry
     raise UserError(
         f"{name} holds no checkpoint that is known here; a diffusers folder with a model_index.json or a "
@@ -126,9 +129,10 @@ def locate(name: str) -> Path:
     """Where a companion lies: at a path, imported or pulled under a name, or in a Hub repository.
 
     Raises:
-        UserError: it is not on this machine.
+        UserError: it is not on this machine, or it is a pickle.
     """
     if path := _existing(Path(name).expanduser()) or _imported(name):
+        _refuse_pickle(path)
         return path
     if name in published():
         return find(name).require_path()
@@ -189,6 +193,24 @@ def _not_taken_in(name: str, original: _original.Original) -> str:
         f"{name} is a checkpoint as {original.title}'s authors publish it, and is not run as it lies there{why}.\n"
         f"Take it in once, then draw with -m NAME: praxino models import {name} --name NAME{allow}"
     )
+
+
+def _refuse_pickle(path: Path, origin: Path | None = None) -> None:
+    """Raise UserError for a pickle, with how to make a safe copy of it, or of the folder that it is from."""
+    if path.is_file() and path.name.endswith(PICKLES):
+        raise UserError(
+            f"{path} is a pickle, which can run a program when it is loaded; look for the same as {WEIGHTS}.\n"
+            f"If you trust it, make a safe copy: praxino models import {origin or path} --name NAME --allow-pickle"
+        )
+
+
+def _needed_pickle(folder: Path) -> Path | None:
+    """A network of a folder of which there are only pickles; None where there is none."""
+    if not folder.is_dir():
+        return None
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    needed = (name for name in choose(names).pickles if not name.startswith("safety_checker/"))
+    return next((folder / name for name in needed), None)
 
 
 def _not_pulled(name: str, source: Source) -> str:

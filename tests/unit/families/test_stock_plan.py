@@ -78,7 +78,6 @@ def test_companions_are_the_models_own_or_the_named_ones() -> None:
         ({"last": "x.png"}, "--last means nothing"),
         ({"sigmas": (0.9, 0.5)}, "give --steps instead"),
         ({"guidance": 1.0, "negative_prompt": "blurry"}, "turn it on with --guidance"),
-        ({"embedding": ("x.bin:dot",)}, "pickle"),
         ({"lora_blocks": "unet.*"}, "add --lora"),
     ],
 )
@@ -101,3 +100,5 @@ def test_a_token_is_what_is_named_or_the_files_name() -> None:
     assert split_embedding("words/dot.safetensors") == ("words/dot.safetensors", "dot")
     assert split_embedding("words/dot.safetensors:<spot>") == ("words/dot.safetensors", "<spot>")
     assert split_embedding("C:\\words\\dot.safetensors") == ("C:\\words\\dot.safetensors", "dot")
+    assert split_embedding("dot:<spot>") == ("dot", "<spot>")
+    assert split_embedding("owner/words/dot.safetensors") == ("owner/words/dot.safetensors", "dot")

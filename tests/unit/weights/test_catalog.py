@@ -25,6 +25,23 @@ def test_a_folder_without_a_checkpoint_is_refused(tmp_path):
         catalog.find(str(tmp_path))
 
 
+@pytest.mark.parametrize("ask", [catalog.find, catalog.locate, catalog.locate_file])
+def test_a_pickle_is_refused_with_how_to_make_a_safe_copy(ask, tmp_path):
+    file = tmp_path / "dream.ckpt"
+    file.write_bytes(b"PK")
+    with pytest.raises(UserError, match=r"is a pickle.*\n.*praxino models import .*dream.ckpt .*--allow-pickle"):
+        ask(str(file))
+
+
+def test_a_folder_of_pickles_is_refused_before_it_is_loaded(tmp_path):
+    families()["sdxl"].miniature(tmp_path / "m")
+    weights = tmp_path / "m" / "text_encoder" / "model.safetensors"
+    catalog.find(str(tmp_path / "m"))
+    weights.rename(weights.with_name("pytorch_model.bin"))
+    with pytest.raises(UserError, match=r"pytorch_model.bin is a pickle.*\n.*import .*m --name NAME --allow-pickle"):
+        catalog.find(str(tmp_path / "m"))
+
+
 def test_a_name_that_is_no_path_at_all():
     with pytest.raises(UserError, match="no model"):
         catalog.find("x" * 5000)

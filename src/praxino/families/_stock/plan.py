@@ -121,12 +121,10 @@ def _pipeline_key(request: Request, task: str) -> str:
 
 
 def split_embedding(text: str) -> tuple[str, str]:
-    """The file and the token of "FILE[:TOKEN]"; without one, the token is the file's name without its extension."""
+    """The file or name, and the token, of "FILE[:TOKEN]"; without one, the token is the name without its extension."""
     path, colon, token = text.rpartition(":")
-    if not colon or "/" in token or token.endswith(".safetensors"):
+    if not colon or not token or "/" in token or "\\" in token or token.endswith(".safetensors"):
         path, token = text, text.replace("\\", "/").rpartition("/")[2].removesuffix(".safetensors")
-    if not path.endswith(".safetensors"):
-        raise UserError(f"--embedding {text[:200]}: only .safetensors files are read; a pickle could run any code.")
     return path, token
 
 

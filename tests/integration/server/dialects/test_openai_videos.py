@@ -131,7 +131,10 @@ def test_no_content_before_the_end(client):
     ("wish", "message"),
     [
         ({"size": "1280x720"}, "pocket does not draw 1280x720; it draws 64x64"),
-        ({"extra_body": {"frames": 8}}, r"frames 8 is not 2k\+1 up to 9 for pocket; the nearest allowed are 7 and 9"),
+        (
+            {"extra_body": {"frames": 8}},
+            "frames is 8; pocket draws 1, 3, 5 and so on up to 9; the nearest",
+        ),
         ({"extra_body": {"loras": [{"path": "ink", "scale": 0.5}]}}, "lora is 'ink', which is not on this server"),
         ({"extra_body": {"image": "/etc/passwd"}}, "Files of the server cannot be named"),
     ],
