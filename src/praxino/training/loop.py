@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from praxino.training.peers import Peers, as_held, whole
 
 OnEvent = Callable[[str], None]
+REPORT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class LoopSettings:
     checkpoint_steps: int | None = None
     """Where set, saves are so many steps apart, and `checkpoint_seconds` is ignored."""
     log_every: int = 50
+    """Steps between two lines of report; more come where steps are slow, `REPORT_SECONDS` apart."""
 
 
 @dataclass
@@ -133,16 +135,18 @@ class Loop:
         if resume and (self.folder / "progress.json").is_file():
             self.load()
         last, saved = self.clock(), dataclasses.replace(self.progress)
+        reported = last
         while self.progress.fraction(self.settings) < 1:
             value = self._step()
             now = self.clock()
-            # A machine that slept or was stopped must not eat the budget.
-            self.progress.active_seconds += min(now - last, 10.0)
+            # A machine that slept or was stopped must not eat a budget of seconds.
+            self.progress.active_seconds += now - last if self.settings.max_steps else min(now - last, 10.0)
             last = now
             if on_losses is not None:
                 on_losses(value)
-            if self.progress.step % self.settings.log_every == 0:
+            if self.progress.step % self.settings.log_every == 0 or now - reported >= REPORT_SECONDS:
                 self._report()
+                reported = now
             if self.peers.any(stopped()):
                 self.save()
                 return self.progress
@@ -198,11 +202,13 @@ class Loop:
         return warm * max(settings.floor, left)
 
     def _report(self) -> None:
-        p = self.progress
-        rate = p.step / max(p.active_seconds, 1e-9)
+        p, whole = self.progress, self.settings.max_steps
+        fraction, rate = p.fraction(self.settings), p.step / max(p.active_seconds, 1e-9)
+        how_far = f"step {p.step} of {whole}" if whole else f"step {p.step}, {fraction:.0%} of the time"
+        left = p.active_seconds * (1 / fraction - 1)
         self.on_event(
-            f"step {p.step}, {p.fraction(self.settings):.0%} of the budget, {p.active_seconds:.0f} s, "
-            f"loss {p.smooth_loss:.4f}, {rate:.2f} steps/s"
+            f"{how_far}, loss {p.smooth_loss:.4f}, {rate:.2f} steps/s, "
+            f"{p.active_seconds:.0f} s so far, about {max(left, 0):.0f} s left"
         )
 
     @torch.no_grad()

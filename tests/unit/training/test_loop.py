@@ -116,6 +116,15 @@ def test_the_budget_counts_seconds_but_not_those_of_a_machine_asleep(tmp_path):
     assert progress.step == 12
 
 
+def test_slow_steps_are_reported_with_the_seconds_that_are_left(tmp_path):
+    _, loop, events = make(tmp_path, STEPS)
+    ticks = itertools.count(0, 30)
+    loop.clock = lambda: next(ticks)
+    loop.run()
+    assert len(events) == 14
+    assert events[3].startswith("step 4 of 14, loss ") and events[3].endswith(", about 300 s left")
+
+
 def test_the_rate_warms_up_holds_and_falls_to_the_floor(tmp_path):
     _, loop, _ = make(tmp_path, dataclasses.replace(STEPS, max_steps=100, warmup_steps=10, decay_from=0.5, floor=0.02))
     rates = []
