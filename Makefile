@@ -23,7 +23,7 @@ RESULTS := bench/results/pocket.json
 # The suite is dealt out to a process for each core.
 SHARED := --numprocesses logical --maxprocesses 8 --dist loadgroup
 
-.PHONY: help gif test test-all check bench bench-check docs clean
+.PHONY: help gif test test-all check bench bench-check score docs clean
 
 help:
 	@echo 'make gif PROMPT="..."   draw a GIF (sets up .venv the first time)'
@@ -32,6 +32,7 @@ help:
 	@echo 'make check              format, lint, types, import rules, docs'
 	@echo 'make bench              measure the main job beside plain diffusers, on an idle machine'
 	@echo 'make bench-check        fail where it was faster when it was measured last'
+	@echo 'make score              score the bundled model anew from its weights'
 	@echo 'make docs               write the docs to site/'
 	@echo 'make clean              remove what was built, but not .venv'
 
@@ -58,6 +59,9 @@ bench: $(DEVELOP)
 
 bench-check: $(DEVELOP)
 	$(BIN)/praxino bench --rounds 7 --no-roofline --check $(RESULTS)
+
+score: $(DEVELOP)
+	$(BIN)/python bench/score.py
 
 docs: $(DEVELOP)
 	$(BIN)/python docs/generate.py

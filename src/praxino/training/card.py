@@ -3,6 +3,7 @@
 Must not know how to measure or train; it is handed an `Evaluation` and writes README.md and sample_sheet.webp.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,14 @@ def write_card(out: Path, evaluation: Evaluation, making: Making) -> None:
         LIMITS,
     ]
     (out / "README.md").write_text("".join(parts), encoding="utf-8")
+
+
+def scores_on_card(folder: Path) -> dict[str, float]:
+    """The shares of clips all right, 0 to 1, that a model's card tells: by "trained" and "held out"."""
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    return {
+        kind: int(share) / 100 for kind, share in re.findall(r"^\| (trained|held out) \| \d+ \| (\d+)%", card, re.M)
+    }
 
 
 def _schedule(sigmas: Sequence[float]) -> dict[str, object]:

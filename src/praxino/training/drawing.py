@@ -25,7 +25,7 @@ LAYOUTS: dict[int, tuple[tuple[float, float], ...]] = {
     3: ((-0.24, 0.14), (0.24, 0.14), (0.0, -0.2)),
 }
 """Where so many things stand, in widths from the middle."""
-LAYOUT_SIZE = {1: 1.0, 2: 0.74, 3: 0.62}
+LAYOUT_SIZE = {1: 1.0, 2: 0.68, 3: 0.56}
 """How much smaller each is than one alone."""
 JITTER = 0.03
 """How far a thing stands from its place at most, in widths."""

@@ -19,6 +19,8 @@ from praxino.training.text import tokenize
 from praxino.training.vae import psnr_db, to_video
 
 NOTHING = Given()
+SEED = 1000
+"""Of the clips that a card's figures are measured on."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,9 @@ class Evaluation:
     first_and_last: ImageResult
 
 
-def evaluate(model: Trained, count: int, seed: int = 1000) -> Evaluation:
+def evaluate(model: Trained, count: int, seed: int = SEED) -> Evaluation:
     """Measure `model` on `count` trained and as many held-out combinations (all held-out ones at most)."""
-    rng = np.random.default_rng(seed)
-    trained, held_out = split()
-    some = [trained[i] for i in rng.choice(len(trained), min(count, len(trained)), replace=False)]
-    others = [held_out[i] for i in rng.permutation(len(held_out))[:count]]
+    some, others, rng = chosen_combinations(count, seed)
     row, unseen = ClipRow(seed=seed, other_share=0.0), ClipRow(seed=seed, other_share=1.0)
     named = [row.named(combination, rng) for combination in others]
     nameless = [unseen.clip(index) for index in range(len(others))]
@@ -63,6 +62,22 @@ def evaluate(model: Trained, count: int, seed: int = 1000) -> Evaluation:
         unseen_picture=animate(model, nameless, with_last=False),
         first_and_last=animate(model, nameless, with_last=True),
     )
+
+
+def chosen_combinations(
+    count: int, seed: int = SEED
+) -> tuple[list[Combination], list[Combination], np.random.Generator]:
+    """`count` trained and at most so many held-out combinations, and the source of chance as it then stands."""
+    rng = np.random.default_rng(seed)
+    trained, held_out = split()
+    some = [trained[i] for i in rng.choice(len(trained), min(count, len(trained)), replace=False)]
+    return some, [held_out[i] for i in rng.permutation(len(held_out))[:count]], rng
+
+
+def score_combinations(model: Trained, count: int, seed: int = SEED) -> tuple[Score, Score]:
+    """The scores of trained and of held-out combinations, as `evaluate` measures them."""
+    some, others, _ = chosen_combinations(count, seed)
+    return score(draw(model, some, seed), some), score(draw(model, others, seed + 1), others)
 
 
 def draw(model: Trained, asked: Sequence[Combination], seed: int = 0) -> NDArray[np.uint8]:

@@ -45,7 +45,7 @@ def draw_ground(name: str, width: int, height: int, view: int = 0) -> Picture:
         return _blend(height, width, *GRADIENTS[name])
     rng = np.random.default_rng((SCENES.index(name), view))
     picture = _SCENES[name](2 * width, 2 * height, rng)
-    return picture.reshape(height, 2, width, 2, 3).mean((1, 3), dtype=np.float32).clip(0, 255)
+    return picture.reshape(height, 2, width, 2, 3).mean((1, 3), dtype=np.float32).clip(0, 255).astype(np.float32)
 
 
 def views(name: str) -> int:
@@ -56,7 +56,7 @@ def views(name: str) -> int:
 def _blend(height: int, width: int, above: tuple[int, int, int], below: tuple[int, int, int]) -> Picture:
     share = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     rows = np.array(above, np.float32) * (1 - share) + np.array(below, np.float32) * share
-    return np.broadcast_to(rows, (height, width, 3)).copy()
+    return np.broadcast_to(rows, (height, width, 3)).astype(np.float32)
 
 
 def _grid(picture: Picture) -> tuple[Picture, Picture]:
