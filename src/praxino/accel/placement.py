@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -119,8 +120,12 @@ def _take_turns(found: list[Network], device: torch.device, undo: ExitStack) -> 
         if network.stage != "vae":
             undo.callback(module.register_forward_pre_hook(begins(network.stage), with_kwargs=True).remove)
             continue
+        begin = partial(turns.take, "vae", module)
+        decoder = getattr(module, "decoder", None)
+        if decoder is not None:  # families that decode in chunks call it by itself
+            undo.callback(decoder.register_forward_pre_hook(lambda *_, begin=begin: begin()).remove)
         for name in ("encode", "decode"):
-            setattr(module, name, _alone(getattr(module, name), lambda module=module: turns.take("vae", module)))
+            setattr(module, name, _alone(getattr(module, name), begin))
             undo.callback(delattr, module, name)
 
 

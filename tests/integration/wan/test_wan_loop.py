@@ -200,3 +200,25 @@ def test_prompts_are_cleaned_as_the_authors_do_and_padded_with_zeros(loaded) -> 
         embedded = text.embed(parts, "a cat")
     assert embedded.shape == (1, 512, 32)
     assert (embedded[0, 6:] == 0).all() and (embedded[0, :6].abs().sum(-1) > 0).all()
+
+
+@pytest.mark.parametrize("like", ["wan2.1-t2v-1.3b", "wan2.2-ti2v-5b"])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_frames_come_in_chunks_and_are_those_of_diffusers(loaded, like, tiled) -> None:
+    from praxino.families._pixels import to_uint8
+    from praxino.families.wan.latents import _statistics
+
+    variant, parts = loaded(like)
+    recipe = recipe_of(variant)
+    state = last(FAMILY.denoise(recipe, parts, [], 3))
+    mean, inverse_std = _statistics(parts.vae)
+    parts.vae.use_tiling = tiled
+    try:
+        with torch.no_grad():
+            wanted = parts.vae.decode(state.tensors["latents"] / inverse_std + mean).sample[0]
+        chunks = list(FAMILY.decode_chunks(recipe, parts, state))
+    finally:
+        parts.vae.use_tiling = False
+    assert [len(chunk) for chunk in chunks] == ([5] if tiled else [1, 4])
+    assert np.array_equal(np.concatenate(chunks), to_uint8(wanted))
+    assert tiled or np.array_equal(FAMILY.decode(recipe, parts, state), to_uint8(wanted))

@@ -65,6 +65,16 @@ def test_networks_take_turns(parts):
     ]  # fmt: skip
 
 
+def test_a_decoder_that_is_called_by_itself_has_the_device_too(parts):
+    log, held = parts
+    held[2][0].decoder = nn.Identity()
+    with placed(held, Plan("offload"), "cuda"):
+        del log[:]
+        held[2][0].decoder(torch.zeros(1))
+    assert log[:3] == ["text cpu", "unet cpu", "vae cuda"]
+    assert not held[2][0].decoder._forward_pre_hooks
+
+
 def test_nothing_is_left_behind(parts):
     _, held = parts
     before = [(network.module, dict(vars(network.module))) for network in networks(held)]

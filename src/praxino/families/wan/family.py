@@ -69,6 +69,12 @@ class Wan:
 
         return decode(recipe, parts, state)
 
+    def decode_chunks(self, recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+        """The same, those of a latent frame at a time."""
+        from praxino.families.wan.run import decode_chunks
+
+        return decode_chunks(recipe, parts, state)
+
     def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
         """The middle of the clip that is coming, a latent cell a pixel."""
         from praxino.families.wan.run import preview

@@ -5,6 +5,7 @@ Source: Wan-Video/Wan2.1 at 9737cba, wan/modules/vae.py (WanVAE) and wan/utils/u
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,11 +30,31 @@ def encode(vae: Any, pixels: Tensor) -> Tensor:
     return (vae.encode(clip).latent_dist.mode() - mean) * inverse_std
 
 
-def decode(vae: Any, latents: Tensor) -> np.ndarray:
-    """Normalised latents (1, C, f, h, w) as frames (F, H, W, 3) uint8, cut down to whole bytes as the authors do."""
+def decode_chunks(vae: Any, latents: Tensor) -> Iterator[np.ndarray]:
+    """Normalised latents (1, C, f, h, w) as frames (n, H, W, 3) uint8, cut down to whole bytes as the authors do.
+
+    Each chunk is one latent frame's; no more than that is held in float32. In tiles, the clip is one chunk. The loop is
+    that of diffusers 0.42.1, models/autoencoders/autoencoder_kl_wan.py (AutoencoderKLWan._decode).
+    """
     mean, inverse_std = _statistics(vae)
-    pixels = vae.decode(latents.to(vae.device, torch.float32) / inverse_std + mean, return_dict=False)[0]
-    return to_uint8(pixels[0])
+    scaled = latents.to(vae.device, torch.float32) / inverse_std + mean
+    if vae.use_tiling:
+        yield to_uint8(vae.decode(scaled, return_dict=False)[0][0])
+        return
+    vae.clear_cache()
+    try:
+        for number, latent_frame in enumerate(vae.post_quant_conv(scaled).split(1, dim=2)):
+            pixels = vae.decoder(latent_frame, feat_cache=vae._feat_map, feat_idx=[0], first_chunk=number == 0)
+            yield to_uint8(_unpatched(vae, pixels)[0])
+    finally:
+        vae.clear_cache()
+
+
+def _unpatched(vae: Any, pixels: Tensor) -> Tensor:
+    """Pixels as they are shown: the VAE of Wan 2.2's 5B makes patches of them."""
+    from diffusers.models.autoencoders.autoencoder_kl_wan import unpatchify
+
+    return pixels if vae.config.patch_size is None else unpatchify(pixels, patch_size=vae.config.patch_size)
 
 
 def _statistics(vae: Any) -> tuple[Tensor, Tensor]:

@@ -79,10 +79,15 @@ def _noised(recipe: Recipe, parts: Parts, clip: np.ndarray, drawn: Tensor) -> Te
     return torch.cat((before, (1 - level) * encoded + level * over), dim=2)
 
 
-@torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.decode`."""
-    return latents.decode(parts.vae, _of_the_clip(recipe, state.tensors["latents"]))
+    return np.concatenate(list(decode_chunks(recipe, parts, state)))
+
+
+@torch.no_grad()
+def decode_chunks(recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+    """See `Family.decode`: the frames of one latent frame after another."""
+    yield from latents.decode_chunks(parts.vae, _of_the_clip(recipe, state.tensors["latents"]))
 
 
 @torch.no_grad()
