@@ -71,25 +71,30 @@ def show_model(name: str, as_json: bool) -> None:
 
 
 @command.command("miniature")
-@click.argument("family")
+@click.argument("name", metavar="FAMILY|MODEL")
 @click.argument("folder")
-def miniature(family: str, folder: str) -> None:
+def miniature(name: str, folder: str) -> None:
     """Write a tiny model of FAMILY into FOLDER.
 
-    Its weights are random: it draws noise, in a second, to try flags and scripts with.
+    Its weights are random: it draws noise, in a second, to try flags and scripts with. That of a MODEL does the tasks
+    of that one.
     """
     import difflib
 
     from praxino.families import families
 
     known, path = families(), Path(folder)
-    if family not in known:
-        nearest = difflib.get_close_matches(family, known, n=1)
+    models = {variant.name: family.name for family in known.values() for variant in family.variants.values()}
+    if name not in known and name not in models:
+        nearest = difflib.get_close_matches(name, [*known, *models], n=1)
         fix = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(sorted(known))}."
-        raise UserError(f"there is no family {family!r}; {fix}")
+        raise UserError(f"there is no family or model {name!r}; {fix}")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UserError(f"{path} is there already; give a new or empty folder.")
-    known[family].miniature(path)
+    if name in known:
+        known[name].miniature(path)
+    else:
+        known[models[name]].miniature(path, like=name)
     click.echo(f'wrote {path}; try it: praxino "anything" -m {path}', err=True)
 
 

@@ -7,6 +7,7 @@ is then as --control pose-map=FILE with the walk's frames in it. Knows no family
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 from praxino import media
@@ -39,6 +40,11 @@ def _has_own(variant: Variant) -> bool:
     return "motion-template" in variant.steering
 
 
+def _is_bare(name: str) -> bool:
+    """Whether it can be nothing but the name of a motion: no file is called so, and there is no dot, colon or slash."""
+    return re.fullmatch(r"[\w-]+", name) is not None and not Path(name).exists()
+
+
 def read_driving(request: Request, variant: Variant, shape: Shape, drawn: Pieces) -> list[Source]:
     """The motion of `--motion-template`, one frame for each that is drawn; empty without one.
 
@@ -50,7 +56,7 @@ def read_driving(request: Request, variant: Variant, shape: Shape, drawn: Pieces
     name = request.motion_template
     if name is None:
         return []
-    if name in names() or Path(name).suffix.lower() == ".json":
+    if name in names() or Path(name).suffix.lower() == ".json" or _is_bare(name):
         from praxino.motions.render import render
 
         frames, places = render(find(name), drawn.span, shape.fps, shape.width, shape.height), ()

@@ -5,6 +5,7 @@ Knows the roles and the maps, not how a family lays a clip's tokens beside its o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,8 @@ ANNOTATOR = "annotator:"
 READY = "-map"
 
 
-def check(request: Request, title: str, example: str) -> None:
-    """Whether what is to be followed can be. `example` names a LoRA of the family `title` that follows something.
+def check(request: Request, title: str, loras: Mapping[str, str]) -> None:
+    """Whether what is to be followed can be. `loras` has the authors' LoRA of the family `title` for each kind.
 
     Raises:
         UserError: there is no LoRA for it, it cannot be made from a photo, or it is to count more than wholly.
@@ -34,7 +35,7 @@ def check(request: Request, title: str, example: str) -> None:
         if not request.lora:
             raise UserError(
                 f"--control {kind}: {title} follows it with an in-context LoRA made for it; name that with --lora, "
-                f"as in {example}."
+                f"as in {loras[kind.removesuffix(READY)]}."
             )
         if not kind.endswith(READY):
             annotate.check(kind)

@@ -36,8 +36,8 @@ def test_show_what_is_not_here(praxino):
     ("args", "message"),
     [
         (["show", "ltx-vido-0.9.5"], "ltx-video-0.9.5"),
-        (["miniature", "ltx-vid", "x"], "there is no family 'ltx-vid'; did you mean ltx-video?"),
-        (["miniature", "zzz", "x"], "there is no family 'zzz'; there are "),
+        (["miniature", "ltx-vid", "x"], "there is no family or model 'ltx-vid'; did you mean ltx-video?"),
+        (["miniature", "zzz", "x"], "there is no family or model 'zzz'; there are "),
     ],
 )
 def test_what_there_is_not(praxino, args, message):
@@ -108,3 +108,9 @@ def test_the_licence_and_how_to_get_it(praxino):
     assert lines["licence"] == variant.licence
     assert lines["source"] == f"{variant.source}, revision main"
     assert lines["here"] == "not on this machine; fetch it: praxino models pull ltx-video-0.9.5"
+
+
+def test_a_miniature_of_a_model_does_its_tasks(praxino, tmp_path):
+    praxino("models", "miniature", "cogvideox-5b-i2v", str(tmp_path / "m"))
+    told = praxino("models", "show", str(tmp_path / "m"), "--json")
+    assert json.loads(told.out)["tasks"] == ["image-to-video"]

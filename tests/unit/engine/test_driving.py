@@ -49,6 +49,14 @@ def test_a_clip_of_poses_is_taken_as_it_is_at_its_own_pace(steered, tmp_path):
     assert np.array_equal(given[12:], np.repeat(poses[5:], 5, axis=0))
 
 
+def test_a_name_that_is_no_motion_is_refused_with_the_nearest(steered, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="there is no motion 'wavve'; did you mean wave"):
+        steered("motion-template", motion_template="wavve")
+    with pytest.raises(UserError, match="there is no file wave.mp4"):
+        steered("motion-template", motion_template="wave.mp4")
+
+
 def test_the_clips_size_is_its_own(steered):
     assert steered("motion-template", motion_template="walk").recipe.width == 128
 

@@ -28,12 +28,19 @@ REFINING_LORA = "refining-lora"
 STG_MODE = "attention-values"
 DOWNSCALE = "reference_downscale_factor"
 """Field of the metadata of an in-context LoRA's file."""
+IN_CONTEXT_LORAS = {
+    "canny": "Lightricks/LTX-2-19b-IC-LoRA-Canny-Control",
+    "depth": "Lightricks/LTX-2-19b-IC-LoRA-Depth-Control",
+    "pose": "Lightricks/LTX-2-19b-IC-LoRA-Pose-Control",
+    "detailer": "Lightricks/LTX-2-19b-IC-LoRA-Detailer",
+}
+"""What the authors published, by what it follows."""
 
 
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
     _refuse_unknown(request)
-    _in_context.check(request, "LTX-2", "Lightricks/LTX-2-19b-IC-LoRA-Canny-Control")
+    _in_context.check(request, "LTX-2", IN_CONTEXT_LORAS)
     settings = dataclasses.replace(from_options(variant.options), reference_downscale=_downscale(request))
     phase = _guidance(request, variant, settings)
     settings = _of_the_sound(request, settings, phase)

@@ -22,10 +22,18 @@ from praxino.recipe import GuidancePhase
 from praxino.request import Request
 from praxino.sampling import schedules
 
+IN_CONTEXT_LORAS = {
+    "canny": "Lightricks/LTX-Video-ICLoRA-canny-13b-0.9.7",
+    "depth": "Lightricks/LTX-Video-ICLoRA-depth-13b-0.9.7",
+    "pose": "Lightricks/LTX-Video-ICLoRA-pose-13b-0.9.7",
+    "detailer": "Lightricks/LTX-Video-ICLoRA-detailer-13b-0.9.8",
+}
+"""What the authors published, by what it follows."""
+
 
 def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
     """See `Family.plan`."""
-    _in_context.check(request, "LTX-Video", "Lightricks/LTX-Video-ICLoRA-depth-13b-0.9.7")
+    _in_context.check(request, "LTX-Video", IN_CONTEXT_LORAS)
     settings = from_options(variant.options)
     second = refine.wanted(request, variant, shape)
     size = (shape.width, shape.height) if second is None else refine.first_size(shape, settings)
