@@ -28,10 +28,11 @@ from praxino.events import OnStep, Stage, StepEvent
 from praxino.families import DrawsSound, Family, LoopState
 from praxino.media.sound import Sound
 from praxino.recipe import Companion, Lora, Recipe
-from praxino.weights import catalog
+from praxino.weights import catalog, editions
 from praxino.weights.fingerprint import fingerprint
 
 if TYPE_CHECKING:
+    from praxino.accel.paces import Clock
     from praxino.accel.reuse import Reuse
 
 _Named = TypeVar("_Named", Lora, Companion)
@@ -72,9 +73,17 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
     pictures = [media.load(condition.media) for condition in recipe.conditions]
     source = source_of(recipe)
 
+    def tell(note: str) -> None:
+        on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=note))
+
     def attempt(plan: Estimate, name: str) -> list[Drawn]:
-        with _ready(recipe, entry, plan, name, on_step) as parts, speeding.reusing(parts, recipe) as reuse:
-            samples = (_Sample(recipe, entry.family, parts, reuse, i, on_step, saved) for i in range(recipe.n))
+        clock = speeding.clock(recipe, entry.variant, plan.plan, name)
+        with (
+            _ready(recipe, entry, plan, name, on_step) as parts,
+            speeding.compiling(parts, recipe, plan.plan, name, tell),
+            speeding.reusing(parts, recipe) as reuse,
+        ):
+            samples = (_Sample(recipe, entry.family, parts, reuse, clock, i, on_step, saved) for i in range(recipe.n))
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
     return _stepping_down(recipe, this_machine(device).device, attempt, on_step)
@@ -107,9 +116,11 @@ def _said(problem: Exception) -> str:
 
 def _check_revision(recipe: Recipe, path: Path) -> None:
     if (found := fingerprint(path)) != recipe.revision:
+        known = editions.POCKET.get(recipe.revision)
+        edition = f" ({known})" if known else ""
         raise UserError(
-            f"the recipe was made with revision {recipe.revision[:12]} of {recipe.model!r}; here is {found[:12]}, "
-            f"which draws other pixels.\nInstall that revision, or run its prompt anew: "
+            f"the recipe was made with revision {recipe.revision[:12]} of {recipe.model!r}{edition}; here is "
+            f"{found[:12]}, which draws other pixels.\nInstall that revision, or run its prompt anew: "
             f"praxino {recipe.prompt[:60]!r} --seed {recipe.seed}"
         )
 
@@ -161,6 +172,7 @@ class _Sample:
     family: Family
     parts: Any
     reuse: Reuse | None
+    clock: Clock
     index: int
     on_step: OnStep
     saved: RunCheckpoint | None
@@ -184,7 +196,8 @@ class _Sample:
         began = time.monotonic()
         resumed_from = found.step if found else 0
         state = speeding.begun(self.reuse, found)
-        for state in self.family.denoise(recipe, self.parts, pictures, recipe.seed + self.index, state):  # noqa: B020
+        states = self.family.denoise(recipe, self.parts, pictures, recipe.seed + self.index, state)
+        for state in self.clock.steps(states):
             done = state.step - resumed_from
             if done == 0:
                 speeding.at_first(self.reuse, found)
