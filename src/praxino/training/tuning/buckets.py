@@ -54,13 +54,20 @@ def pieces(shape: tuple[int, int, int], fps: float, variant: Variant, tuning: Tu
     """
     count, height, width = shape
     size = _size(width, height, variant, tuning)
-    indices = retimed(count, fps, variant.fps) if count > 1 else [0]
+    indices = at_hand(count, fps, variant, tuning.extraction)
     longest = min(tuning.frames or variant.num_frames, variant.grid.max_frames)
     length = fitting(min(len(indices), longest), variant.grid.frame_step)
     bucket = Bucket(length, size[1], size[0])
     return [
         Piece(tuple(indices[i] for i in chosen), bucket) for chosen in _chosen(len(indices), length, tuning.extraction)
     ]
+
+
+def at_hand(count: int, fps: float, variant: Variant, extraction: Extraction) -> list[int]:
+    """The frames of a clip to choose from: at the model's rate; of a model of pictures all, or pieces of a second."""
+    if count == 1 or (variant.num_frames == 1 and extraction != "pieces"):
+        return list(range(count))
+    return retimed(count, fps, variant.fps)
 
 
 def retimed(count: int, fps: float, wanted: float) -> list[int]:

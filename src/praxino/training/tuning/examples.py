@@ -13,7 +13,7 @@ from pathlib import Path
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.training.tuning import beside, fitness, trainees
-from praxino.training.tuning.buckets import Bucket, Piece, asked, pieces, retimed
+from praxino.training.tuning.buckets import Bucket, Piece, asked, at_hand, pieces
 from praxino.training.tuning.clips import Clip, digest_of, find
 from praxino.training.tuning.prior import prompts
 from praxino.training.tuning.settings import Extraction, Tuning
@@ -144,14 +144,15 @@ def captioned(caption: str, trigger: str) -> str:
 def _line(clip: Clip, count: int, fps: float, cut: list[Piece], variant: Variant) -> str:
     bucket: Bucket = cut[0].bucket
     what = f"{count} frames at {fps:g} fps" if count > 1 else "a picture"
-    retimed = f", re-timed to {variant.fps:g} fps" if count > 1 and fps != variant.fps else ""
+    moves = count > 1 and variant.num_frames > 1
+    retimed = f", re-timed to {variant.fps:g} fps" if moves and fps != variant.fps else ""
     some = f"{len(cut)} times " if len(cut) > 1 else ""
     return f"{clip.name}: {what}{retimed} -> {some}{bucket}"
 
 
 def _which(count: int, fps: float, cut: list[Piece], variant: Variant, tuning: Tuning) -> str:
     """Which frames are used, where some are not."""
-    at_hand = len(retimed(count, fps, variant.fps)) if count > 1 else 1
-    if at_hand == len(cut) * cut[0].bucket.num_frames:
+    every = len(at_hand(count, fps, variant, tuning.extraction))
+    if every == len(cut) * cut[0].bucket.num_frames:
         return ""
-    return f" ({WHICH[tuning.extraction]} {at_hand})"
+    return f" ({WHICH[tuning.extraction]} {every})"

@@ -44,6 +44,14 @@ def test_which_frames_of_a_longer_clip(extraction, first, last, count):
     assert {piece.bucket for piece in cut} == {Bucket(17, 64, 96)}
 
 
+@pytest.mark.parametrize(
+    ("extraction", "frames"), [("first", [(0,)]), ("middle", [(19,)]), ("pieces", [(5,), (15,), (25,), (35,)])]
+)
+def test_which_frames_teach_a_model_of_pictures(extraction, frames):
+    still = dataclasses.replace(VARIANT, num_frames=1, fps=1.0)
+    assert [piece.frames for piece in pieces((40, 64, 96), 10.0, still, Tuning(extraction=extraction))] == frames
+
+
 @pytest.mark.parametrize(("count", "length"), [(1, 1), (8, 1), (9, 9), (16, 9), (17, 17), (60, 17)])
 def test_lengths_are_on_the_grid(count, length):
     (piece,) = pieces((count, 64, 96), 10.0, VARIANT, Tuning())
