@@ -18,7 +18,8 @@ _PAIR = re.compile(r'(\w[\w \-/]{0,60}):\s{0,8}("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)'
 _FEWEST_PAIRS = 3
 """A last line with fewer is a line of the prompt."""
 _TAG = re.compile(r"\s{0,4}<(\w{1,32}):([^:<>]{1,256})((?::[^:<>]{0,32}){0,3})>")
-_WEIGHTED = re.compile(r"\([^():]*:\s{0,4}\d|\[[^\[\]:]*:[^\[\]]*\]|\bBREAK\b")
+_WEIGHTED = re.compile(r"\([^():]*:\s{0,4}[\d.]")
+_SWITCHED = re.compile(r"\[[^\[\]:]*:[^\[\]]*\]|\bBREAK\b")
 _TOLD = {"Model hash", "Lora hashes", "TI hashes", "VAE hash", "Version", "Batch size", "Batch pos", "User"}
 """Facts about the picture that decide nothing, or that say again what is said elsewhere."""
 _SECOND_PASS = ("Hires upscale", "Hires resize", "Hires upscaler", "First pass size")
@@ -92,9 +93,9 @@ def _put_prompts(draft: Draft, prompt: str, negative: str) -> None:
     if loras:
         draft.put("lora", tuple(loras), "LoRAs")
     if _WEIGHTED.search(f"{plain}\n{negative}"):
-        draft.leave(
-            "weights and switches in the prompt", "(word:1.2), [one:other:0.5] and BREAK are read as plain text"
-        )
+        draft.leave("weights in the prompt", "(word:1.2) counts with Stable Diffusion and SDXL; others read it as text")
+    if _SWITCHED.search(f"{plain}\n{negative}"):
+        draft.leave("switches in the prompt", "[one:other:0.5] and BREAK are read as plain text")
 
 
 def _put_sampling(draft: Draft, pairs: dict[str, str]) -> None:

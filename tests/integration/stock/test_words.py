@@ -65,8 +65,6 @@ def test_vectors_of_another_model_are_refused(models, tmp_path) -> None:
 def test_a_word_that_no_prompt_has_is_refused(models) -> None:
     with pytest.raises(UserError, match="no prompt has its word 'dot'"):
         models("sdxl").recipe(embedding=("dot.safetensors",))
-    with pytest.raises(UserError, match="pickle"):
-        models("sdxl").recipe(embedding=("dot.pt",))
 
 
 def embedded(model: Any, text: str, **wish: Any) -> dict[str, torch.Tensor]:
@@ -132,3 +130,15 @@ def test_words_are_weighed(models) -> None:
     assert not torch.allclose(heavy["prompt_embeds"], wanted[0], atol=1e-3)
     assert torch.equal(heavy["pooled_prompt_embeds"], plain["pooled_prompt_embeds"])
     assert np.array_equal(model.draw(prompt="a (red)++ cat"), model.draw(prompt="a (red)1.21 cat"))
+    assert np.array_equal(model.draw(prompt="a (red:1.5) cat"), model.draw(prompt="a (red)1.5 cat"))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("((a roof:1.2), mist:.5)rain", "((a roof)1.2, mist)0.5 rain"),
+        ("(red:2) (16:9) (of 16:9) (a) :1.2)", "(red)2 (16:9) (of 16:9) (a) :1.2)"),
+    ],
+)
+def test_numbers_behind_a_colon_weigh(written: str, read: str) -> None:
+    assert prompt.with_numbers_behind(written) == read

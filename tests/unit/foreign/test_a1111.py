@@ -30,13 +30,17 @@ def test_a_text_of_the_web_ui():
     }
     assert (settings.program, settings.checkpoint, settings.missing) == ("AUTOMATIC1111", "sd_xl_base_1.0", "")
     assert left(settings) == [
-        "weights and switches in the prompt",
+        "weights in the prompt",
         "Denoising strength: 0.4",
         "Clip skip: 2",
         "Hires upscale: 1.5",
         "Hires upscaler: Latent",
         "VAE: sdxl.safetensors",
     ]
+
+
+def test_switches_in_a_prompt_are_told():
+    assert left(read_parameters("a [cat:dog:0.5] BREAK a roof")) == ["switches in the prompt"]
 
 
 def test_a_prompt_alone():

@@ -1,7 +1,8 @@
 """Prompts that CLIP cannot read in one go, or that weigh their words, as embeddings. Nothing is cut.
 
 CLIP reads 75 tokens and their two marks. A longer text is read in pieces, split between sentences where it can be, and
-the pieces' embeddings are put in a row. "(a red hat)1.3" weighs words, as does "(a red hat)++"; compel does both.
+the pieces' embeddings are put in a row. "(a red hat)1.3" weighs words, as do "(a red hat)++" and, as AUTOMATIC1111 and
+ComfyUI write it, "(a red hat:1.3)"; compel does the rest.
 """
 
 from __future__ import annotations
@@ -19,6 +20,15 @@ PIECE_TOKENS = 75
 WEIGHED = re.compile(r"\(([^()]*)\)(\d+(?:\.\d+)?|\++|-+)")
 """Words in brackets with a number, or with signs, behind them. Brackets alone are brackets."""
 
+COLON = re.compile(r"\(((?:[^()]|\([^()]*\))+?):\s*(\d*\.\d+|(?<=[^\d\s]:)\d)\)(?=(\w?))")
+"""A number behind a colon in the brackets. "(16:9)" is none: a whole number weighs no number."""
+
+
+def with_numbers_behind(text: str) -> str:
+    """A text whose "(a red hat:1.3)" is "(a red hat)1.3", which compel reads; one pair of brackets may be in another."""
+    changed = COLON.sub(lambda found: f"({found[1]}){float(found[2]):g}" + (" " if found[3] else ""), text)
+    return changed if changed == text else with_numbers_behind(changed)
+
 
 def arguments(given: Given) -> dict[str, Any]:
     """The texts of a recipe as `prompt_embeds` and its like; {} when the pipeline reads them whole by itself."""
@@ -28,7 +38,8 @@ def arguments(given: Given) -> dict[str, Any]:
         for tokenizer, encoder in (("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2"))
         if pipeline.components.get(encoder) is not None
     ]
-    texts = [given.recipe.caption, *([given.recipe.negative_prompt] if given.guided else [])]
+    written = [given.recipe.caption, *([given.recipe.negative_prompt] if given.guided else [])]
+    texts = [with_numbers_behind(text) for text in written]
     if not any(_is_special(pipeline, text, tokenizer) for text in texts for tokenizer, _ in encoders):
         return {}
     layered = pipeline.components.get("text_encoder_2") is not None
