@@ -25,7 +25,7 @@ COLON = re.compile(r"\(((?:[^()]|\([^()]*\))+?):\s*(\d*\.\d+|(?<=[^\d\s]:)\d)\)(
 
 
 def with_numbers_behind(text: str) -> str:
-    """A text whose "(a red hat:1.3)" is "(a red hat)1.3", which compel reads; one pair of brackets may be in another."""
+    """The text with "(a hat:1.3)" as "(a hat)1.3", which compel reads; one pair of brackets may be in another."""
     changed = COLON.sub(lambda found: f"({found[1]}){float(found[2]):g}" + (" " if found[3] else ""), text)
     return changed if changed == text else with_numbers_behind(changed)
 
