@@ -23,6 +23,8 @@ STEERED_BY = {
     "cfg_star": "cfg-zero-star",
 }
 """Fields of a Request that only some variants know, and the word of `Variant.steering` that says so."""
+HELD = ("image", "first", "last", "keyframes", "video", "control")
+"""Fields of a Request whose pictures and clips hold firmly or loosely."""
 _MASK_HINT = " Tell it what to draw: --image FILE with --mask FILE, or with --expand SIDE=PIXELS."
 
 
@@ -44,7 +46,7 @@ def task_of(request: Request, variant: Variant) -> str:
         raise UserError(
             f"{variant.name} does not do {wanted}; it does {', '.join(variant.tasks)}."
             + (_MASK_HINT if {*variant.tasks} == {"inpainting", "outpainting"} else "")
-            + _others(lambda other: wanted in other.tasks)
+            + _others(lambda other: wanted in other.tasks, variant)
         )
     return task
 
@@ -82,16 +84,18 @@ def check_steering(request: Request, variant: Variant) -> None:
             f"--controlnet is given {len(request.controlnet)} times and --control {len(request.control)} times; "
             "give one ControlNet for each, in the same order."
         )
+    if request.strength is not None and not any(getattr(request, name) for name in HELD):
+        raise UserError("--strength is about a picture or clip: add --image FILE or --video FILE, or leave it out.")
     for name, steering in STEERED_BY.items():
         if getattr(request, name):
             _check(steering, flag(name), variant)
     if request.upscale and "upscale" not in variant.steering:
         raise UserError(
             f"--upscale: {variant.name} has no second stage; draw it larger at once, with --size."
-            + _others(lambda other: "upscale" in other.steering and _is_still(other) == _is_still(variant))
+            + _others(lambda other: "upscale" in other.steering and _is_still(other) == _is_still(variant), variant)
         )
     if request.motion_template and not _follows_motions(variant):
-        raise UserError(f"--motion-template: {variant.name} cannot follow motions.{_others(_follows_motions)}")
+        raise UserError(f"--motion-template: {variant.name} cannot follow motions.{_others(_follows_motions, variant)}")
     if request.motion_strength is not None:
         _check("motion-strength", flag("motion_strength"), variant)
     if request.guider in ("apg", "cfg-zero-star"):
@@ -129,16 +133,17 @@ def _check(steering: str, said: str, variant: Variant) -> None:
     if steering in variant.steering:
         return
     same = [name.partition(":")[2] for name in variant.steering if name.startswith(steering.partition(":")[0] + ":")]
-    hint = f" It knows {', '.join(same)}." if same else _others(lambda other: steering in other.steering)
+    hint = f" It knows {', '.join(same)}." if same else _others(lambda other: steering in other.steering, variant)
     raise UserError(f"{said}: {variant.name} cannot be steered by {steering.replace(':', ' ')}.{hint}")
 
 
-def _others(can: Callable[[Variant], bool]) -> str:
-    """The families with a checkpoint that can; its name too, where the family's name stands for one that cannot."""
-    able = []
+def _others(can: Callable[[Variant], bool], variant: Variant) -> str:
+    """The families with a checkpoint that can, the variant's own first; its name too, where the family's is no use."""
+    able: list[str] = []
     for name, family in families().items():
         published = downloads(family)
         first = next((variant.name for variant in published if can(variant)), None)
         if first is not None:
-            able.append(name if can(published[0]) else f"{name} ({first})")
+            said = name if can(published[0]) else f"{name} ({first})"
+            able.insert(0 if variant.name in family.variants else len(able), said)
     return f" Families that can: {', '.join(able)}." if able else ""

@@ -8,7 +8,7 @@ from praxino.engine.conditions import place_sources, read_sources, scaled
 from praxino.engine.length import Length
 from praxino.engine.tasks import check_steering, task_of
 from praxino.errors import UserError
-from praxino.families import Grid
+from praxino.families import Grid, families
 from praxino.recipe import Pieces
 from praxino.request import Request
 
@@ -58,6 +58,25 @@ def test_a_task_that_the_model_lacks_is_refused_with_those_it_has(make_variant, 
         task_of(Request(prompt="a", first="a.png"), drawing)
 
 
+def test_a_checkpoint_of_the_same_family_that_can_is_named_first():
+    with pytest.raises(
+        UserError, match=r"Families that can: wan \(wan2.1-i2v-14b-480p\), animatediff \(animatediff-1.5-3\)"
+    ):
+        task_of(Request(prompt="a", image="a.png"), families()["wan"].variants["wan2.1-t2v-1.3b"])
+
+
+def test_what_draws_pictures_is_not_told_of_clips(make_variant):
+    filling = make_variant(name="filling", tasks=("inpainting", "outpainting"), grid=STILL)
+    with pytest.raises(UserError, match=r"filling does not do text-to-image; .*--mask FILE.*Families that can: .*sdxl"):
+        task_of(Request(prompt="a"), filling)
+    larger = make_variant(name="larger", tasks=("image-to-image",), grid=STILL)
+    with pytest.raises(UserError, match=r"does not do text-to-image; .*Give it a picture: --image FILE\."):
+        task_of(Request(prompt="a"), larger)
+    sketching = make_variant(name="sketching", tasks=("text-to-image",), grid=STILL)
+    with pytest.raises(UserError, match=r"does not do image-to-image; it does text-to-image\. Families"):
+        task_of(Request(prompt="a", image="a.png"), sketching)
+
+
 @pytest.mark.parametrize("wish", [{"mask": "m.png"}, {"expand": "left=16"}])
 def test_a_mask_without_a_picture_is_refused(drawing, wish):
     with pytest.raises(UserError, match="add --image FILE"):
@@ -93,6 +112,7 @@ def test_a_mask_without_a_picture_is_refused(drawing, wish):
         ({"motion_template": "a.mp4"}, "--motion-template: drawing cannot follow motions. Families that can: "),
         ({"sound": True}, "--sound: drawing cannot be steered by sound"),
         ({"camera": ("pan-left",)}, "drawing draws pictures"),
+        ({"strength": 0.3}, "--strength is about a picture or clip: add --image FILE"),
     ],
 )
 def test_steering_that_the_model_lacks_is_refused(drawing, wish, message):
