@@ -42,13 +42,22 @@ def task_of(request: Request, variant: Variant) -> str:
         _check("video-mask", "--mask with --video", variant)
     task = next((task for task in _wanted(request, variant) if task in variant.tasks), None)
     if task is None:
-        wanted = next(_wanted(request, variant))
+        meant = list(_wanted(request, variant))
+        wanted = meant[-1] if _is_still(variant) else meant[0]
         raise UserError(
             f"{variant.name} does not do {wanted}; it does {', '.join(variant.tasks)}."
-            + (_MASK_HINT if {*variant.tasks} == {"inpainting", "outpainting"} else "")
+            + _picture_hint(wanted, variant)
             + _others(lambda other: wanted in other.tasks, variant)
         )
     return task
+
+
+def _picture_hint(wanted: str, variant: Variant) -> str:
+    """What to show to a model that draws nothing without a picture."""
+    if {*variant.tasks} == {"inpainting", "outpainting"}:
+        return _MASK_HINT
+    from_words = any(task.startswith("text-to-") for task in variant.tasks)
+    return " Give it a picture: --image FILE." if wanted.startswith("text-to-") and not from_words else ""
 
 
 def _wanted(request: Request, variant: Variant) -> Iterator[str]:
