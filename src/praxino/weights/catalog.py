@@ -5,9 +5,11 @@ Imports neither torch nor huggingface_hub: naming a model must be quick.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -164,6 +166,24 @@ def locate_file(name: str) -> Path:
 
 def identify(path: Path, name: str = "") -> Entry | None:
     """The model that lies at a path; None when no family knows it."""
+    return _identified(path, name, _state(path), tuple((known, id(family)) for known, family in families().items()))
+
+
+def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """What changes when a checkpoint does: its files and folders, two levels deep, with sizes and times."""
+    found = []
+    for file in (path, *sorted(path.glob("*")), *sorted(path.glob("*/*"))):
+        with contextlib.suppress(OSError):
+            stat = file.stat()
+            found.append((file.as_posix(), stat.st_size, stat.st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache(maxsize=256)
+def _identified(
+    path: Path, name: str, state: tuple[tuple[str, int, int], ...], known: tuple[tuple[str, int], ...]
+) -> Entry | None:
+    """Read once a process, as long as the state and the known families stay the same, since it takes milliseconds."""
     for family in families().values():
         if (variant := family.identify(path)) is not None:
             return Entry(name, family, variant, path)
