@@ -54,9 +54,10 @@ def measure(bench: Bench, plan: Plan, tell: Callable[[str], None]) -> dict[str, 
 
 def likeness(bench: Bench, work: Work, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
     """Of near and fast, PSNR and SSIM to exact over the samples of one request; None where they are equal."""
-    drawn = {name: _frames(bench, work, name) for name in names if name in QUALITIES}
-    if EXACT not in drawn:
+    compared = [name for name in names if name in QUALITIES]
+    if EXACT not in compared or len(compared) < 2:
         return {}
+    drawn = {name: _frames(bench, work, name) for name in compared}
     pairs = {name: (frames, drawn[EXACT]) for name, frames in drawn.items() if name != EXACT}
     return {
         name: {"psnr_db": None if np.array_equal(*pair) else psnr_db(*pair), "ssim": ssim(*pair)}
