@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import json
 import math
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -229,11 +230,12 @@ class Loop:
         partial = self.folder / "state.safetensors.part"
         save_file(_apart(tensors), partial)
         name = f"state-{self.progress.step}.safetensors"
-        partial.rename(self.folder / name)
+        _settle(partial, self.folder / name)
         numbers = {key: value for key, value in state.items() if not isinstance(value, Tensor)}
         record = {**self.progress.__dict__, "state": name, "numbers": numbers}
-        (self.folder / "progress.json.part").write_text(json.dumps(record))
-        (self.folder / "progress.json.part").rename(self.folder / "progress.json")
+        partial = self.folder / "progress.json.part"
+        partial.write_text(json.dumps(record))
+        _settle(partial, self.folder / "progress.json")
         for old in self.folder.glob("state-*.safetensors"):
             if old.name != name:
                 old.unlink()
@@ -278,6 +280,13 @@ class Loop:
             parameter = [parameter for group in groups for parameter in group["params"]][int(index)]
             held = _laid_out(value, parameter) if isinstance(value, Tensor) else value
             self.optimizers[int(number)].state[parameter][name] = held
+
+
+def _settle(partial: Path, target: Path) -> None:
+    """Give a file its name once it is on disk, so that a power cut finds the old one or the new one whole."""
+    with partial.open("rb+") as stream:
+        os.fsync(stream.fileno())
+    partial.replace(target)
 
 
 def _apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -94,7 +94,7 @@ def _encoding(kind: Literal["gif", "png"], *, sheet: bool = False) -> Encoding:
 
 def use(tuning: Tuning, folder: str) -> str:
     """The command that draws with what a run has left in a folder."""
-    prompt = (tuning.samples or (tuning.trigger,))[0]
+    prompt = (tuning.samples or (tuning.trigger or "...",))[0]
     if tuning.method == "full":
         flags = ["-m", f"{folder}/model"]
     elif tuning.method == "textual-inversion":

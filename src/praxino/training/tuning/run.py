@@ -5,6 +5,7 @@ Must not know how any family learns, nor print; it reports by a callable.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -27,7 +28,8 @@ from praxino.training.tuning.objective import ALONE, Encoded, Objective, Share
 from praxino.training.tuning.optimizer import num_weights, optimizers
 from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.watch import Watch
-from praxino.vocabulary import WORDS_FILE
+from praxino.vocabulary import WORDS_FILE, Vocabulary
+from praxino.weights import catalog
 from praxino.weights.fingerprint import fingerprint
 
 STATE, CACHE, SETTINGS = "state", "cache", "settings.json"
@@ -58,11 +60,14 @@ def train(run: Run) -> Path:
     tuning, told = run.tuning, check(run.tuning)
     out = Path(tuning.out)
     peers = found(run.device)
-    _check_folder(out, tuning, resume=run.resume)
+    before, given = _check_folder(out, tuning, resume=run.resume), _given(tuning, told)
+    _check_checkpoint(before, given, tuning)
     _check_peers(tuning, peers)
     on_event = run.on_event if peers.writes else lambda message: None
     for line in told.lines():
         on_event(line)
+    if before.get("examples", given["examples"]) != given["examples"]:
+        on_event("the clips or captions are not those that this run had last: it goes on with these")
     if peers.count > 1:
         on_event(f"{peers.count} processes" + (", the weights split between them" if peers.is_sharded else ""))
     bench = Bench.prepared(tuning, peers.device)
@@ -74,8 +79,10 @@ def train(run: Run) -> Path:
     peers.wait()
     if peers.writes:
         out.mkdir(parents=True, exist_ok=True)
-        (out / SETTINGS).write_text(json.dumps(to_plain(tuning), indent=1), encoding="utf-8")
-    cache = Cache(out / CACHE, fingerprint(bench.entry.require_path()))
+        partial = out / f"{SETTINGS}.part"
+        partial.write_text(json.dumps({**to_plain(tuning), **given}, indent=1), encoding="utf-8")
+        partial.replace(out / SETTINGS)
+    cache = Cache(out / CACHE, given["checkpoint"])
     material = Encoder(bench, cache, tuning, run.recipe_of, on_event).material(told)
     bench.set_aside(is_drawn_with=bool(tuning.samples and tuning.sample_every))
     watch = _begun(run, peers, bench, material, on_event)
@@ -135,15 +142,32 @@ def _check_peers(tuning: Tuning, peers: Peers) -> None:
         raise UserError("method is 'dora', which needs whole weights; under FSDP learn a LoRA, or all of the network.")
 
 
-def _check_folder(out: Path, tuning: Tuning, *, resume: bool) -> None:
-    """Refuse to mix two runs in one folder."""
+def _given(tuning: Tuning, told: Survey) -> dict[str, str]:
+    """Digests of what a run begins from, to tell when it is taken up again with something else."""
+    examples = sorted((e.digest, e.caption, e.piece.frames, sorted(e.beside.items())) for e in told.examples)
+    return {
+        "checkpoint": fingerprint(catalog.find(tuning.model).require_path()),
+        "examples": hashlib.sha256(json.dumps(examples).encode()).hexdigest(),
+    }
+
+
+def _check_checkpoint(before: dict[str, Any], given: dict[str, str], tuning: Tuning) -> None:
+    if before.get("checkpoint", given["checkpoint"]) != given["checkpoint"]:
+        raise UserError(
+            f"{tuning.model} is not what it was when this run began, and its new weights are of no use to another "
+            "checkpoint; bring that one back, or begin anew in another folder."
+        )
+
+
+def _check_folder(out: Path, tuning: Tuning, *, resume: bool) -> dict[str, Any]:
+    """Refuse to mix two runs in one folder; what the run in it was told before, if there is one."""
     settings = out / SETTINGS
     if not settings.exists():
         if out.is_dir() and any(out.iterdir()):
             raise UserError(f"{out} is not empty, and holds no run; name another folder with out = ...")
         if resume:
             raise UserError(f"{out} holds no run to go on with; leave --resume out.")
-        return
+        return {}
     if not resume:
         raise UserError(f"{out} already holds a run; add --resume to go on with it, or name another folder.")
     before, now = json.loads(settings.read_text(encoding="utf-8")), to_plain(tuning)
@@ -153,6 +177,7 @@ def _check_folder(out: Path, tuning: Tuning, *, resume: bool) -> None:
                 f"{name} was {before[name]!r} when this run began and is {value!r} now; "
                 "change it back, or begin anew in another folder."
             )
+    return before
 
 
 def _loop_settings(tuning: Tuning) -> LoopSettings:
@@ -174,7 +199,7 @@ def _write(tuning: Tuning, bench: Bench, told: Survey, peers: Peers) -> None:
     """Write what was learnt; where weights are split between processes, all have to come here."""
     out = Path(tuning.out)
     if tuning.method == "full":
-        _write_full(bench, out / "model", peers)
+        _write_full(bench, out / "model", peers, tuning.trigger)
     elif isinstance(bench.learnt, inversion.NewWord):
         bench.learnt.write(out)
     else:
@@ -194,8 +219,8 @@ def _write(tuning: Tuning, bench: Bench, told: Survey, peers: Peers) -> None:
     outputs.write_card(out, {name: value for name, value in about.items() if value}, tuning)
 
 
-def _write_full(bench: Bench, folder: Path, peers: Peers) -> None:
-    """The checkpoint with the trained network in place of its own."""
+def _write_full(bench: Bench, folder: Path, peers: Peers, trigger: str) -> None:
+    """The checkpoint with the trained network in place of its own, and the trigger among the words it knows."""
     learnt = _whole_copy(bench.network) if peers.is_sharded else bench.network
     if not peers.writes:
         return
@@ -204,6 +229,9 @@ def _write_full(bench: Bench, folder: Path, peers: Peers) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(path, partial, ignore=lambda root, names: [component] if Path(root) == path else [])
     learnt.save_pretrained(partial / component)
+    if trigger and (words := bench.entry.variant.vocabulary):
+        known = Vocabulary.read(path / words).taught([trigger])
+        (partial / words).write_text(json.dumps(known.data, ensure_ascii=False), encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
 
