@@ -27,10 +27,11 @@ def explain(recipe: Recipe, device: str | None, as_json: bool) -> None:
 
     name = this_machine(device).device
     found, memory = fitting.estimates(recipe, name), memory_of(name)
-    plan = fitting.chosen(found, name)
+    plan, left_out = fitting.chosen(found, name), fitting.uncounted(recipe)
     if as_json:
         told = [told_of(one, memory) | {"chosen": one.plan == plan} for one in found]
-        click.echo(json.dumps({"device": name, "free_bytes": memory.device_free, "plans": told}, indent=2))
+        about = {"device": name, "free_bytes": memory.device_free, "plans": told, "not_counted": left_out}
+        click.echo(json.dumps(about, indent=2))
         return
     width, height = recipe.size
     count = recipe.drawn.num_frames
@@ -40,6 +41,8 @@ def explain(recipe: Recipe, device: str | None, as_json: bool) -> None:
         f"{_said(memory.device_free)} free of {_said(memory.device_total)}"
     )
     click.echo(columns(table(found, plan, memory)))
+    for path in left_out:
+        click.echo(f"not counted, as it is not here: {path}")
 
 
 def table(found: Sequence[Estimate], chosen: Plan, memory: Memory) -> list[list[str]]:

@@ -14,8 +14,9 @@ from praxino.accel.plan import PIXELS, Estimate, Plan, choose, estimate, ladder
 from praxino.accel.weight import Stage, need_of
 from praxino.engine import loaded
 from praxino.engine.drawn import Drawn
+from praxino.engine.early import EarlyFile
 from praxino.engine.machine import Machine, this_machine
-from praxino.errors import OutOfMemory
+from praxino.errors import OutOfMemory, UserError
 from praxino.events import OnStep, StepEvent
 from praxino.families import Shape
 from praxino.recipe import Recipe
@@ -34,6 +35,14 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
     need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe, entry)))
     plans = ladder(device, recipe.plan, may_change=may_change, castable=_castable(recipe))
     return tuple(estimate(plan, need) for plan in plans)
+
+
+def uncounted(recipe: Recipe) -> tuple[str, ...]:
+    """The companions of a model that is not here, as far as they are not here either: `estimates` leaves them out."""
+    if catalog.find(recipe.model).path is not None:
+        return ()
+    beside = (companion.path for companion in recipe.companions if companion.role != "spatial-base")
+    return tuple(path for path in beside if not _is_here(path))
 
 
 def usual_estimates(entry: catalog.Entry, device: str) -> tuple[Estimate, ...]:
@@ -70,7 +79,12 @@ def smaller(recipe: Recipe) -> Recipe | None:
 
 
 def draw_as_fits(
-    recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None
+    recipe: Recipe,
+    on_step: OnStep,
+    *,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    early: EarlyFile | None = None,
 ) -> tuple[Recipe, list[Drawn]]:
     """Draw a recipe, with other pixels where its own do not fit. Arguments and errors as of `praxino.engine.run.draw`.
 
@@ -84,7 +98,7 @@ def draw_as_fits(
         if wanted.plan != recipe.plan:
             on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=_changes(wanted)))
         try:
-            return wanted, draw(wanted, on_step, checkpoint=checkpoint, device=device)
+            return wanted, draw(wanted, on_step, checkpoint=checkpoint, device=device, early=early)
         except OutOfMemory:
             if (less := smaller(wanted)) is None:
                 raise
@@ -102,9 +116,18 @@ def _castable(recipe: Recipe) -> bool:
 
 def _beside(recipe: Recipe, entry: catalog.Entry) -> Iterator[tuple[Stage, Path]]:
     """LoRAs and companions; an adapter that is not here is counted with the image checkpoint under it."""
+    left_out = uncounted(recipe)
     for lora in recipe.loras:
         yield "denoise", catalog.locate_file(lora.path)
     for companion in recipe.companions:
-        if companion.role == "spatial-base" and entry.path is None:
+        if companion.path in left_out or (companion.role == "spatial-base" and entry.path is None):
             continue
         yield "encode" if companion.role == "image-encoder" else "denoise", catalog.locate(companion.path)
+
+
+def _is_here(path: str) -> bool:
+    try:
+        catalog.locate(path)
+    except UserError:
+        return False
+    return True

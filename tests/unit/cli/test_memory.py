@@ -57,6 +57,16 @@ def test_fit_as_json(praxino, model, machine):
     assert [(plan["fits"], plan["chosen"]) for plan in told["plans"]] == [(False, True), (False, False), (False, False)]
 
 
+def test_fit_of_a_model_that_is_not_here_says_what_it_could_not_count(praxino, machine):
+    machine(60 * GB)
+    upsampler = "Lightricks/LTX-Video/ltxv-spatial-upscaler-0.9.8.safetensors"
+    said = praxino("a cat", "-m", "ltx-video-0.9.8-2b-distilled", "--fit")
+    assert (said.code, said.out.splitlines()[-1]) == (0, f"not counted, as it is not here: {upsampler}")
+    told = json.loads(praxino("a cat", "-m", "ltx-video-0.9.8-2b-distilled", "--fit", "--json").out)
+    assert told["not_counted"] == [upsampler]
+    assert json.loads(praxino("a cat", "--fit", "--json").out)["not_counted"] == []
+
+
 def test_fit_is_about_this_machine(praxino):
     said = praxino("a cat", "--fit", "--server", "http://127.0.0.1:1")
     assert (said.code, "--fit is about this machine" in said.err) == (2, True)
