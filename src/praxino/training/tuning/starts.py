@@ -19,6 +19,7 @@ HUNYUAN_VIDEO = {
     "learning_rate": 1e-4,
     "warmup": 500,
     "checkpointing": True,
+    "sample_every": 1000,
 }
 STARTS: dict[str, dict[str, Any]] = {
     "pocket": {"steps": 500, "batch": 16, "rank": 16, "alpha": 16, "learning_rate": 1e-3, "caption_dropout": 0.0,
