@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 from praxino.errors import UserError
 from praxino.families._stock.checkpoint import Shapes, read_shapes
+from praxino.families._stock.lora_names import looks_like
 
 FACTORS = ("hada_", "lokr_")
 """How LyCORIS' names of LoHa's and LoKr's tensors begin."""
@@ -39,14 +40,16 @@ def all_placed(found: Mapping[str, Piece | None], title: str, path: Path) -> dic
     """What was found of each tensor, None where nothing was.
 
     Raises:
-        UserError: a tensor has no place in the family `title` (the message has the first of them), or none is a LoRA's.
+        UserError: a tensor has no place in the family `title` (the message has the first of them, and what they look
+            like), or none is a LoRA's.
     """
     unknown = [name for name, piece in found.items() if piece is None]
     if unknown:
         more = f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else ""
+        looks = looks_like(unknown)
         raise UserError(
             f"{path} is no LoRA for {title}: {len(unknown)} of its {len(found)} tensors belong to no layer of it:\n"
-            f"{', '.join(unknown[:SHOWN])}{more}"
+            f"{', '.join(unknown[:SHOWN])}{more}" + (f"\nIt looks like one for {looks}." if looks else "")
         )
     pieces = {name: piece for name, piece in found.items() if piece is not None}
     if not any(piece.role == "A" or piece.role.startswith(FACTORS) for piece in pieces.values()):

@@ -187,3 +187,9 @@ def _published_layers() -> dict[str, int]:
         **{f"double_blocks.0.{layer}": count for layer, count in double.items()},
         **{f"single_blocks.0.{layer}": count for layer, count in single.items()},
     }
+
+
+def test_a_lora_for_another_family_is_told_as_one(tmp_path: Path) -> None:
+    names = ["diffusion_model.layers.0.attention.to_q.lora_A.weight"]
+    with pytest.raises(UserError, match=r"is no LoRA for FLUX\.1.*\n.*to_q.*\nIt looks like one for Z-Image"):
+        read_names(names, tmp_path / "ink.safetensors")

@@ -8,7 +8,7 @@ tensor is. The layers are those of diffusers and those of the original code that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def check_unet(path: Path, family: str, widths: tuple[int, ...]) -> None:
     strange = [name for name in shapes if not TENSOR.search(name)]
     if strange:
         raise UserError(f"{path} is not a LoRA that can be laid over: it holds {_named(strange)}.")
-    looks = _looks_like(shapes)
+    looks = looks_like(shapes)
     width = next((shape[1] for key, shape in shapes.items() if _reads_words(key) and len(shape) > 1), 0)
     if looks == LOOKS[next(iter(LOOKS))]:
         looks = TEXT_WIDTHS.get(width)
@@ -157,7 +157,7 @@ def check_layers(path: Path, family: str, known: Callable[[str], bool], *, encod
     strange = [name for name in shapes if not _fits(name, known, encoders)]
     if not strange:
         return
-    looks = _looks_like({name: shapes[name] for name in strange})
+    looks = looks_like(strange)
     raise UserError(
         f"{path} is no LoRA for {family}: {len(strange)} of its {len(shapes)} tensors are for no layer of it, such as "
         f"{_named(strange)}." + (f"\nIt looks like one for {looks}." if looks and looks != family else "")
@@ -201,5 +201,7 @@ def _reads_words(name: str) -> bool:
     return re.search(r"attn2[._]to_k\b.*(down|lora_A)", name) is not None
 
 
-def _looks_like(shapes: Shapes) -> str | None:
-    return next((look for pattern, look in LOOKS.items() if any(re.search(pattern, name) for name in shapes)), None)
+def looks_like(names: Iterable[str]) -> str | None:
+    """The families whose layers some tensors' names are like; None when they are like none that is known."""
+    every = list(names)
+    return next((look for pattern, look in LOOKS.items() if any(re.search(pattern, name) for name in every)), None)
