@@ -74,7 +74,8 @@ def caption(folder: str) -> None:
     from praxino.training.tuning.captioning import write_missing
 
     written = write_missing(Path(folder), lambda told, wish: ask(told, wish, "train caption"), _tell)
-    click.echo(f"wrote {len(written)} captions; look them through, then: praxino train check {folder}", err=True)
+    look = "look them through, then" if written else "what is used, and what is not"
+    click.echo(f"wrote {len(written)} captions; {look}: praxino train check {folder}", err=True)
 
 
 @command.command("dataset")
@@ -205,11 +206,37 @@ def example(folder: str) -> None:
 )
 @click.option("--resume", is_flag=True, help="go on from the state in FOLDER.work")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1; by default the best there is")
-def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None) -> None:
-    """Train the bundled model anew, from rendered emoji alone."""
+@click.option("--edition", type=click.IntRange(1, 2), default=1, help="1 ships; 2 knows far more [default 1]")
+@click.option("--stage", metavar="NAME", help="of edition 2: autoencoder, decoder, teacher, student, finish")
+@click.option(
+    "--pause-after",
+    type=Scalar("--pause-after", float),
+    default=float("inf"),
+    metavar="N",
+    help="of edition 2: save and leave off after so many minutes; the same command goes on",
+)
+def pocket(
+    minutes: float,
+    out: str,
+    seed: int,
+    resume: bool,
+    device: str | None,
+    edition: int,
+    stage: str | None,
+    pause_after: float,
+) -> None:
+    """Train the bundled model anew, from rendered emoji alone.
+
+    Edition 2 is trained a stage a command, each going on where it was left.
+    """
     folder = Path(out)
     if not 0 < minutes < float("inf"):
         raise UserError(f"--minutes is {minutes:g}; it must be more than 0.")
+    if (edition == 2) != (stage is not None):
+        raise UserError("--stage goes with --edition 2, and --edition 2 with --stage; see docs/how-to/pocket-second.md")
+    if stage is not None:
+        _train_stage(stage, minutes, folder, seed, device, pause_after)
+        return
     if not resume and folder.is_dir() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty; add --resume to go on from what is there, or give another folder.")
 
@@ -225,6 +252,19 @@ def pocket(minutes: float, out: str, seed: int, resume: bool, device: str | None
     except ModuleNotFoundError as problem:
         raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
     click.echo(f'wrote {written}; try it: praxino "a rocket flying up" -m {written}', err=True)
+
+
+def _train_stage(stage: str, minutes: float, out: Path, seed: int, device: str | None, pause_after: float) -> None:
+    _ignore_mixed_formats()
+    try:
+        from praxino.training.second import train_stage
+
+        left = train_stage(stage, minutes, out, seed=seed, device=device, pause_after=pause_after, on_event=_tell)
+    except KeyboardInterrupt:
+        raise Cancelled("cancelled; the same command goes on from the last save") from None
+    except ModuleNotFoundError as problem:
+        raise UserError(f"training needs the package {problem.name}; run: pip install {problem.name}") from problem
+    click.echo(f"{stage}: {left}", err=True)
 
 
 def _ignore_mixed_formats() -> None:

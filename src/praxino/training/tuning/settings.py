@@ -167,6 +167,8 @@ def read(path: Path) -> Tuning:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}; praxino train new {path} writes one.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
         raise UserError(f"{path} cannot be read as TOML: {problem}") from problem
     for key in data:

@@ -45,6 +45,11 @@ def test_what_is_wrong_is_said(tmp_path, text, said):
         read(written(tmp_path, text))
 
 
+def test_a_file_that_is_not_there_can_be_written(tmp_path):
+    with pytest.raises(UserError, match=r"there is no file .*my\.toml; praxino train new .* writes one"):
+        read(tmp_path / "my.toml")
+
+
 def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
     path = tmp_path / "my-style.toml"
     path.write_text('data = "clips"\n', encoding="utf-8-sig")
