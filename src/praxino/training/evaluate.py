@@ -82,7 +82,11 @@ def score_combinations(model: Trained, count: int, seed: int = SEED) -> tuple[Sc
 
 def draw(model: Trained, asked: Sequence[Combination], seed: int = 0) -> NDArray[np.uint8]:
     """Draw a clip for each combination by its canonical caption: (B, F, H, W, 3) uint8."""
-    captions = [canonical_caption(c.thing, c.motion, c.ground) for c in asked]
+    return draw_captions(model, [canonical_caption(c.thing, c.motion, c.ground) for c in asked], seed)
+
+
+def draw_captions(model: Trained, captions: Sequence[str], seed: int = 0) -> NDArray[np.uint8]:
+    """Draw a clip for each caption: (B, F, H, W, 3) uint8."""
     return _sample(model, captions, SamplePlan(model.sigmas, seed=seed))
 
 

@@ -16,6 +16,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVideo
 from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
+from numpy.typing import NDArray
 from torch import Tensor
 from transformers import T5Tokenizer
 
@@ -29,6 +30,7 @@ from praxino.training.vae import to_video
 SIZE_LIMIT_BYTES = 25_000_000
 PREVIEW_CLIPS = 200
 GRID = LatentGrid()
+Clips = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,12 @@ class Trained:
     sigmas: Sequence[float]
 
 
-def write_folder(model: Trained, out: Path) -> None:
-    """Write the pipeline, praxino.json and vocabulary.json to `out`."""
+def write_folder(model: Trained, out: Path, words: dict[str, Any] | None = None, clips: Clips | None = None) -> None:
+    """Write the pipeline, praxino.json and vocabulary.json to `out`.
+
+    `words` is the vocabulary, and `clips` (N, F, H, W, 3) uint8 what previews are fitted to: by default the first
+    edition's.
+    """
     pipeline = LTXPipeline(
         scheduler=FlowMatchEulerDiscreteScheduler(shift=1.0, use_dynamic_shifting=False),
         vae=_half(model.vae),
@@ -52,8 +58,8 @@ def write_folder(model: Trained, out: Path) -> None:
         transformer=_half(model.denoiser.transformer),
     )
     pipeline.save_pretrained(out)
-    _write_json(out / "praxino.json", manifest(model))
-    _write_json(out / "vocabulary.json", vocabulary())
+    _write_json(out / "praxino.json", manifest(model, preview_clips(model.grid) if clips is None else clips))
+    _write_json(out / "vocabulary.json", vocabulary() if words is None else words)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
@@ -75,11 +81,11 @@ def read_folder(folder: Path, grid: LatentGrid = GRID, device: torch.device | st
     return Trained(pipeline.vae.float().eval().to(device), denoiser, pipeline.tokenizer, grid, sigmas)
 
 
-def manifest(model: Trained) -> dict[str, Any]:
+def manifest(model: Trained, clips: Clips) -> dict[str, Any]:
     """What praxino.json holds: how this model is to be run."""
     grid = model.grid
     width, height = grid.width * grid.pixels, grid.height * grid.pixels
-    factors, bias = preview_map(model)
+    factors, bias = preview_map(model, clips)
     return {
         "family": "ltx-video",
         "variant": "pocket",
@@ -103,13 +109,17 @@ def manifest(model: Trained) -> dict[str, Any]:
     }
 
 
+def preview_clips(grid: LatentGrid) -> Clips:
+    """Clips of the first edition, and of things it has no name for."""
+    row = ClipRow(seed=31, other_share=0.5, num_frames=grid.num_frames, size_px=grid.width * grid.pixels)
+    return np.stack([row.clip(index).frames for index in range(PREVIEW_CLIPS)])
+
+
 @torch.no_grad()
-def preview_map(model: Trained) -> tuple[list[list[float]], list[float]]:
+def preview_map(model: Trained, clips: Clips) -> tuple[list[list[float]], list[float]]:
     """Least-squares map from a normalised latent cell to its mean colour in -1..1: 3 x K factors and 3 biases."""
     grid = model.grid
-    row = ClipRow(seed=31, other_share=0.5, num_frames=grid.num_frames, size_px=grid.width * grid.pixels)
-    frames = np.stack([row.clip(index).frames for index in range(PREVIEW_CLIPS)])
-    video = to_video(frames).to(model.vae.device)
+    video = to_video(clips).to(model.vae.device)
     tokens = torch.cat([encode_tokens(model.vae, part) for part in video.split(32)])
     colours = cell_colours(video, grid)
     ones = torch.ones_like(tokens[..., :1])

@@ -166,28 +166,27 @@ class Captions(Protocol):
         ...
 
 
-class FlowObjective:
-    """`loss(step)` over a pool of latents. All chance comes from (seed, step)."""
+class FlowLoss:
+    """`loss(step)` of flow matching; what it is shown is `material`'s. All chance comes from (seed, step)."""
 
     def __init__(
         self,
         denoiser: Denoiser,
-        pool: LatentPool,
-        captions: Captions,
+        null: TokenBatch,
         grid: LatentGrid,
         training: FlowTraining,
         teacher: Teacher | None = None,
     ) -> None:
         self.denoiser = denoiser
-        self.pool = pool
-        self.captions = captions
-        self.null = captions.null
+        self.null = null
         self.grid = grid
         self.training = training
         self.teacher = teacher
         self.device = next(denoiser.parameters()).device
-        self._named = np.flatnonzero(pool.labels[:, 0] >= 0)
-        self._others = np.flatnonzero(pool.labels[:, 0] < 0)
+
+    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> tuple[TokenBatch, Tensor, Tensor]:
+        """Captions of a step's clips, their latents (B, T, K) and those of their last frames alone (B, T', K)."""
+        raise NotImplementedError
 
     def draw(self, step: int) -> Batch:
         """Choose the clips, captions and task of `step`."""
@@ -195,9 +194,8 @@ class FlowObjective:
         rng = np.random.default_rng((training.seed, step))
         phase = step % 8
         both, image = phase in training.both_steps, phase in training.image_steps
-        places = self._places(step, both or image)
-        text = self.captions(self.pool.labels[places], both or image, rng)
-        is_null = torch.from_numpy(rng.random(len(places)) < training.null_caption)
+        text, x0, last = self.material(step, both or image, rng)
+        is_null = torch.from_numpy(rng.random(len(x0)) < training.null_caption)
         masked = bool(rng.random() < 0.5)
         length = (
             MAX_TOKENS
@@ -206,27 +204,15 @@ class FlowObjective:
         )
         ids = torch.where(is_null[:, None], self.null.ids, text.ids)
         mask = torch.where(is_null[:, None], self.null.mask, text.mask)
-        last = self._tensor(self.pool.last[places]) if both else None
         return Batch(
-            x0=self._tensor(self.pool.tokens[places]),
+            x0=x0,
             text=TokenBatch(ids, mask).padded_to(length).to(self.device),
             is_null=is_null.to(self.device),
-            last=last,
+            last=last if both else None,
             keeps_first=both or image,
             causal=bool(rng.random() < training.causal_share) or both,
             masked=masked,
         )
-
-    def _places(self, step: int, has_image: bool) -> NDArray[np.int64]:
-        size = self.training.batch
-        if not has_image or not len(self._others):
-            return lap(self._named, step, size, self.training.seed)
-        half = size // 2
-        named = lap(self._named, step, size - half, self.training.seed + 1)
-        return np.concatenate([named, lap(self._others, step, half, self.training.seed + 2)])
-
-    def _tensor(self, tokens: NDArray[np.float16]) -> Tensor:
-        return torch.from_numpy(tokens.astype(np.float32)).to(self.device)
 
     def __call__(self, step: int) -> Tensor:
         """Mean squared error of v on the tokens that are not given."""
@@ -268,3 +254,39 @@ class FlowObjective:
         named, nameless = v[:, -batch.x0.shape[1] :].float().chunk(2)
         scale = torch.where(batch.is_null, 0.0, teacher.scale)[:, None, None]
         return nameless + scale * (named - nameless)
+
+
+class FlowObjective(FlowLoss):
+    """Flow matching over a pool of latents."""
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        pool: LatentPool,
+        captions: Captions,
+        grid: LatentGrid,
+        training: FlowTraining,
+        teacher: Teacher | None = None,
+    ) -> None:
+        super().__init__(denoiser, captions.null, grid, training, teacher)
+        self.pool = pool
+        self.captions = captions
+        self._named = np.flatnonzero(pool.labels[:, 0] >= 0)
+        self._others = np.flatnonzero(pool.labels[:, 0] < 0)
+
+    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> tuple[TokenBatch, Tensor, Tensor]:
+        """Clips of the pool; with a picture given, half of them have no name."""
+        places = self._places(step, has_image)
+        text = self.captions(self.pool.labels[places], has_image, rng)
+        return text, self._tensor(self.pool.tokens[places]), self._tensor(self.pool.last[places])
+
+    def _places(self, step: int, has_image: bool) -> NDArray[np.int64]:
+        size = self.training.batch
+        if not has_image or not len(self._others):
+            return lap(self._named, step, size, self.training.seed)
+        half = size // 2
+        named = lap(self._named, step, size - half, self.training.seed + 1)
+        return np.concatenate([named, lap(self._others, step, half, self.training.seed + 2)])
+
+    def _tensor(self, tokens: NDArray[np.float16]) -> Tensor:
+        return torch.from_numpy(tokens.astype(np.float32)).to(self.device)

@@ -9,7 +9,7 @@ import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -276,8 +276,22 @@ def make_denoiser(settings: PocketSettings) -> Denoiser:
     return Denoiser(build_transformer(channels, settings.text.width, settings.transformer), text_encoder)
 
 
+class LearningRates(Protocol):
+    """What both editions' settings tell."""
+
+    @property
+    def muon_lr(self) -> float:
+        """Of the blocks' matrices."""
+        ...
+
+    @property
+    def adamw_lr(self) -> float:
+        """Of the rest."""
+        ...
+
+
 def flow_optimizers(
-    denoiser: nn.Module, settings: PocketSettings, factor: float, device: torch.device
+    denoiser: nn.Module, settings: LearningRates, factor: float, device: torch.device
 ) -> list[torch.optim.Optimizer]:
     """Muon for the blocks' matrices, AdamW for the rest."""
     matrices, others = split_parameters(denoiser, ("transformer.transformer_blocks",))

@@ -1,0 +1,116 @@
+"""The second edition's recipe in little: every stage by itself, its resume, and a folder that loads."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+
+from praxino.cli import train as command
+from praxino.errors import UserError
+from praxino.families.ltx_video import FAMILY
+from praxino.training import edition, second
+from praxino.training.export import SIZE_LIMIT_BYTES
+from praxino.training.flow import FlowTraining, LatentGrid, TransformerSize
+from praxino.training.live import Clips, LiveFlow
+from praxino.training.second import STAGES, SecondSettings, Studio, make_denoiser, run_stage, train_stage
+from praxino.training.sprites import find_font
+from praxino.training.text import TextSize
+from praxino.training.vae import AutoencoderSize, AutoencoderTraining, build
+from praxino.training.wishes import Wish
+from praxino.vocabulary import Vocabulary
+
+TINY = SecondSettings(
+    autoencoder=AutoencoderSize(24, 32, 32, 16, 1),
+    transformer=TransformerSize(heads=2, head_width=16, layers=1),
+    text=TextSize(width=32, head_width=16, hidden=32, layers=1, heads=2),
+    grid=LatentGrid(frames=9, height=4, width=4, fps=12.0),
+    autoencoder_training=AutoencoderTraining(batch=2),
+    decoder_training=AutoencoderTraining(batch=2),
+    flow=FlowTraining(batch=4),
+    max_steps=3,
+    drawn_clips=16,
+    pca_clips=16,
+    steps=2,
+    scored_clips=3,
+)
+pytestmark = pytest.mark.filterwarnings("ignore:Mismatch dtype between input and weight")
+
+
+@pytest.fixture
+def font():
+    try:
+        return find_font()
+    except UserError as problem:
+        pytest.skip(str(problem))
+
+
+@pytest.mark.slow
+def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path):
+    told = []
+    out = tmp_path / "model"
+    studio = Studio(TINY, tmp_path / "model.work", 0, torch.device("cpu"), told.append)
+    with pytest.raises(UserError, match="decoder is not done"):
+        run_stage(studio, "teacher", 1, out)
+    for stage in STAGES:
+        run_stage(studio, stage, 1, out)
+    assert re.match(r"all right: \d+% of 3 held out; \d", told[-1])
+    assert FAMILY.identify(out).name == "pocket"
+    assert LTXPipeline.from_pretrained(out).transformer.config.in_channels == 24
+    assert "two" in [entry["name"] for entry in Vocabulary.read(out / "vocabulary.json").data["counts"]]
+    assert "Of 3 combinations" in (out / "README.md").read_text()
+    run_stage(studio, "teacher", 1, out)
+    assert told[-1] == "teacher is done already"
+
+
+@pytest.mark.slow
+def test_a_stage_taken_up_again_ends_as_an_unbroken_one(font, tmp_path):
+    """The teacher alone, over an autoencoder that nobody trained."""
+    weights = []
+    for name, stops in (("whole", False), ("broken", True)):
+        told = []
+        studio = Studio(TINY, tmp_path / name, 0, torch.device("cpu"), told.append, lambda stops=stops: stops)
+        torch.manual_seed(0)
+        build(TINY.autoencoder).save_pretrained(studio.folder / "decoder" / "done")
+        for _ in range(3 if stops else 1):
+            done = run_stage(studio, "teacher", 1, tmp_path / "model")
+        assert sum("the same command goes on" in line for line in told) == (2 if stops else 0)
+        weights.append((done / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes())
+    assert weights[0] == weights[1]
+
+
+def test_unknown_stages_are_refused(tmp_path):
+    with pytest.raises(UserError, match="no stage 'pretraining'; there are autoencoder, decoder"):
+        train_stage("pretraining", 1, tmp_path / "model")
+
+
+@pytest.mark.parametrize("options", [["--edition", "2"], ["--stage", "teacher"]])
+def test_a_stage_and_the_edition_go_together(tmp_path, options):
+    asked = ["pocket", "--minutes", "1", "--out", str(tmp_path / "model"), *options]
+    with pytest.raises(UserError, match="--stage goes with --edition 2"):
+        CliRunner().invoke(command.command, asked, catch_exceptions=False)
+
+
+def test_what_a_step_shows_is_told_by_its_number(font):
+    torch.manual_seed(0)
+    vae, denoiser = build(TINY.autoencoder), make_denoiser(TINY)
+    flow = LiveFlow(denoiser, vae, Clips(edition.second(), TINY.grid, torch.device("cpu")), TINY.grid, TINY.flow)
+    first, again, other = (flow.draw(step) for step in (2, 2, 3))
+    assert torch.equal(first.x0, again.x0)
+    assert torch.equal(first.text.ids, again.text.ids)
+    assert not torch.equal(first.x0, other.x0)
+    assert first.keeps_first
+    assert first.x0.shape == (4, 9 * 16, 24)
+    rng = np.random.default_rng(0)
+    assert flow.caption(Wish(("never taught",), "flipping", "red"), True, rng) == "flipping"
+
+
+def test_the_whole_fits_into_what_may_ship():
+    settings = SecondSettings()
+    denoiser = make_denoiser(settings)
+    half = sum(p.numel() for part in (denoiser.transformer, build(settings.autoencoder)) for p in part.parameters())
+    whole = sum(p.numel() for p in denoiser.text_encoder.parameters())
+    assert 2 * half + 4 * whole < SIZE_LIMIT_BYTES - 800_000, "vocabulary, tokenizer, card and sheet need some too"
+    assert second.MINUTES.keys() < set(STAGES)
