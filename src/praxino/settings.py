@@ -109,6 +109,16 @@ def answers_bytes() -> int:
     return _amount("PRAXINO_ANSWERS")
 
 
+def compiled_folder() -> Path:
+    """Where compiled code of networks is kept. It is not created here."""
+    return home() / "compiled"
+
+
+def paces_file() -> Path:
+    """Where it is kept what steps took on this machine."""
+    return home() / "paces.json"
+
+
 def without() -> tuple[str, ...]:
     """The means of speed that are switched off."""
     return tuple(name.strip() for name in value("PRAXINO_WITHOUT").split(",") if name.strip())

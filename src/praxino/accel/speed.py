@@ -1,6 +1,6 @@
 """What makes a run faster: the means that there are, which of them a run gets, and why. Imports no torch.
 
-Three degrees. exact: the pixels of the plain networks, bit for bit. near: other number formats. fast: computations are
+Three degrees. exact: the pixels of the plain networks, bit for bit. near: other roundings. fast: computations are
 left out as well. A degree has the means of those before it. What changes pixels is in the recipe: as its `dtype`, or
 in its `speed`, as NAME:VALUE.
 """
@@ -14,16 +14,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
+from praxino.accel.paces import Pace, kind_of
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
 
-ANSWERS, OWN, BFLOAT16, REUSE, UNGUIDED = "answers", "own", "bfloat16", "reuse", "unguided"
-NAMES = (ANSWERS, BFLOAT16, REUSE, UNGUIDED)
+ANSWERS, OWN, BFLOAT16, COMPILE = "answers", "own", "bfloat16", "compile"
+REUSE, UNGUIDED = "reuse", "unguided"
+NAMES = (ANSWERS, BFLOAT16, COMPILE, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
 NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
 """Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
+COLD_SECONDS = 60.0
+"""What compiling takes where it was not measured; one kind of block took 41 s on one thread (docs/how-to/speed.md)."""
+EXPECTED_GAIN = 0.2
+"""The part of a step that compiled blocks save, where it was not measured."""
 MOST_ERROR: Mapping[str, float] = {"wan": 0.05, "hunyuan-video": 0.025, "hunyuan-video-i2v": 0.025}
 """By family, of an output, summed up over reused steps: EasyCache's (H-EmbodVis/EasyCache at 313ae5f)."""
 MOST_ERROR_OF_OTHERS = 0.025
@@ -48,6 +55,8 @@ class Hardware:
     """cpu, cuda:1, ..."""
     computes_bfloat16: bool
     """Whether it multiplies matrices faster in bfloat16 than in float32."""
+    compiles: bool = False
+    """Whether there is what compiling for it needs."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,13 @@ class Item:
 
 
 def speed_plan(
-    hardware: Hardware, variant: Variant, recipe: Recipe, *, own_dtype: bool = False, without: Sequence[str] = ()
+    hardware: Hardware,
+    variant: Variant,
+    recipe: Recipe,
+    *,
+    own_dtype: bool = False,
+    without: Sequence[str] = (),
+    paces: Mapping[str, Pace] = MappingProxyType({}),
 ) -> tuple[Item, ...]:
     """Every means, on or off, for a recipe that has none yet.
 
@@ -76,18 +91,23 @@ def speed_plan(
         recipe: with the number format that exact pixels have.
         own_dtype: whether the user chose that format.
         without: the means that are switched off, of `NAMES`.
+        paces: what runs took on this machine, by their kind.
 
     Raises:
         UserError: nothing makes the run faster in the degree that it asks for, or `without` names what is not.
     """
     if unknown := sorted(set(without) - set(NAMES)):
         raise UserError(f"PRAXINO_WITHOUT names {unknown[0][:60]!r}; known are {', '.join(NAMES)}.")
+    bfloat16 = _bfloat16(hardware, variant, recipe, own_dtype)
+    dtype = BFLOAT16 if _is_chosen(bfloat16, recipe.quality, without) else recipe.dtype
+    pace = paces.get(kind_of(recipe, dtype, hardware.device), Pace())
     items = tuple(
         dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
         for item in (
             _answers(variant, recipe),
             _own(variant, recipe),
-            _bfloat16(hardware, variant, recipe, own_dtype),
+            bfloat16,
+            _compile(hardware, variant, recipe, pace),
             _reuse(recipe),
             _unguided(recipe),
         )
@@ -117,7 +137,7 @@ def value_of(recipe: Recipe, name: str) -> str:
         UserError: the recipe has a means that is not known here.
     """
     kept = {name: value for name, _, value in (one.partition(":") for one in recipe.speed)}
-    if unknown := sorted(set(kept) - {REUSE, UNGUIDED}):
+    if unknown := sorted(set(kept) - {COMPILE, REUSE, UNGUIDED}):
         raise UserError(
             f"the recipe's speed has {unknown[0][:60]!r}, which this Praxino does not know; upgrade it:\n"
             "pip install --upgrade praxino"
@@ -146,6 +166,17 @@ def cpu_computes_bfloat16(listed: Path = Path("/proc/cpuinfo")) -> bool:
     except OSError:
         return False
     return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def why_not_compiled(recipe: Recipe) -> str:
+    """What about a run keeps its blocks from being compiled, and its pace from being compared; or ""."""
+    if recipe.loras or any(not companion.role.startswith("embedding:") for companion in recipe.companions):
+        return "LoRAs and companions change the blocks"
+    return ""
+
+
+def _is_chosen(item: Item, quality: Quality, without: Sequence[str]) -> bool:
+    return _within(item, quality).is_on and item.name not in without
 
 
 def _within(item: Item, quality: Quality) -> Item:
@@ -190,6 +221,31 @@ def _bfloat16(hardware: Hardware, variant: Variant, recipe: Recipe, own_dtype: b
     else:
         return Item(BFLOAT16, "near", True, "the processor multiplies it faster than float32", error)
     return Item(BFLOAT16, "near", False, why, error)
+
+
+def _compile(hardware: Hardware, variant: Variant, recipe: Recipe, pace: Pace) -> Item:
+    error = "rounds in another order: off by less than the number format itself"
+    if variant.vocabulary:
+        why = "its networks are too small to gain by it"
+    elif not hardware.compiles:
+        why = f"there is no compiler for {hardware.device}: it takes g++ or clang, for a GPU Triton as well"
+    elif not (why := why_not_compiled(recipe)):
+        why = _why_not_pays(pace, recipe.steps * recipe.n * recipe.pieces.count)
+    if why:
+        return Item(COMPILE, "near", False, why, error)
+    return Item(COMPILE, "near", True, "the denoiser's blocks are compiled: it pays in this run", error, "blocks")
+
+
+def _why_not_pays(pace: Pace, num_steps: int) -> str:
+    if pace.failed:
+        return "its blocks could not be compiled here"
+    if not pace.plain:
+        return "what a step takes here is not known yet; the first run of this size measures it"
+    gain = 1 - pace.compiled / pace.plain if pace.compiled else EXPECTED_GAIN
+    if gain <= 0:
+        return f"a step took {pace.compiled:.3g} s compiled and {pace.plain:.3g} s plain"
+    saved, cost = num_steps * pace.plain * gain, pace.first if pace.compiled else COLD_SECONDS
+    return "" if saved > cost else f"it takes {cost:.3g} s and saves {saved:.3g} s of {num_steps} steps"
 
 
 def _reuse(recipe: Recipe) -> Item:

@@ -6,12 +6,27 @@ Knows which there are from `praxino.accel.speed`. Imports torch only while somet
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from praxino import settings
-from praxino.accel.speed import REUSE, Hardware, Item, cpu_computes_bfloat16, phases_of, speed_plan, value_of
+from praxino.accel import paces
+from praxino.accel.plan import Plan
+from praxino.accel.speed import (
+    COMPILE,
+    REUSE,
+    Hardware,
+    Item,
+    cpu_computes_bfloat16,
+    phases_of,
+    speed_plan,
+    value_of,
+    why_not_compiled,
+)
 from praxino.families import LoopState, Variant
 from praxino.recipe import Recipe
 
@@ -20,21 +35,85 @@ if TYPE_CHECKING:
 
     from praxino.accel.reuse import Reuse
 
+_compiled: set[str] = set()
+"""Kinds of runs whose blocks this process has compiled."""
+
 
 def hardware(device: str) -> Hardware:
     """What of this machine decides which means pay."""
-    return Hardware(device, device == "cpu" and cpu_computes_bfloat16())
+    return Hardware(device, device == "cpu" and cpu_computes_bfloat16(), can_compile(device))
+
+
+def can_compile(device: str) -> bool:
+    """Whether torch finds what it compiles with: on a CPU a C++ compiler, on a GPU Triton and a C compiler."""
+    kind = device.partition(":")[0]
+    if kind == "cuda":
+        return importlib.util.find_spec("triton") is not None and any(map(shutil.which, ("gcc", "clang")))
+    return kind == "cpu" and any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++", "cl")))
 
 
 def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> tuple[Item, ...]:
     """Every means for a recipe that has none yet, on or off. Raises UserError as `speed_plan` does."""
-    return speed_plan(hardware(device), variant, recipe, own_dtype=own_dtype, without=settings.without())
+    known = paces.read(settings.paces_file())
+    return speed_plan(hardware(device), variant, recipe, own_dtype=own_dtype, without=settings.without(), paces=known)
 
 
 def as_run(recipe: Recipe) -> Recipe:
     """The recipe as a family is given it: with the guidance that its speed leaves."""
     phases = phases_of(recipe)
     return recipe if phases == recipe.guidance_phases else dataclasses.replace(recipe, guidance_phases=phases)
+
+
+@contextmanager
+def compiling(parts: Any, recipe: Recipe, plan: Plan, device: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """While it holds, the recipe's denoisers are compiled, if it says so and the memory plan leaves their blocks alone.
+
+    Args:
+        parts: what its family has loaded.
+        recipe: what is drawn.
+        plan: how its networks share memory.
+        device: that it is drawn on.
+        tell: told why blocks that should be are not compiled.
+    """
+    if not value_of(recipe, COMPILE):
+        yield
+        return
+    if why := _why_plain(plan, device):
+        tell(f"blocks are not compiled: {why}")
+        yield
+        return
+    from praxino.accel import compiled
+
+    def failed(problem: str) -> None:
+        paces.remember(settings.paces_file(), paces.kind_of(recipe, recipe.dtype, device), paces.Pace(failed=True))
+        tell(f"blocks cannot be compiled here, and compute plainly: {problem}")
+
+    with compiled.compiling(parts, settings.compiled_folder(), failed):
+        yield
+
+
+def clock(recipe: Recipe, variant: Variant, plan: Plan, device: str) -> paces.Clock:
+    """What times a run's steps and remembers them, where compiled blocks could come to pay for such runs."""
+    kind = paces.kind_of(recipe, recipe.dtype, device)
+    is_compared = can_compile(device) and not variant.vocabulary and not why_not_compiled(recipe)
+
+    def told(first: float, later: float) -> None:
+        if not is_compared or _why_plain(plan, device):
+            return
+        pace = paces.Pace(plain=later)
+        if value_of(recipe, COMPILE):
+            pace = paces.Pace(compiled=later, first=0.0 if kind in _compiled else max(first - later, 0.0))
+            _compiled.add(kind)
+        paces.remember(settings.paces_file(), kind, pace)
+
+    return paces.Clock(told)
+
+
+def _why_plain(plan: Plan, device: str) -> str:
+    """Why a recipe's blocks stay plain in this run."""
+    if plan.placement == "group" or plan.pixels == "float8":
+        return f"the memory plan {plan.name} works on their layers one by one"
+    return "" if can_compile(device) else f"there is no compiler for {device}"
 
 
 @contextmanager

@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
+from praxino.accel.paces import Pace, kind_of
 from praxino.accel.speed import (
+    COLD_SECONDS,
     NAMES,
     Hardware,
     cpu_computes_bfloat16,
@@ -17,7 +19,7 @@ from praxino.errors import UserError
 from praxino.families import families
 from praxino.recipe import Encoding, GuidancePhase, Lora, Recipe
 
-ABLE, OLD, GPU = Hardware("cpu", True), Hardware("cpu", False), Hardware("cuda", False)
+ABLE, OLD, GPU = Hardware("cpu", True, True), Hardware("cpu", False, True), Hardware("cuda", False, True)
 WAN = families()["wan"].variants["wan2.1-t2v-1.3b"]
 POCKET = families()["ltx-video"].variants["pocket"]
 ENCODING = Encoding("gif", 0, "good", 90, "none", False, False)
@@ -112,10 +114,81 @@ def test_answers_are_not_kept_of_encoders_that_are_changed_or_tiny():
     assert on(speed_plan(OLD, POCKET, recipe())) == []
 
 
+def compiled_item(pace, hardware=GPU, variant=WAN, **fields):
+    wish = recipe(**{"quality": "fast", "dtype": "bfloat16", **fields})
+    kind = kind_of(wish, "bfloat16", hardware.device)
+    found = speed_plan(hardware, variant, wish, paces={kind: pace})
+    return next(item for item in found if item.name == "compile")
+
+
+SLOW = Pace(plain=20.0)
+"""Seconds a step: 20 steps save 80, as far as is known."""
+
+
+@pytest.mark.parametrize(
+    ("pace", "why"),
+    [
+        (Pace(), "not known yet"),
+        (Pace(plain=10.0), "it takes 60 s and saves 40 s of 20 steps"),
+        (SLOW, ""),
+        (Pace(plain=10.0, compiled=5.0, first=99.0), ""),
+        (Pace(plain=10.0, compiled=5.0, first=101.0), "it takes 101 s and saves 100 s of 20 steps"),
+        (Pace(plain=1.0, compiled=0.8, first=3.0), ""),
+        (Pace(plain=10.0, compiled=11.0), "a step took 11 s compiled and 10 s plain"),
+        (Pace(plain=99.0, failed=True), "could not be compiled here"),
+    ],
+)
+def test_blocks_are_compiled_where_it_pays(pace, why):
+    assert COLD_SECONDS == 60.0
+    item = compiled_item(pace)
+    assert (item.is_on, why in item.why, item.degree) == (not why, True, "near")
+
+
+def test_samples_are_counted_in_what_compiling_saves():
+    assert compiled_item(Pace(plain=10.0), n=2).is_on
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"hardware": Hardware("cuda", False)}, "there is no compiler for cuda"),
+        ({"variant": POCKET}, "too small"),
+        ({"loras": (Lora("a", 1.0, ""),)}, "LoRAs and companions change the blocks"),
+    ],
+)
+def test_blocks_stay_plain_where_they_cannot_be_compiled(fields, why):
+    item = compiled_item(SLOW, **fields)
+    assert (item.is_on, why in item.why) == (False, True)
+
+
+def test_compiling_alone_makes_near_and_is_in_the_recipe():
+    wish = recipe(quality="near", dtype="bfloat16")
+    known = {kind_of(wish, "bfloat16", "cuda"): SLOW}
+    found = decided(wish, speed_plan(GPU, WAN, wish, paces=known))
+    assert (found.dtype, found.speed, value_of(found, "compile")) == ("bfloat16", ("compile:blocks",), "blocks")
+
+
+def test_a_pace_is_of_the_format_that_is_drawn_in():
+    wish = recipe(quality="near")
+    for dtype, names in (("float32", ["answers", "bfloat16"]), ("bfloat16", ["answers", "bfloat16", "compile"])):
+        assert on(speed_plan(ABLE, WAN, wish, paces={kind_of(wish, dtype, "cpu"): SLOW})) == names
+    known = {kind_of(wish, "float32", "cpu"): SLOW}
+    assert on(speed_plan(ABLE, WAN, wish, paces=known, without=["bfloat16"])) == ["answers", "compile"]
+
+
+def test_a_pace_is_of_one_kind_of_run():
+    runs = [{}, {"width": 96}, {"num_frames": 9}, {"quality": "fast"}, {"guidance_phases": (GuidancePhase(1.0, 1.0),)}]
+    kinds = [kind_of(recipe(**run), "float32", "cpu") for run in runs]
+    kinds += [kind_of(recipe(), "bfloat16", "cpu"), kind_of(recipe(), "float32", "cuda")]
+    assert len(set(kinds)) == len(kinds)
+    assert kind_of(recipe(prompt="b", seed=2, quality="near", steps=9), "float32", "cpu") == kinds[0]
+
+
 def test_means_can_be_switched_off_one_by_one():
     wish = recipe(quality="fast")
+    known = {kind_of(wish, dtype, "cpu"): SLOW for dtype in ("float32", "bfloat16")}
     for name in NAMES:
-        items = speed_plan(ABLE, WAN, wish, without=[name])
+        items = speed_plan(ABLE, WAN, wish, without=[name], paces=known)
         assert on(items) == [other for other in NAMES if other != name]
     with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
         speed_plan(ABLE, WAN, wish, without=["compiling"])

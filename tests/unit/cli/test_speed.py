@@ -22,7 +22,7 @@ def test_explain_tells_every_means_and_draws_nothing(praxino, model, tmp_path, m
     assert head == f"{model}, 20 steps, quality fast, float32"
     assert heads.split() == ["MEANS", "FROM", "WHY", "ERROR"]
     assert {row[3:].split()[0]: row.startswith("*") for row in rows} == {
-        "answers": True, "own": False, "bfloat16": False, "reuse": True, "unguided": False,
+        "answers": True, "own": False, "bfloat16": False, "compile": False, "reuse": True, "unguided": False,
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 

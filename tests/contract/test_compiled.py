@@ -1,0 +1,58 @@
+"""The blocks that are compiled, in every family: found, traced whole, and drawing what they draw plainly.
+
+The graphs that torch traces are run as they are, operator by operator: then they give the same bits.
+"""
+
+from functools import partial
+
+import pytest
+import torch
+
+from praxino import media
+from praxino.accel import compiled
+from praxino.accel.compiled import blocks, compiling
+from praxino.engine.resolve import resolve
+from praxino.families import families
+from praxino.request import Request
+from praxino.weights import catalog
+
+LONG = ("allegro", "animatediff", "framepack", "hotshot-xl")
+"""Families that draw a whole section of many frames, or have many kinds of blocks."""
+
+
+def begun(name, folder):
+    """A family, a recipe of one step, its pictures and its parts."""
+    families()[name].miniature(folder)
+    entry = catalog.identify(folder, str(folder))
+    assert entry is not None
+    given = {}
+    if entry.variant.needs or not {"text-to-video", "text-to-image"} & {*entry.variant.tasks}:
+        (picture := folder.parent / "picture.ppm").write_bytes(b"P6 32 32 255\n" + bytes([90]) * 32 * 32 * 3)
+        given["first"] = str(picture)
+        given |= {"motion_template": "walk"} if "motion-template" in entry.variant.needs else {}
+    recipe = resolve(Request("a red cat", model=str(folder), seed=3, dtype="float32", steps=2, **given)).recipe
+    parts = entry.family.equip(entry.family.load(folder, entry.variant, "float32", "cpu"), recipe)
+    return entry.family, recipe, [media.load(condition.media) for condition in recipe.conditions], parts
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in families()]
+)
+def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    family, recipe, pictures, parts = begun(name, tmp_path / "model")
+    *_, plain = family.denoise(recipe, parts, pictures, recipe.seed)
+    torch.compiler.reset()
+    monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend=backend))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
+    with compiling(parts, tmp_path, pytest.fail):
+        *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
+    torch.compiler.reset()
+    assert 0 < len({type(block) for block in blocks(parts)}) <= len(graphs)
+    for key, tensor in plain.tensors.items():
+        assert torch.equal(state.tensors[key], tensor), key
