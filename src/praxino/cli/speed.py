@@ -36,9 +36,10 @@ def speeds_here() -> dict[str, str]:
 
     found = hardware(this_machine().device)
     if found.device != "cpu":
-        near = f"nothing yet: models are drawn in half precision on {found.device} in any case"
+        near = f"models are drawn in half precision on {found.device} in any case"
     else:
-        near = "bfloat16" if found.computes_bfloat16 else "nothing: this processor has no bfloat16 instructions"
+        near = "bfloat16" if found.computes_bfloat16 else "this processor has no bfloat16 instructions"
+    near += "; compiled blocks, where they pay" if found.compiles else "; there is nothing to compile blocks with"
     off = ", ".join(settings.without())
     return {
         "exact": f"answers of text encoders are kept, {_kept()}",

@@ -45,7 +45,9 @@ def test_a_quality_that_makes_nothing_faster_is_refused(praxino, model):
 
 def test_doctor_tells_of_speed(praxino, monkeypatch):
     monkeypatch.setenv("PRAXINO_WITHOUT", "reuse")
+    monkeypatch.setattr("praxino.engine.speeding.can_compile", lambda device: False)
     told = json.loads(praxino("doctor", "--json").out)["speeds"]
     assert told["exact"] == "answers of text encoders are kept, 0 in 0 B of 2.0 GB"
+    assert told["near"].endswith("; there is nothing to compile blocks with")
     assert told["switched off"] == "reuse"
     assert "speed" in praxino("doctor").out
