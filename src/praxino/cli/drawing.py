@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from praxino.engine.drawn import Drawn
+    from praxino.engine.early import EarlyFile
 
 _PLAIN = 0.6
 """Share of the border that is of one colour where the ground is plain and a thing may touch the border."""
@@ -86,14 +87,15 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report, faithful:
         saving = False
         try:
             from praxino.engine.checkpoint import clear
-            from praxino.engine.output import save_clips
+            from praxino.engine.early import EarlyFile
 
-            recipe, clips = _drawn(recipe, on_step, running, faithful)
-            interrupt.check()
-            _check_ground([clip.frames for clip in clips], recipe, report)
-            interrupt.stepping, saving = False, True
-            written = save_clips(clips, recipe, path, metadata=running.metadata)
-            interrupt.stepping = True
+            with EarlyFile(path, running.metadata) as early:
+                recipe, clips = _drawn(recipe, on_step, running, faithful, early)
+                interrupt.check()
+                _check_ground([clip.frames for clip in clips], recipe, report)
+                interrupt.stepping, saving = False, True
+                written = early.save(clips, recipe)
+                interrupt.stepping = True
             if running.checkpoint is not None:
                 clear(running.checkpoint)
             return recipe, written
@@ -102,12 +104,12 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report, faithful:
 
 
 def _drawn(
-    recipe: Recipe, on_step: Callable[[StepEvent], None], running: Running, faithful: bool
+    recipe: Recipe, on_step: Callable[[StepEvent], None], running: Running, faithful: bool, early: EarlyFile
 ) -> tuple[Recipe, list[Drawn]]:
     from praxino.engine.fitting import draw_as_fits
     from praxino.engine.run import draw
 
-    given: dict[str, Any] = {"checkpoint": running.checkpoint, "device": running.device}
+    given: dict[str, Any] = {"checkpoint": running.checkpoint, "device": running.device, "early": early}
     if faithful:
         return recipe, draw(recipe, on_step, **given)
     return draw_as_fits(recipe, on_step, **given)

@@ -14,6 +14,7 @@ from praxino.accel.plan import PIXELS, Estimate, Plan, choose, estimate, ladder
 from praxino.accel.weight import Stage, need_of
 from praxino.engine import loaded
 from praxino.engine.drawn import Drawn
+from praxino.engine.early import EarlyFile
 from praxino.engine.machine import Machine, this_machine
 from praxino.errors import OutOfMemory, UserError
 from praxino.events import OnStep, StepEvent
@@ -78,7 +79,12 @@ def smaller(recipe: Recipe) -> Recipe | None:
 
 
 def draw_as_fits(
-    recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None
+    recipe: Recipe,
+    on_step: OnStep,
+    *,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    early: EarlyFile | None = None,
 ) -> tuple[Recipe, list[Drawn]]:
     """Draw a recipe, with other pixels where its own do not fit. Arguments and errors as of `praxino.engine.run.draw`.
 
@@ -92,7 +98,7 @@ def draw_as_fits(
         if wanted.plan != recipe.plan:
             on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=_changes(wanted)))
         try:
-            return wanted, draw(wanted, on_step, checkpoint=checkpoint, device=device)
+            return wanted, draw(wanted, on_step, checkpoint=checkpoint, device=device, early=early)
         except OutOfMemory:
             if (less := smaller(wanted)) is None:
                 raise

@@ -20,12 +20,13 @@ from praxino.accel.trouble import is_out_of_memory
 from praxino.engine import fitting, loaded, reading, speeding
 from praxino.engine.checkpoint import RunCheckpoint
 from praxino.engine.drawn import Drawn
+from praxino.engine.early import EarlyFile, Put
 from praxino.engine.finish import finished, source_of
 from praxino.engine.machine import this_machine
 from praxino.engine.pieces import pictures_of, recipe_of
 from praxino.errors import OutOfMemory, UserError
 from praxino.events import OnStep, Stage, StepEvent
-from praxino.families import DrawsSound, Family, LoopState
+from praxino.families import DecodesInChunks, DrawsSound, Family, LoopState
 from praxino.media.sound import Sound
 from praxino.recipe import Companion, Lora, Recipe
 from praxino.weights import catalog, editions
@@ -45,7 +46,14 @@ def run(
     return [drawn.frames for drawn in draw(recipe, on_step, checkpoint=checkpoint, device=device)]
 
 
-def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, device: str | None = None) -> list[Drawn]:
+def draw(
+    recipe: Recipe,
+    on_step: OnStep,
+    *,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    early: EarlyFile | None = None,
+) -> list[Drawn]:
     """Draw every sample of a recipe.
 
     Args:
@@ -53,6 +61,7 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
         on_step: called after each step; it stops the run by raising `Cancelled`.
         checkpoint: a folder for the state, saved by time; a run that finds its own state there goes on from it.
         device: cpu, cuda, ...; this machine's best when not given.
+        early: what takes the frames as they are decoded, where family and format allow; to be saved by the caller.
 
     Returns:
         n samples.
@@ -65,6 +74,7 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
     entry = catalog.find(recipe.model)
     _check_revision(recipe, entry.require_path())
     saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
+    begin = None if early is None else partial(early.begin, recipe)
     recipe = dataclasses.replace(
         recipe,
         loras=tuple(_located(lora, catalog.locate_file) for lora in recipe.loras),
@@ -83,7 +93,9 @@ def draw(recipe: Recipe, on_step: OnStep, *, checkpoint: Path | None = None, dev
             speeding.compiling(parts, recipe, plan.plan, name, tell),
             speeding.reusing(parts, recipe) as reuse,
         ):
-            samples = (_Sample(recipe, entry.family, parts, reuse, clock, i, on_step, saved) for i in range(recipe.n))
+            samples = (
+                _Sample(recipe, entry.family, parts, reuse, clock, i, on_step, saved, begin) for i in range(recipe.n)
+            )
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
     return _stepping_down(recipe, this_machine(device).device, attempt, on_step)
@@ -176,6 +188,8 @@ class _Sample:
     index: int
     on_step: OnStep
     saved: RunCheckpoint | None
+    begin: Callable[[], Put | None] | None
+    """See `EarlyFile.begin`."""
 
     def draw(self, pictures: list[np.ndarray]) -> list[Drawn]:
         """Every piece."""
@@ -212,12 +226,22 @@ class _Sample:
         if state is None:
             raise RuntimeError(f"{self.family.name} yielded no state")
         began = time.monotonic()
-        frames = self.family.decode(recipe, self.parts, state)
+        frames = self._decoded(recipe, state)
         sound = None
         if recipe.sound == "drawn" and isinstance(self.family, DrawsSound):
             sound = Sound(*self.family.sound(recipe, self.parts, state))
         self._tell("decode", piece + 1, count, time.monotonic() - began)
         return Drawn(frames, sound)
+
+    def _decoded(self, recipe: Recipe, state: LoopState) -> np.ndarray:
+        family = self.family
+        if self.begin is None or not isinstance(family, DecodesInChunks) or (put := self.begin()) is None:
+            return self.family.decode(recipe, self.parts, state)
+        chunks = []
+        for chunk in family.decode_chunks(recipe, self.parts, state):
+            put(chunk)
+            chunks.append(chunk)
+        return np.concatenate(chunks)
 
     def _preview(self, recipe: Recipe, state: LoopState) -> Callable[[], np.ndarray]:
         return lambda: self.family.preview(recipe, self.parts, state)

@@ -273,6 +273,15 @@ class Family(Protocol):
 
 
 @runtime_checkable
+class DecodesInChunks(Protocol):
+    """A family whose decoder goes through time: it also has this method, and some frames before it has all."""
+
+    def decode_chunks(self, recipe: Recipe, parts: Any, state: LoopState) -> Iterator[np.ndarray]:
+        """What `decode` gives, from the first frame to the last, some at a time: each (f, H, W, 3) uint8."""
+        ...
+
+
+@runtime_checkable
 class DrawsSound(Protocol):
     """A family that draws sound: it also has this method, and variants whose `steering` has "sound"."""
 

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from praxino.media.provenance import read_metadata
     from praxino.media.read import is_clip, pace_note, read_clip, read_picture
     from praxino.media.scale import resized
+    from praxino.media.streamed import StreamedVideo
     from praxino.media.write import save
 
 __all__ = [
     "AUDIBLE",
     "OPAQUE",
     "STILL",
+    "StreamedVideo",
     "check_encoding",
     "check_output",
     "embed",
@@ -46,6 +48,7 @@ _HOMES = {
     "AUDIBLE": "formats",
     "OPAQUE": "formats",
     "STILL": "formats",
+    "StreamedVideo": "streamed",
     "check_encoding": "formats",
     "check_output": "formats",
     "embed": "embedding",

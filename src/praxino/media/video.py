@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,12 @@ _HD_HEIGHT = 720
 
 
 def write_video(
-    frames: np.ndarray, path: Path, encoding: Encoding, fps: float, metadata: str | None, sound: Sound | None = None
+    frames: Iterable[np.ndarray],
+    path: Path,
+    encoding: Encoding,
+    fps: float,
+    metadata: str | None,
+    sound: Sound | None = None,
 ) -> None:
     """Write a clip as a video.
 
@@ -52,7 +57,7 @@ def write_video(
     Safari do not show that. AV1 and VP9 take odd sizes as they are.
 
     Args:
-        frames: (F, H, W, 3) uint8.
+        frames: (H, W, 3) uint8 each, at least one; taken as they are encoded.
         path: where to write; its extension does not matter.
         encoding: format "mp4" or "webm", a codec that it holds, and a quality. The constant rate factor is
             46 - quality / 3 (H.264, 13 to 46) or 63 - quality / 2 (AV1, VP9, 13 to 62).
@@ -63,7 +68,9 @@ def write_video(
     import av
 
     os.environ.setdefault("SVT_LOG", _SVT_ERRORS_ONLY)
-    height, width = frames.shape[1:3]
+    rest = iter(frames)
+    first = next(rest)
+    height, width = first.shape[:2]
     flags = {"fflags": "+bitexact"}
     if encoding.format == "mp4":
         flags["movflags"] = "+faststart+use_metadata_tags"
@@ -80,7 +87,7 @@ def write_video(
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED
         track = Track(container, encoding.format, sound) if sound is not None else None
-        for number, frame in enumerate(frames, 1):
+        for number, frame in enumerate(itertools.chain([first], rest), 1):
             container.mux(stream.encode(_yuv(frame, stream.pix_fmt)))
             if track is not None:
                 track.write_until(number / fps)

@@ -53,7 +53,7 @@ def save(
     if encoding.sheet:
         frames = contact_sheet(frames)
     text = None if metadata is None else encodable(metadata)
-    temporary = path.parent / f".praxino-{secrets.token_hex(8)}.tmp"
+    temporary = temporary_beside(path)
     try:
         _write(frames, temporary, encoding, fps, text, sound)
         _rename(temporary, path)
@@ -61,6 +61,11 @@ def save(
         _remove(temporary)
         raise
     return path
+
+
+def temporary_beside(path: Path) -> Path:
+    """A name in the same folder under which a file can grow unseen."""
+    return path.parent / f".praxino-{secrets.token_hex(8)}.tmp"
 
 
 def _cut_out(clip: np.ndarray, matting: Matting) -> np.ndarray:
@@ -84,6 +89,11 @@ def _write(
         write_video(frames, path, encoding, fps, metadata, sound)
     else:
         path.write_bytes(_picture_bytes(frames, encoding, fps, metadata))
+    sync(path)
+
+
+def sync(path: Path) -> None:
+    """Have a file on the disk itself before it gets its name."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -5,6 +5,7 @@ import signal
 import numpy as np
 import pytest
 
+from praxino import media
 from praxino.cli.drawing import closing_line, draw
 from praxino.cli.options import Running
 from praxino.engine import output, run
@@ -20,7 +21,7 @@ FRAMES = np.zeros((9, 64, 64, 3), np.uint8)
 def engine(monkeypatch):
     """Stands for the engine: takes two steps and writes one byte a file."""
 
-    def fake_draw(recipe, on_step, *, checkpoint, device):
+    def fake_draw(recipe, on_step, *, checkpoint, device, early):
         for step in (1, 2):
             on_step(StepEvent("denoise", step, 2, 0.5 * step))
         return [Drawn(FRAMES)] * recipe.n
@@ -123,3 +124,21 @@ def test_a_ground_that_cannot_be_taken_away_is_told(engine, recipe, tmp_path, mo
     encoding = dataclasses.replace(recipe.encoding, matting="ground")
     draw(dataclasses.replace(recipe, encoding=encoding), tmp_path / "r.gif", LOUD)
     assert capsys.readouterr().err.startswith(said or "wrote ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_video_is_being_finished_leaves_nothing(recipe, tmp_path, monkeypatch, number):
+    encoding = dataclasses.replace(recipe.encoding, format="mp4", codec="h264")
+
+    def drawn(recipe, on_step, *, early, **kwargs):
+        early.begin(recipe)(FRAMES)
+        return [Drawn(FRAMES)]
+
+    def interrupted(self):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(run, "draw", drawn)
+    monkeypatch.setattr(media.StreamedVideo, "finish", interrupted)
+    with pytest.raises(Cancelled, match="nothing was written"):
+        draw(dataclasses.replace(recipe, encoding=encoding), tmp_path / "r.mp4", LOUD)
+    assert list(tmp_path.iterdir()) == []
