@@ -4,6 +4,7 @@ The graphs that torch traces are run as they are, operator by operator: then the
 """
 
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -20,12 +21,11 @@ LONG = ("allegro", "animatediff", "framepack", "hotshot-xl")
 """Families that draw a whole section of many frames, or have many kinds of blocks."""
 
 
-def begun(name, folder):
-    """A family, a recipe of one step, its pictures and its parts."""
+def begun(name, folder, **given):
+    """A family, a recipe of two steps, its pictures and its parts."""
     families()[name].miniature(folder)
     entry = catalog.identify(folder, str(folder))
     assert entry is not None
-    given = {}
     if entry.variant.needs or not {"text-to-video", "text-to-image"} & {*entry.variant.tasks}:
         (picture := folder.parent / "picture.ppm").write_bytes(b"P6 32 32 255\n" + bytes([90]) * 32 * 32 * 3)
         given["first"] = str(picture)
@@ -35,24 +35,42 @@ def begun(name, folder):
     return entry.family, recipe, [media.load(condition.media) for condition in recipe.conditions], parts
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in families()]
-)
-def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, monkeypatch):
-    graphs = []
+@pytest.fixture
+def graphs(monkeypatch):
+    """What is compiled while a test runs."""
+    found = []
 
     def backend(graph, inputs):
-        graphs.append(graph)
+        found.append(graph)
         return graph
 
-    family, recipe, pictures, parts = begun(name, tmp_path / "model")
-    *_, plain = family.denoise(recipe, parts, pictures, recipe.seed)
     torch.compiler.reset()
     monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend=backend))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
-    with compiling(parts, tmp_path, pytest.fail):
-        *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
+    yield found
     torch.compiler.reset()
-    assert 0 < len({type(block) for block in blocks(parts)}) <= len(graphs)
+
+
+def check_same(family, recipe, pictures, parts):
+    *_, plain = family.denoise(recipe, parts, pictures, recipe.seed)
+    with compiling(parts, Path("unused"), pytest.fail):
+        *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
     for key, tensor in plain.tensors.items():
         assert torch.equal(state.tensors[key], tensor), key
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in families()]
+)
+def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, graphs):
+    family, recipe, pictures, parts = begun(name, tmp_path / "model")
+    check_same(family, recipe, pictures, parts)
+    assert 0 < len({type(block) for block in blocks(parts)}) <= len(graphs)
+
+
+@pytest.mark.parametrize("mode", ["attention-values", "transformer-block"])
+@pytest.mark.parametrize("name", ["cogvideox", "ltx-video", "mochi", "wan"])
+def test_blocks_that_are_perturbed_in_some_passes_are_so_when_compiled(name, mode, tmp_path, graphs):
+    family, recipe, pictures, parts = begun(name, tmp_path / "model", stg=1.0, stg_blocks=(0,), stg_mode=mode)
+    check_same(family, recipe, pictures, parts)
+    assert graphs
