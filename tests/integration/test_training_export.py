@@ -13,7 +13,7 @@ from torch import nn
 from praxino.errors import UserError
 from praxino.families.ltx_video import FAMILY
 from praxino.training.captions import taught_words
-from praxino.training.export import Trained, folder_bytes, preview_map, read_folder, write_folder
+from praxino.training.export import Trained, folder_bytes, preview_clips, preview_map, read_folder, write_folder
 from praxino.training.flow import LatentGrid, TransformerSize
 from praxino.training.pocket import PocketSettings, make_denoiser
 from praxino.training.sample import Given, SamplePlan, encode_tokens, sample, shifted_sigmas
@@ -188,7 +188,7 @@ def test_the_manifest_says_how_to_run_it_and_the_family_understands_it(folder):
 
 
 def test_the_preview_map_tells_the_colour_of_a_cell(model, folder):
-    factors, bias = (np.array(part) for part in preview_map(model))
+    factors, bias = (np.array(part) for part in preview_map(model, preview_clips(model.grid)))
     assert factors.shape == (3, 24)
     grey = np.full((1, 9, 64, 64, 3), 204, np.uint8)
     tokens = encode_tokens(model.vae, to_video(grey)).detach().numpy()
