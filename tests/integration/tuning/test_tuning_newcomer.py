@@ -71,3 +71,10 @@ def test_a_whole_checkpoint_of_the_bundled_model_knows_its_trigger(tune):
 
 def test_what_to_try_is_never_an_empty_prompt():
     assert use(Tuning(), "runs/a") == 'praxino "..." -m pocket --lora runs/a'
+
+
+def test_what_takes_long_before_the_first_step_is_reported(tune, monkeypatch):
+    monkeypatch.setattr("praxino.training.tuning.material.REPORT_SECONDS", 0.0)
+    said = []
+    tune(steps=1, on_event=said.append)
+    assert "encoding clips: 5 of 6" in said

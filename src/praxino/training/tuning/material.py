@@ -6,13 +6,15 @@ Knows no loss.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from praxino.recipe import Recipe
-from praxino.training.loop import OnEvent
+from praxino.training.loop import REPORT_SECONDS, OnEvent
 from praxino.training.tuning import beside, buckets
 from praxino.training.tuning.bench import Bench, RecipeOf
 from praxino.training.tuning.cache import Cache, Tensors
@@ -20,6 +22,8 @@ from praxino.training.tuning.examples import Example, Survey
 from praxino.training.tuning.objective import Encoded
 from praxino.training.tuning.prior import mixed, prompts
 from praxino.training.tuning.settings import Tuning
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,20 @@ class Encoder:
     def material(self, told: Survey) -> Material:
         """Every example of a survey, encoded or found in the cache."""
         learnt, held_out = split(told.examples, self.tuning.validation)
-        encoded = [self._encode(example) for example in learnt]
+        encoded = [self._encode(example) for example in self._reported("encoding clips", learnt)]
         held = [self._encode(example) for example in held_out]
         empty = self._read("")
         self.on_event(f"{len(encoded)} examples to learn from, {len(held)} held out; {self.cache.made} newly encoded")
         return Material(mixed(encoded, self._remembered(), self.tuning.prior_share), held, empty)
+
+    def _reported(self, what: str, things: Sequence[T]) -> Iterator[T]:
+        """Each in turn, and now and then a line of how far that is."""
+        reported = time.monotonic()
+        for number, thing in enumerate(things):
+            if time.monotonic() - reported >= REPORT_SECONDS:
+                self.on_event(f"{what}: {number} of {len(things)}")
+                reported = time.monotonic()
+            yield thing
 
     def _encode(self, example: Example) -> Encoded:
         bench, bucket = self.bench, example.piece.bucket
@@ -75,7 +88,7 @@ class Encoder:
         if not wanted or self.recipe_of is None:
             return []
         before, found = self.cache.made, []
-        for index, prompt in enumerate(wanted):
+        for index, prompt in enumerate(self._reported("drawing what it knows already", wanted)):
             recipe = self.recipe_of(prompt, self.tuning.seed + index, index)
             bucket = buckets.Bucket(recipe.num_frames, recipe.height, recipe.width)
             clip = self.cache.get({"prior": recipe.identity()}, self._drawing(recipe))
