@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
@@ -48,7 +49,7 @@ def kind_of(recipe: Recipe, dtype: str, device: str) -> str:
     shape = f"{recipe.width}x{recipe.height}x{recipe.num_frames}"
     return (
         f"{recipe.variant} {shape} {dtype} {'guided' if guided else 'unguided'} "
-        f"{'fast' if recipe.quality == 'fast' else 'whole'} | {device}: {_processor(device)} | torch {version('torch')}"
+        f"{'fast' if recipe.quality == 'fast' else 'whole'} | {device}: {_processor(device)} | torch {_torch()}"
     )
 
 
@@ -113,6 +114,12 @@ def _wait() -> None:
         torch.cuda.synchronize()
 
 
+@cache
+def _torch() -> str:
+    return version("torch")
+
+
+@cache
 def _processor(device: str) -> str:
     """As in "NVIDIA H200", where the machine tells."""
     folder, pattern = PROCESSORS.get(device.partition(":")[0], (Path(), ""))

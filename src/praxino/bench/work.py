@@ -116,12 +116,14 @@ def contenders(work: Work, names: tuple[str, ...] = ()) -> tuple[str, ...]:
     """The contenders to measure: those named, or all that can be; plain diffusers always, and first.
 
     Raises:
-        UserError: there is no contender of a name, or it is not installed.
+        UserError: there is no contender of a name, it is not installed, or nothing is faster in a quality.
     """
     if unknown := [name for name in names if name not in CONTENDERS]:
         raise UserError(f"there is no contender {unknown[0][:60]!r}; there are {', '.join(CONTENDERS)}.")
     if CACHE_DIT in names and not _has_cache_dit():
         raise UserError("cache-dit is not installed; leave it out, or run: pip install cache-dit")
+    if slow := [name for name in names if name in QUALITIES and name not in _qualities(work)]:
+        raise UserError(f"nothing is faster in quality {slow[0]} than in exact here; leave that contender out.")
     if names:
         return (DIFFUSERS, *(name for name in CONTENDERS if name in names and name != DIFFUSERS))
     offered = {*_qualities(work), DIFFUSERS, COMPILED, *([CACHE_DIT] if _has_cache_dit() else [])}
@@ -129,14 +131,9 @@ def contenders(work: Work, names: tuple[str, ...] = ()) -> tuple[str, ...]:
 
 
 def _qualities(work: Work) -> list[str]:
-    offered = []
-    for quality in QUALITIES:
-        try:
-            resolve(work.request(quality, 0), machine=Machine(work.device))
-        except UserError:
-            continue
-        offered.append(quality)
-    return offered
+    """Those in which something else is drawn."""
+    machine = Machine(work.device)
+    return [q for q in QUALITIES if resolve(work.request(q, 0), machine=machine).recipe.quality == q]
 
 
 def _has_cache_dit() -> bool:

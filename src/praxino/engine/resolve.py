@@ -136,6 +136,7 @@ def resolve(
         *_shape_notes(request, shape),
         *length_notes(wanted, length, shape.fps),
         *sound_notes(recipe),
+        *_speed_notes(recipe, decided(recipe, speed)),
     )
     said = (*rewritten, *notes, *camera_notes, *sampling.notes, *drawn_notes)
     return Resolution(decided(recipe, speed), said, speed)
@@ -254,6 +255,13 @@ def _lora(text: str, entry: catalog.Entry) -> Lora:
     meant = entry.family.check_lora(path)
     _, scale = scaled(text, 1.0 if meant is None else meant, f"--lora {text}", -10, 10)
     return Lora(name, scale, fingerprint(path))
+
+
+def _speed_notes(wished: Recipe, found: Recipe) -> tuple[str, ...]:
+    if found.quality == wished.quality:
+        return ()
+    told = f"nothing makes {found.variant} faster here in quality {wished.quality}: drawn as exact (--explain says why)"
+    return (told,)
 
 
 def _shape_notes(request: Request, shape: Shape) -> list[str]:

@@ -65,9 +65,18 @@ def test_near_computes_in_bfloat16_where_the_processor_can():
         (GPU, "bfloat16", False, "drawn in bfloat16 in any case"),
     ],
 )
-def test_near_is_refused_where_nothing_is_nearer(hardware, dtype, own_dtype, why):
-    with pytest.raises(UserError, match=f"--quality near: nothing makes {WAN.name} faster[^\0]*{why}"):
-        speed_plan(hardware, WAN, recipe(quality="near", dtype=dtype), own_dtype=own_dtype)
+def test_near_is_exact_where_nothing_is_faster(hardware, dtype, own_dtype, why):
+    wish = recipe(quality="near", dtype=dtype)
+    items = speed_plan(hardware, WAN, wish, own_dtype=own_dtype)
+    assert any(why in item.why for item in items)
+    assert decided(wish, items) == dataclasses.replace(wish, quality="exact")
+
+
+def test_the_bundled_model_has_nothing_faster_than_exact():
+    wish = recipe(family="ltx-video", variant="pocket", quality="near", steps=8)
+    items = speed_plan(ABLE, POCKET, wish)
+    assert decided(wish, items) == dataclasses.replace(wish, quality="exact")
+    assert "faster in float32" in next(item.why for item in items if item.name == "bfloat16")
 
 
 def test_fast_leaves_steps_and_passes_out():
@@ -82,8 +91,11 @@ def test_fast_leaves_steps_and_passes_out():
 
 def test_few_steps_and_no_guidance_leave_nothing_out():
     wish = recipe(quality="fast", steps=8, guidance_phases=(GuidancePhase(1.0, 1.0),))
-    with pytest.raises(UserError, match=r"8 steps are too few[^\0]*one pass a step"):
-        speed_plan(OLD, WAN, wish)
+    items = speed_plan(OLD, WAN, wish)
+    why = " ".join(item.why for item in items)
+    assert "8 steps are too few" in why
+    assert "one pass a step" in why
+    assert decided(wish, items).quality == "exact"
 
 
 def test_guidance_ends_before_the_last_steps():

@@ -53,7 +53,7 @@ def test_a_name_that_is_no_motion_is_refused_with_the_nearest(steered, tmp_path,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="there is no motion 'wavve'; did you mean wave"):
         steered("motion-template", motion_template="wavve")
-    with pytest.raises(UserError, match="there is no file wave.mp4"):
+    with pytest.raises(UserError, match=r"there is no file wave\.mp4"):
         steered("motion-template", motion_template="wave.mp4")
 
 
