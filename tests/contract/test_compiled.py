@@ -4,7 +4,6 @@ The graphs that torch traces are run as they are, operator by operator: then the
 """
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 import torch
@@ -36,7 +35,7 @@ def begun(name, folder, **given):
 
 
 @pytest.fixture
-def graphs(monkeypatch):
+def graphs(tmp_path, monkeypatch):
     """What is compiled while a test runs."""
     found = []
 
@@ -46,14 +45,14 @@ def graphs(monkeypatch):
 
     torch.compiler.reset()
     monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend=backend))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "kept"))
     yield found
     torch.compiler.reset()
 
 
-def check_same(family, recipe, pictures, parts):
+def check_same(family, recipe, pictures, parts, folder):
     *_, plain = family.denoise(recipe, parts, pictures, recipe.seed)
-    with compiling(parts, Path("unused"), pytest.fail):
+    with compiling(parts, folder, pytest.fail):
         *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
     for key, tensor in plain.tensors.items():
         assert torch.equal(state.tensors[key], tensor), key
@@ -64,7 +63,7 @@ def check_same(family, recipe, pictures, parts):
 )
 def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, graphs):
     family, recipe, pictures, parts = begun(name, tmp_path / "model")
-    check_same(family, recipe, pictures, parts)
+    check_same(family, recipe, pictures, parts, tmp_path)
     assert 0 < len({type(block) for block in blocks(parts)}) <= len(graphs)
 
 
@@ -72,5 +71,5 @@ def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, graphs):
 @pytest.mark.parametrize("name", ["cogvideox", "ltx-video", "mochi", "wan"])
 def test_blocks_that_are_perturbed_in_some_passes_are_so_when_compiled(name, mode, tmp_path, graphs):
     family, recipe, pictures, parts = begun(name, tmp_path / "model", stg=1.0, stg_blocks=(0,), stg_mode=mode)
-    check_same(family, recipe, pictures, parts)
+    check_same(family, recipe, pictures, parts, tmp_path)
     assert graphs

@@ -46,7 +46,7 @@ class Upsampler(Block):
 
 
 @pytest.fixture
-def traced(monkeypatch):
+def traced(tmp_path, monkeypatch):
     """Every graph that is compiled, as plain operators."""
     graphs = []
 
@@ -56,7 +56,7 @@ def traced(monkeypatch):
 
     torch.compiler.reset()
     monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend=backend))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     yield graphs
     torch.compiler.reset()
 
@@ -98,7 +98,7 @@ def test_blocks_that_cannot_be_compiled_compute_plainly_and_it_is_said_once(monk
 
     torch.compiler.reset()
     monkeypatch.setattr(compiled.torch, "compile", partial(torch.compile, backend=fails))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "unused")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     denoiser, told = Denoiser(), []
     plain = answer(denoiser)
     with compiling([denoiser], tmp_path, told.append):

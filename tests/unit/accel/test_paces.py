@@ -80,5 +80,5 @@ def test_the_processor_is_told_by_its_name(tmp_path, monkeypatch):
     (tmp_path / "0000:01" / "information").write_text("Model: \t\t NVIDIA H200\nIRQ: 18\n")
     told = {"cpu": (tmp_path, "cpuinfo"), "cuda": (tmp_path, "*/information")}
     monkeypatch.setattr(paces, "PROCESSORS", told)
-    assert [paces._processor(device) for device in ("cpu", "cuda:1")] == ["Fast Chip 9", "NVIDIA H200"]
-    assert paces._processor("mps") == paces.platform.machine()
+    assert [paces._processor(device) for device in ("cpu:7", "cuda:7")] == ["Fast Chip 9", "NVIDIA H200"]
+    assert paces._processor("mps:7") == paces.platform.machine()
