@@ -20,12 +20,6 @@ SIZES = (1, 8, 8)
 """Frames of the chunks that the toy decodes."""
 
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """On a busy machine x264's threads do not always give the same bytes, however a file is written."""
-    monkeypatch.setattr(video, "THREADS", 1)
-
-
 @pytest.fixture
 def chunked(toy):
     """The toy model, which now decodes in chunks."""
