@@ -137,11 +137,15 @@ class Vocabulary:
     def _subject(self, names: Mapping[str, str]) -> str:
         """What stands in the picture; only templates of version 2 ask for it."""
         form = "pair" if "other" in names else next((kind for kind in EXTRAS if kind in names), "one")
-        return self.data.get("subjects", {}).get(form, "").format(
-            thing=names.get("things", ""),
-            other=names.get("other", ""),
-            count=names.get("counts", ""),
-            size=names.get("sizes", ""),
+        return (
+            self.data.get("subjects", {})
+            .get(form, "")
+            .format(
+                thing=names.get("things", ""),
+                other=names.get("other", ""),
+                count=names.get("counts", ""),
+                size=names.get("sizes", ""),
+            )
         )
 
     def _partner(self, every: list[_Match], picked: list[_Match], words: list[str]) -> _Match | None:

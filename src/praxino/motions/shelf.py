@@ -30,7 +30,11 @@ def find(name: str) -> Motion:
     if path.suffix.lower() == ".json":
         return read(path)
     near = difflib.get_close_matches(name, names(), n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names())}; or name a .json file or a clip of poses."
+    hint = (
+        f"did you mean {near[0]}?"
+        if near
+        else f"there are {', '.join(names())}; or name a .json file or a clip of poses."
+    )
     raise UserError(f"there is no motion {name[:100]!r}; {hint}")
 
 
