@@ -54,11 +54,10 @@ check: $(DEVELOP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(DEVELOP)
-	$(BIN)/praxino bench --rounds 7 --sweep steps=4,8,16,32 --sweep batch=1,2,4 \
-		-o $(RESULTS) --plots docs/plots
+	$(BIN)/praxino bench --sweep batch=1,2,4 -o $(RESULTS) --plots docs/plots
 
 bench-check: $(DEVELOP)
-	$(BIN)/praxino bench --rounds 7 --no-roofline --check $(RESULTS)
+	$(BIN)/praxino bench --no-roofline --check $(RESULTS)
 
 score: $(DEVELOP)
 	$(BIN)/python bench/score.py

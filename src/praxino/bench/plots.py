@@ -27,6 +27,7 @@ def plot(axis: str, sweep: Mapping[str, Mapping[str, float]], title: str, path: 
     for name, seconds in sweep.items():
         values = [int(value) for value in seconds]
         axes.plot(values, list(seconds.values()), marker="o", label=name)
+    axes.set_xticks([int(value) for value in next(iter(sweep.values()))])
     axes.set_xlabel(UNITS[axis])
     axes.set_ylabel("warm request to file, s")
     axes.set_title(title)
