@@ -7,6 +7,8 @@ import math
 from functools import cache
 from pathlib import Path
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,6 @@ from safetensors.torch import load_file, save_file
 from praxino.families import LoopState
 from praxino.families.cogvideox import convert, load, loop, positions, schedule
 from praxino.families.cogvideox.identify import identify
-from praxino.families.cogvideox.miniature import SCHEDULER
 from praxino.families.cogvideox.variants import PUBLISHED, SETTINGS_5B
 from praxino.recipe import GuidancePhase
 from praxino.sampling import guidance
@@ -231,6 +232,19 @@ def test_trailing_levels_are_those_of_stock_schedulers(num_steps, shift):
     assert found.timesteps == tuple(scheduler.timesteps.tolist())
     theirs = scheduler.alphas_cumprod[scheduler.timesteps].sqrt()
     assert np.allclose(found.alphas[:-1], theirs, rtol=0, atol=1e-6)
+
+
+SCHEDULER: dict[str, Any] = {
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "clip_sample": False,
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "set_alpha_to_one": True,
+    "timestep_spacing": "trailing",
+}
+"""scheduler_config.json of the published checkpoints."""
 
 
 def stock_scheduler(snr_shift_scale: float = 1.0) -> CogVideoXDDIMScheduler:
