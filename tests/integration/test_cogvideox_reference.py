@@ -6,7 +6,6 @@ import dataclasses
 import math
 from functools import cache
 from pathlib import Path
-
 from typing import Any
 
 import numpy as np
