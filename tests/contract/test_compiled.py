@@ -16,8 +16,8 @@ from praxino.families import families
 from praxino.request import Request
 from praxino.weights import catalog
 
-LONG = ("allegro", "animatediff", "framepack", "hotshot-xl")
-"""Families that draw a whole section of many frames, or have many kinds of blocks."""
+QUICK = ("cogvideox", "flux", "hunyuan-video-i2v", "sd3", "sdxl", "wan")
+"""Families of every way in which blocks are found; tracing all of them takes minutes."""
 
 
 def begun(name, folder, **given):
@@ -59,7 +59,7 @@ def check_same(family, recipe, pictures, parts, folder):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in LONG else []) for name in families()]
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in families()]
 )
 def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, graphs):
     family, recipe, pictures, parts = begun(name, tmp_path / "model")
@@ -68,7 +68,9 @@ def test_blocks_are_found_and_traced_and_draw_the_same(name, tmp_path, graphs):
 
 
 @pytest.mark.parametrize("mode", ["attention-values", "transformer-block"])
-@pytest.mark.parametrize("name", ["cogvideox", "ltx-video", "mochi", "wan"])
+@pytest.mark.parametrize(
+    "name", ["ltx-video", "wan", *(pytest.param(name, marks=pytest.mark.slow) for name in ("cogvideox", "mochi"))]
+)
 def test_blocks_that_are_perturbed_in_some_passes_are_so_when_compiled(name, mode, tmp_path, graphs):
     family, recipe, pictures, parts = begun(name, tmp_path / "model", stg=1.0, stg_blocks=(0,), stg_mode=mode)
     check_same(family, recipe, pictures, parts, tmp_path)
