@@ -78,8 +78,8 @@ def _serve(settings: ServerSettings, port: int, devices: Sequence[str], as_json:
     keeper.start(port)
     try:
         asked = _listen_to_signals(supervisor)
-        _say_where(url_of(settings.host, keeper.port), devices, has_keys, as_json)
         with house_kept(store, folder), noted(reached_at(settings.host, keeper.port), devices, has_keys):
+            _say_where(url_of(settings.host, keeper.port), devices, has_keys, as_json)
             supervisor.run()
     finally:
         keeper.stop()

@@ -164,7 +164,7 @@ def test_blocks_choose_layers(parts, recipe_of, tmp_path: Path) -> None:
     ("change", "match"),
     [
         (lambda t: {n.replace("input_blocks_4", "input_blocks_1"): v for n, v in t.items()}, "have no layer"),
-        (lambda t: {n: v for n, v in t.items() if "up" not in n}, "cannot translate"),
+        (lambda t: {n: v for n, v in t.items() if "up" not in n}, "cannot be translated"),
         (lambda t: {n: (v if v.ndim == 0 else torch.zeros(5, 5)) for n, v in t.items()}, "no layer of their shape"),
         (lambda t: {n.replace("lora_unet", "lora_elsewhere"): v for n, v in t.items()}, "does not fit"),
     ],
