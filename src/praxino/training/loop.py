@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from praxino.accel.speed import cpu_computes_bfloat16
 from praxino.training.peers import Peers, as_held, whole
 
 OnEvent = Callable[[str], None]
@@ -77,10 +78,7 @@ def bf16_is_fast(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported()
     if device.type == "mps":
         return False
-    capability = torch.backends.cpu.get_cpu_capability()
-    flags = Path("/proc/cpuinfo")
-    has_flag = flags.is_file() and "avx512_bf16" in flags.read_text()
-    return has_flag and capability.startswith("AVX512")
+    return cpu_computes_bfloat16() and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
 
 
 def can_compile(device: torch.device) -> bool:
