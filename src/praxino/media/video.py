@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from praxino.errors import UserError
 from praxino.media import blocks
 from praxino.media.audio import Track
+from praxino.media.compressed import X264_EVERYWHERE
 from praxino.media.files import head_of
 from praxino.media.picture import MAX_PIXELS
 from praxino.media.provenance import KEY
@@ -98,7 +99,7 @@ def write_video(
 
 def _options(codec: Codec, quality: int) -> dict[str, str]:
     if codec == "h264":
-        return {"crf": str(round(46 - quality / 3)), "preset": "medium", "flags": "+bitexact"}
+        return {"crf": str(round(46 - quality / 3)), "preset": "medium", "flags": "+bitexact"} | X264_EVERYWHERE
     crf = str(round(63 - quality / 2))
     if codec == "av1":
         return {"crf": crf, "preset": "6", "flags": "+bitexact", "svtav1-params": f"lp={THREADS}"}

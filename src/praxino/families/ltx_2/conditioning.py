@@ -10,12 +10,10 @@ pipeline_ltx2_ic_lora.py.
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
 from typing import Any
 
-import av
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -59,23 +57,6 @@ def prepare(frames: np.ndarray, width: int, height: int) -> Tensor:
     pixels = F.interpolate(pixels, size=covering, mode="bilinear", align_corners=False)
     top, left = (covering[0] - height) // 2, (covering[1] - width) // 2
     return (pixels[:, :, top : top + height, left : left + width] / 127.5 - 1).transpose(0, 1)[None]
-
-
-def compress(picture: np.ndarray, crf: int) -> np.ndarray:
-    """(H, W, 3) uint8 through one H.264 frame, cut to even sides: what the training clips looked like."""
-    height, width = (side // 2 * 2 for side in picture.shape[:2])
-    if not height or not width:
-        return picture
-    with io.BytesIO() as file:
-        with av.open(file, "w", format="mp4") as container:
-            stream = container.add_stream("libx264", rate=1, options={"crf": str(crf), "preset": "veryfast"})
-            stream.height, stream.width = height, width
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
-            container.mux(stream.encode())
-        file.seek(0)
-        with av.open(file, "r") as container:
-            return next(container.decode(video=0)).to_ndarray(format="rgb24")
 
 
 def encode(vae: Any, pixels: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from praxino.families.ltx_2 import conditioning, loop, text
 from praxino.families.ltx_2.lora import targets
 from praxino.families.ltx_2.settings import from_options
 from praxino.families.ltx_2.upsampler import FACTOR
+from praxino.media.compressed import as_compressed
 from praxino.recipe import Lora, Recipe
 from praxino.sampling.noise import NoiseSource
 
@@ -188,7 +189,7 @@ def _held(given: Given, stage: Stage) -> list[conditioning.Held]:
     settings, parts, held = from_options(given.recipe.options), given.parts, []
     for condition, frames in zip(given.recipe.conditions, given.pictures, strict=True):
         if not _in_context.is_followed(condition):
-            shown = frames if len(frames) > 1 else conditioning.compress(frames[0], settings.image_crf)[None]
+            shown = frames if len(frames) > 1 else as_compressed(frames[0], settings.image_crf)[None]
             pixels = conditioning.prepare(shown, stage.width, stage.height)
             encoded = conditioning.encode(parts.vae, pixels.to(parts.device))
             held.append(conditioning.Held(encoded, condition.frame, condition.strength))

@@ -7,7 +7,6 @@ Source of the "lightricks" preparation: Lightricks/LTX-Video at 5260738, ltx_vid
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from praxino.families._pixels import from_uint8
 from praxino.families.ltx_video.sticker import with_room
+from praxino.media.compressed import as_compressed
 
 CRF = 29
 BLUR_SIGMA = 1.0
@@ -83,26 +83,5 @@ def blur(pixels: Tensor) -> Tensor:
 
 def compress(pixels: Tensor) -> Tensor:
     """(3, H, W) in [0, 1] through one H.264 frame at crf 29, cut to even sides: what training clips looked like."""
-    height, width = (side // 2 * 2 for side in pixels.shape[-2:])
-    if not height or not width:
-        return pixels
-    import av
-
-    image = (pixels[:, :height, :width] * 255).byte().permute(1, 2, 0).contiguous().numpy()
-    with io.BytesIO() as file:
-        _encode(file, image)
-        file.seek(0)
-        with av.open(file, "r") as container:
-            decoded = next(container.decode(video=0)).to_ndarray(format="rgb24")
-    return torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
-
-
-def _encode(file: io.BytesIO, image: np.ndarray) -> None:
-    import av
-
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=1, options={"crf": str(CRF), "preset": "veryfast"})
-        stream.height, stream.width = image.shape[:2]
-        frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format="yuv420p")
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    picture = (pixels * 255).byte().permute(1, 2, 0).numpy()
+    return torch.from_numpy(as_compressed(picture, CRF)).permute(2, 0, 1).float() / 255
