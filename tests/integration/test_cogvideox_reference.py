@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from functools import cache
@@ -97,8 +98,11 @@ def sampled(kind: str, plan: loop.Plan | None = None, start: loop.Start | None =
 
 
 def worst(given: torch.Tensor, wanted: torch.Tensor) -> float:
-    """The largest difference, as a share of the peak."""
-    return float((given - wanted).abs().max() / wanted.abs().max())
+    return float((given - wanted).abs().max())
+
+
+def share_of_peak(given: torch.Tensor, wanted: torch.Tensor) -> float:
+    return worst(given, wanted) / float(wanted.abs().max())
 
 
 def relative(given: torch.Tensor, wanted: torch.Tensor) -> float:
@@ -114,67 +118,61 @@ def test_one_forward_agrees(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_is_left_of_a_forwards_difference_is_rounding_and_not_the_last_epsilon(kind):
-    """Machines round the timestep's frequencies differently, which time 719 makes the largest difference of all.
-
-    With that fitted away, in float64, the authors' epsilon leaves 3e-6 and that of stock diffusers ten times as much.
-    """
-    assert left_over(kind, SETTINGS_5B.output_epsilon) < 3e-6
-    assert left_over(kind, 1e-5) > 1e-5
-
-
 @torch.no_grad()
-def left_over(kind: str, epsilon: float) -> float:
-    """The largest difference of a forward that no choice of the timestep's frequencies takes away."""
-    network = load.filled(dict(transformer(kind).config), dict(transformer(kind).state_dict()), torch.float64).eval()
-    network.norm_out.norm.eps = epsilon
-    start = start_of(kind)
-    exact = torch.exp(-math.log(10000) * torch.arange(32, dtype=torch.float64) / 32)
-
-    def predicted(frequencies: torch.Tensor) -> torch.Tensor:
-        angles = 719 * frequencies
-        network.time_proj.forward = lambda timesteps: torch.cat((angles.cos(), angles.sin()))[None]
-        return network(
-            hidden_states=start.latents.double(), encoder_hidden_states=start.text.double(),
-            timestep=torch.tensor([719]), image_rotary_emb=start.rotary,
-        ).sample.flatten()  # fmt: skip
-
-    base, moved = predicted(exact), 1e-9
-    slopes = torch.stack([(predicted(exact + moved * axis) - base) / moved for axis in torch.eye(32).double()], dim=1)
-    difference = reference()[f"{kind}_forward_t719"].double().flatten() - base
-    fitted = torch.linalg.lstsq(slopes, difference[:, None]).solution[:, 0]
-    return float((difference - slopes @ fitted).abs().max())
+def test_one_forward_with_the_epsilon_of_stock_diffusers_does_not(kind):
+    network, start = copy.deepcopy(transformer(kind)), start_of(kind)
+    network.norm_out.norm.eps = 1e-5
+    found = loop.velocity(network, start.latents, start, (start.text,), 719)
+    assert worst(found, reference()[f"{kind}_forward_t719"]) > 2 * TOLERANCE
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_ten_steps_of_sampling_agree_noise_for_noise(kind):
+    """Peaks are near 10. The recorded numbers are rounded themselves, by 1.6e-5 and 1.9e-5: ours are by less."""
     states, noise = sampled(kind)
     wanted = reference()[f"{kind}_sample10_fp32"]
-    assert worst(states[-1], wanted) < TOLERANCE
+    assert share_of_peak(states[-1], wanted) < TOLERANCE / 4
     assert noise.spent()
+    exact = sampled_in_float64(kind)
+    assert worst(states[-1].double(), exact) < worst(wanted.double(), exact) < 2 * TOLERANCE
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@torch.no_grad()
 def test_every_step_agrees_with_the_authors_sampler_written_out_in_float64(kind):
     """VPSDEDPMPP2MSampler, DynamicCFG and DiscreteDenoiser step for step, over the same network."""
-    network, start = transformer(kind), start_of(kind)
+    states, _ = sampled(kind)
+    exact = authors_sampler(kind, transformer(kind))
+    for state, wanted in zip(states[1:], exact, strict=True):
+        assert share_of_peak(state.double(), wanted) < TOLERANCE
+
+
+def sampled_in_float64(kind: str) -> torch.Tensor:
+    network = load.filled(dict(transformer(kind).config), dict(transformer(kind).state_dict()), torch.float64).eval()
+    network.norm_out.norm.eps = SETTINGS_5B.output_epsilon
+    return authors_sampler(kind, network)[-1]
+
+
+@torch.no_grad()
+def authors_sampler(kind: str, network: Any) -> list[torch.Tensor]:
+    """The latents after every step, all but the network in float64."""
+    start, dtype = start_of(kind), next(network.parameters()).dtype
     roots = [*reference()[f"sat_alpha_sqrt_{kind}_{STEPS}"].double().tolist(), 1.0]
     quantised = reference()[f"sat_alpha_sqrt_quantised_{kind}_{STEPS}"].double()
     timesteps = np.linspace(999, 0, STEPS, endpoint=False).astype(int)
-    x, before = start.latents.double(), None
-    states, _ = sampled(kind)
+    x, before, found = start.latents.double(), None, []
     for index, timestep in enumerate(timesteps.tolist()):
-        given = {"hidden_states": x.float(), "timestep": torch.tensor([timestep]), "image_rotary_emb": start.rotary}
+        given = {"hidden_states": x.to(dtype), "timestep": torch.tensor([timestep]), "image_rotary_emb": start.rotary}
         v_t, v_u = (
-            network(**given, encoder_hidden_states=words).sample.double() for words in (start.text, start.negative)
+            network(**given, encoder_hidden_states=words.to(dtype)).sample.double()
+            for words in (start.text, start.negative)
         )
         a = quantised[index]
         x0_t, x0_u = (a * x - (1 - a**2) ** 0.5 * v for v in (v_t, v_u))
         scale = 1 + 6 * (1 - math.cos(math.pi * ((STEPS - timestep) / STEPS) ** 5)) / 2
         x0 = x0_u + scale * (x0_t - x0_u)
         x, before = authors_step(roots, index, x, x0, before, reference()[f"{kind}_noises"].double()), x0
-        assert worst(states[index + 1].double(), x) < TOLERANCE
+        found.append(x)
+    return found
 
 
 def authors_step(roots, index, x, x0, before, noises):
@@ -356,7 +354,7 @@ def test_skip_guidance_agrees_with_float64_written_out(mode):
     phase = GuidancePhase(1.0, 6.0, stg_scale=1.5, stg_blocks=(0,), rescale=0.7)
     guided = dataclasses.replace(plan, phases=(phase,), stg_mode=mode)
     found, _ = loop.guided_velocity(transformer("5b"), start.latents, start, guided, LoopState(index, {}))
-    assert worst(found.double(), wanted) < TOLERANCE
+    assert share_of_peak(found.double(), wanted) < TOLERANCE
     assert relative(v_p, v_t) > 1e-3
 
 

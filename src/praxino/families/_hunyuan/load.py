@@ -20,6 +20,7 @@ from praxino.families._hunyuan.settings import Kind, from_options
 from praxino.families._hunyuan.words import Tokenizer
 from praxino.families._stock.checkpoint import read_shapes
 from praxino.families._stock.load import damaged, quiet, weights_variant
+from praxino.families._times import with_exact_waves
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 BESIDE = ("vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
@@ -100,13 +101,15 @@ def filled(config: dict[str, Any], tensors: dict[str, torch.Tensor], dtype: torc
         model: Any = HunyuanVideoTransformer3DModel.from_config(config)
     converted = {name: tensor.to(dtype) for name, tensor in convert.transformer(tensors).items()}
     model.load_state_dict(converted, strict=True, assign=True)
-    return model
+    return with_exact_waves(model)
 
 
 def _from_folder(folder: Path, dtype: torch.dtype) -> Any:
     from diffusers.models.transformers.transformer_hunyuan_video import HunyuanVideoTransformer3DModel
 
-    return HunyuanVideoTransformer3DModel.from_pretrained(folder, torch_dtype=dtype, local_files_only=True)
+    return with_exact_waves(
+        HunyuanVideoTransformer3DModel.from_pretrained(folder, torch_dtype=dtype, local_files_only=True)
+    )
 
 
 def _home(path: Path, variant: Variant) -> Path:

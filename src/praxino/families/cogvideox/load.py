@@ -15,6 +15,7 @@ from praxino.errors import ModelError
 from praxino.families import Variant
 from praxino.families._stock.load import DTYPES, damaged, quiet
 from praxino.families._t5 import Tokenizer
+from praxino.families._times import with_exact_waves
 from praxino.families.cogvideox import convert
 from praxino.families.cogvideox.identify import PREFIX, transformer_file
 from praxino.families.cogvideox.settings import from_options
@@ -56,7 +57,7 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
             transformer = load_original(path, from_options(variant.options).max_text_tokens, kind)
         vae: Any = AutoencoderKLCogVideoX.from_pretrained(home, subfolder="vae", torch_dtype=kind, **options)
         text_encoder: Any = T5EncoderModel.from_pretrained(home / "text_encoder", dtype=wide, local_files_only=True)
-    transformer.norm_out.norm.eps = from_options(variant.options).output_epsilon
+    with_exact_waves(transformer).norm_out.norm.eps = from_options(variant.options).output_epsilon
     for network in (transformer, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
     return Parts(transformer, vae, text_encoder, Tokenizer(home / "tokenizer"), torch.device(device))
@@ -82,7 +83,7 @@ def filled(config: dict[str, Any], tensors: dict[str, torch.Tensor], kind: torch
 
     model: Any = CogVideoXTransformer3DModel.from_config(config)
     model.load_state_dict(tensors, strict=True)
-    return model.to(kind)
+    return with_exact_waves(model.to(kind))
 
 
 def _home(path: Path, variant: Variant) -> Path:
