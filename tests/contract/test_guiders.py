@@ -90,9 +90,14 @@ def test_apg_is_diffusers_guider_at_each_step_of_the_run(name, loaded, monkeypat
     assert not torch.equal(final, plain)
 
 
-@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    "wish", [{"guider": "apg"}, {"guider": "apg", "stg": 1.0, "stg_blocks": (0,)}, {"cfg_star": True}]
+    ("name", "wish"),
+    [
+        (name, wish)
+        for name in NAMES
+        for wish in ({"guider": "apg"}, {"guider": "apg", "stg": 1.0, "stg_blocks": (0,)}, {"cfg_star": True})
+        if "stg" not in wish or any("stg" in variant.steering for variant in families()[name].variants.values())
+    ],
 )
 def test_a_run_goes_on_from_any_saved_step_bit_for_bit(name, wish, loaded):
     variant, parts = loaded(name)
@@ -120,6 +125,7 @@ def test_cfg_zero_star_moves_nothing_at_first_where_its_recipe_says_so(name, loa
     zeroed = recipe.options.get("zero_steps", 0)
     before, after = second.tensors["latents"], third.tensors["latents"]
     if name != "cogvideox":  # its sampler adds noise of its own to what it is given
-        assert torch.allclose(first.tensors["latents"], before, atol=1e-5) is bool(zeroed)
+        begun = first.tensors["latents"][:, : before.shape[1]]  # a pipeline is also given what is known
+        assert torch.allclose(begun, before, atol=1e-5) is bool(zeroed)
     assert not torch.equal(before, after)
     assert not torch.equal(plain[-1].tensors["latents"], after)

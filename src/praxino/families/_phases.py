@@ -51,8 +51,13 @@ def check_effects(request: Request, phases: Phases, guided: bool, turn_on: str =
             raise UserError(
                 f"{flag(name)} changes nothing here, as spatio-temporal guidance is off; turn it on with --stg 1."
             )
+    check_rescale(request, guided, f"{turn_on}, or --stg 1")
+
+
+def check_rescale(request: Request, guided: bool, turn_on: str = "--guidance 3") -> None:
+    """Refuse rescale where nothing guides. Raises UserError."""
     if request.rescale is not None and not guided:
-        raise UserError(f"--rescale changes nothing here, as nothing guides; add {turn_on}, or --stg 1.")
+        raise UserError(f"--rescale changes nothing here, as nothing guides; add {turn_on}.")
 
 
 def rescaled(request: Request, phase: GuidancePhase, guided: bool) -> GuidancePhase:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import diffusers
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from diffusers.pipelines.hunyuan_video1_5.image_processor import HunyuanVideo15ImageProcessor
 from PIL import Image
 
+from praxino.errors import UserError
 from praxino.families import Shape
 from praxino.families._stock.load import quiet
 from praxino.families.hunyuan_video_15 import FAMILY
@@ -74,19 +76,32 @@ def drawn(parts, recipe: Recipe) -> np.ndarray:
     return FAMILY.decode(recipe, parts, state)
 
 
-def by_hand(folder: Path, recipe: Recipe, scale: float, **arguments) -> np.ndarray:
+def called_by_hand(folder: Path, recipe: Recipe, guider: Any, output_type: str, **arguments) -> Any:
     with quiet():
         pipeline = getattr(diffusers, CLASSES[recipe.task]).from_pretrained(folder, local_files_only=True)
         pipeline.vae.enable_tiling()
         pipeline.set_progress_bar_config(disable=True)
-        pipeline.guider = diffusers.ClassifierFreeGuidance(guidance_scale=scale)
+        pipeline.guider = guider
         size = {"height": recipe.height, "width": recipe.width}
         more = {"image": Image.fromarray(PICTURE[0])} if recipe.conditions else size
-        output = pipeline(
-            prompt=PROMPT, num_frames=FRAMES, num_inference_steps=STEPS, output_type="pil",
+        return pipeline(
+            prompt=PROMPT, num_frames=FRAMES, num_inference_steps=STEPS, output_type=output_type,
             generator=torch.Generator().manual_seed(SEED), **more, **arguments,
-        )  # fmt: skip
-    return np.stack([np.array(frame) for frame in output.frames[0]])
+        ).frames  # fmt: skip
+
+
+def by_hand(folder: Path, recipe: Recipe, guider: Any, **arguments) -> np.ndarray:
+    (frames,) = called_by_hand(folder, recipe, guider, "pil", **arguments)
+    return np.stack([np.array(frame) for frame in frames])
+
+
+def latents_by_hand(folder: Path, recipe: Recipe, guider: Any) -> torch.Tensor:
+    return called_by_hand(folder, recipe, guider, "latent")
+
+
+def plain(scale: float, rescale: float = 0.0) -> diffusers.ClassifierFreeGuidance:
+    with quiet():
+        return diffusers.ClassifierFreeGuidance(guidance_scale=scale, guidance_rescale=rescale)
 
 
 @pytest.mark.parametrize("task", LIKE)
@@ -95,13 +110,69 @@ def test_clips_are_the_pipelines_to_the_bit(loaded, folders, task, scale, negati
     recipe = recipe_for(loaded(task), guidance=scale, negative_prompt=negative)
     frames = drawn(loaded(task), recipe)
     more = {"negative_prompt": negative} if negative else {}
-    assert np.array_equal(frames, by_hand(folders(task), recipe, scale, **more))
+    assert np.array_equal(frames, by_hand(folders(task), recipe, plain(scale), **more))
 
 
-@pytest.mark.parametrize("task", LIKE)
-def test_going_on_from_any_step_gives_the_same_bits(loaded, task):
+def test_rescaled_guidance_is_the_pipelines_to_the_bit(loaded, folders):
+    task = "text-to-video"
+    recipe = recipe_for(loaded(task), guidance=6.0, rescale=0.25)
+    assert np.array_equal(drawn(loaded(task), recipe), by_hand(folders(task), recipe, plain(6.0, 0.75)))
+    assert not np.array_equal(drawn(loaded(task), recipe), drawn(loaded(task), recipe_for(loaded(task))))
+
+
+class ZeroStar(diffusers.ClassifierFreeZeroStarGuidance):
+    """That of diffusers, but that a prediction of nothing is not rescaled, which makes it NaN there (0.42.1)."""
+
+    def forward(self, pred_cond, pred_uncond=None):
+        moves = self._step >= self.zero_init_steps
+        return super().forward(pred_cond, pred_uncond) if moves else (torch.zeros_like(pred_cond),)
+
+
+@pytest.mark.parametrize(
+    ("task", "guider", "rescale"),
+    [
+        ("text-to-video", "apg", None),
+        ("text-to-video", "cfg-zero-star", 0.25),
+        ("image-to-video", "apg", 0.25),
+        ("image-to-video", "cfg-zero-star", None),
+    ],
+)
+def test_other_guiders_draw_what_those_of_diffusers_draw(loaded, folders, task, guider, rescale):
+    """The last latents beside those of diffusers' own guider in the pipeline: they differ by rounding alone."""
+    parts, more = loaded(task), 0.0 if rescale is None else 1 - rescale
+    wish = {"guider": "apg"} if guider == "apg" else {"cfg_star": True}
+    recipe = recipe_for(parts, guidance=6.0, rescale=rescale, **wish)
+    *_, state = FAMILY.denoise(recipe, parts, given_to(recipe), SEED)
+    with quiet():
+        theirs = (
+            diffusers.AdaptiveProjectedGuidance(5.0, -0.75, 55.0, None, 0.0, more, use_original_formulation=True)
+            if guider == "apg"
+            else ZeroStar(6.0, guidance_rescale=more)
+        )
+    reached = latents_by_hand(folders(task), recipe, theirs)
+    usual = latents_by_hand(folders(task), recipe, plain(6.0, more))
+    torch.testing.assert_close(state.tensors["latents"], reached, rtol=0, atol=2e-5)
+    assert (state.tensors["latents"] - usual).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"rescale": 0.5}, "--rescale changes nothing here, as nothing guides; add --guidance 3."),
+        ({"guider": "apg"}, "--guider apg changes nothing here, as guidance is off"),
+        ({"cfg_star": True}, "--cfg-star changes nothing here, as guidance is off"),
+        ({"stg": 1.0}, "--stg means nothing to"),
+    ],
+)
+def test_guiders_without_guidance_are_refused(loaded, wish, sentence):
+    with pytest.raises(UserError, match=sentence):
+        recipe_for(loaded("text-to-video"), guidance=1.0, **wish)
+
+
+@pytest.mark.parametrize(("task", "wish"), [*((task, {}) for task in LIKE), ("image-to-video", {"guider": "apg"})])
+def test_going_on_from_any_step_gives_the_same_bits(loaded, task, wish):
     parts = loaded(task)
-    recipe = recipe_for(parts)
+    recipe = recipe_for(parts, **wish)
     states = list(FAMILY.denoise(recipe, parts, given_to(recipe), SEED))
     assert [state.step for state in states] == list(range(STEPS + 1))
     scheduler = type(parts.base.scheduler)

@@ -29,7 +29,9 @@ def planned(name, task="text-to-video", **wish):
 
 def test_these_are_all_families_that_have_them():
     having = {name for name, one in families().items() if any("apg" in v.steering for v in one.variants.values())}
-    assert having - {"hunyuan-video-i2v", "wan-animate"} == {*GUIDED}
+    assert having - {"hunyuan-video-i2v", "wan-animate", "hunyuan-video-1.5"} == {*GUIDED}, (
+        "1.5: tested beside diffusers"
+    )
 
 
 @pytest.mark.parametrize("name", GUIDED)

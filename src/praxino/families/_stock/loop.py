@@ -3,7 +3,8 @@
 The pipeline runs in a thread that hands over at the end of each step (`turns`). Going on, it runs again from its start
 with the denoiser answering at once, until the saved step; there latents, scheduler and generator are put back.
 A pipeline may loop several times, as those do that draw a clip in sections: what each loop ended with is saved, and
-put back at its end. One without a callback is followed through its scheduler instead.
+put back at its end. One without a callback is followed through its scheduler instead. Of a guider that is a component
+of the pipeline, its `running` guidance, where it has one (`guiding`), is saved too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._guider import kept, running_in
 from praxino.families._stock import state as states
 from praxino.families._stock.load import quiet
 from praxino.families._stock.turns import in_turns
@@ -115,13 +117,16 @@ class _Follower:
         self.ended = {name: tensor for name, tensor in saved.tensors.items() if name.startswith(ENDED)}
         self._see_again()
         states.unpack(saved.tensors, pipeline.scheduler, self.call.generator, latents.device)
+        if (running := running_in(saved, latents)) is not None:
+            pipeline.guider.running = running
         self.saved = None
         self.hand_over(saved)
         return {"latents": torch.empty_like(latents).copy_(saved.tensors["latents"])}
 
     def _tensors(self, latents: Tensor) -> dict[str, Tensor]:
-        kept = states.pack(self.call.pipeline.scheduler, self.call.generator)
-        return {"latents": latents.detach(), **self.ended, **kept}
+        packed = states.pack(self.call.pipeline.scheduler, self.call.generator)
+        running = getattr(getattr(self.call.pipeline, "guider", None), "running", None)
+        return kept({"latents": latents.detach(), **self.ended, **packed}, running)
 
     def _denoisers(self) -> list[Any]:
         found = [getattr(self.call.pipeline, name, None) for name in DENOISERS]
@@ -145,11 +150,11 @@ class _Follower:
 
     def _seed_other_noise(self) -> None:
         """Have what some pipelines draw before their first step, a map's latents, come from this run's seed alone."""
-        kept = ExitStack()
+        undoing = ExitStack()
         cuda = [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
-        kept.enter_context(torch.random.fork_rng(devices=cuda))
+        undoing.enter_context(torch.random.fork_rng(devices=cuda))
         torch.manual_seed(self.call.generator.initial_seed())
-        self.undo.append(kept.close)
+        self.undo.append(undoing.close)
 
     def _see_again(self) -> None:
         while self.undo:

@@ -6,11 +6,13 @@ Its second stage, which draws a clip larger, is in no diffusers pipeline: `large
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.families import Family, LoopState, Sampling, Shape, Variant
+from praxino.families._phases import check_rescale, is_guided, planned_guider, planned_star, rescaled
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.lora_names import check_layers
 from praxino.families._stock.pictures import of_role
@@ -38,9 +40,12 @@ def _arguments(given: Given) -> dict[str, Any]:
     """The guidance is in the guider. A picture is given whole: the pipeline cuts it, to the size that is drawn."""
     from PIL import Image
 
+    from praxino.families._stock.guiding import guider_for
+
     recipe, pipeline = given.recipe, given.pipeline
-    pipeline.register_modules(guider=pipeline.guider.new(guidance_scale=recipe.guidance, enabled=given.guided))
-    named = {name: value for name, value in standard(given).items() if name not in ("guidance_scale", "image")}
+    pipeline.register_modules(guider=guider_for(recipe, pipeline.guider))
+    others = "guidance_scale", "guidance_rescale", "image"
+    named = {name: value for name, value in standard(given).items() if name not in others}
     shown = of_role(recipe, given.pictures, "frame")
     if not shown:
         return named
@@ -56,12 +61,25 @@ def _encode(vae: Any, pictures: Tensor) -> Tensor:
     return cat([vae.encode(clip).latent_dist.mode()[:, :, 0] for clip in clips]) * vae.config.scaling_factor
 
 
+def _guided(sampling: Sampling, request: Request, variant: Variant) -> Sampling:
+    """The same with the guider that is asked for. Raises UserError where there is no guidance for it to change."""
+    guided = is_guided(sampling.guidance_phases)
+    check_rescale(request, guided)
+    return dataclasses.replace(
+        sampling,
+        guidance_phases=tuple(rescaled(request, phase, guided) for phase in sampling.guidance_phases),
+        cfg_star=planned_star(request, variant, guided),
+        options={**sampling.options, **planned_guider(request, guided, from_noise=True)},
+    )
+
+
 class HunyuanVideo15(StockFamily):
     """Its VAE decodes in tiles, and a second stage draws clips larger."""
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
         """Decide how to sample."""
-        sampling = super().plan(request, variant, shape, task)
+        plain = dataclasses.replace(request, guider=None, cfg_star=None, rescale=None)
+        sampling = _guided(super().plan(plain, variant, shape, task), request, variant)
         return larger.planned(sampling, variant, shape) if shape.upscale else sampling
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:

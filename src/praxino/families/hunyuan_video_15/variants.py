@@ -48,7 +48,7 @@ def _variant(target: int, from_pictures: bool, **data: Any) -> Variant:
         guidance_phases=(GuidancePhase(start=1.0, scale=GUIDANCE),),
         schedule="scheduler",
         max_text_tokens=1000,
-        steering=("lora", "upscale"),
+        steering=("apg", "cfg-zero-star", "lora", "upscale"),
         options={"target": target},
         networks={**NETWORKS, "image_encoder": SIGLIP} if from_pictures else NETWORKS,
         file_formats=dict.fromkeys(("transformer", "text_encoder_2", "vae"), "float32"),
