@@ -205,7 +205,7 @@ def test_the_vae_is_genmos_number_for_number_where_stock_is_not():
     by_stock = network.decode(given["z"]).sample
     assert by_stock.shape == given["frames"].shape
     assert relative(by_stock[:, :, 0], given["frames"][:, :, 0]) > 0.1
-    latents.drop_leading_frames(network)
+    latents.decode_as_genmo(network)
     assert worst(network.decode(given["z"]).sample, given["frames"]) < TOLERANCE
 
 
@@ -215,7 +215,7 @@ def test_frames_are_normalised_latents_decoded_and_rounded_down():
         z, frames = torch.from_numpy(file["z"]), file["frames"]
     network = vae(with_encoder=False)
     assert not hasattr(network, "encoder")
-    latents.drop_leading_frames(network)
+    latents.decode_as_genmo(network)
     mean, deviation = (
         torch.tensor(values).view(1, -1, 1, 1, 1)
         for values in (network.config.latents_mean, network.config.latents_std)

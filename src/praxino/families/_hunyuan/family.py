@@ -66,6 +66,12 @@ class HunyuanFamily:
 
         return decode(recipe, parts, state)
 
+    def decode_chunks(self, recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+        """The same, some frames at a time."""
+        from praxino.families._hunyuan.run import decode_chunks
+
+        return decode_chunks(recipe, parts, state)
+
     def preview(self, recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
         """The middle latent frame as a small picture."""
         from praxino.families._hunyuan.run import preview

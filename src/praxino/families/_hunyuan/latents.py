@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -47,8 +48,38 @@ def encode(vae: Any, pixels: Tensor) -> Tensor:
 
 def decode(vae: Any, latents: Tensor) -> Tensor:
     """Scaled latents (1, C, f, h, w) as pixels (3, F, H, W) in [-1, 1], in the VAE's number format."""
-    scaled = latents / vae.config.scaling_factor
-    return vae.decode(scaled.to(vae.dtype), return_dict=False)[0][0]
+    return torch.cat(list(decode_chunks(vae, latents)), dim=1)
+
+
+def decode_chunks(vae: Any, latents: Tensor) -> Iterator[Tensor]:
+    """What `decode` gives, some frames at a time: a tile's are final once they are blended with the tile before.
+
+    The loop is that of diffusers 0.42.1, models/autoencoders/autoencoder_kl_hunyuan_video.py (_temporal_tiled_decode).
+    """
+    scaled = (latents / vae.config.scaling_factor).to(vae.dtype)
+    ratio, num_frames = vae.temporal_compression_ratio, scaled.shape[2]
+    covered, stride = vae.tile_sample_min_num_frames // ratio, vae.tile_sample_stride_num_frames // ratio
+    overlap = vae.tile_sample_min_num_frames - vae.tile_sample_stride_num_frames
+    if num_frames <= covered:
+        yield vae.decode(scaled, return_dict=False)[0][0]
+        return
+    before = None
+    # Of a tile but the first, the first frame is dropped: one latent frame alone would add none.
+    for start in range(0, num_frames - 1, stride):
+        tile = _of_a_moment(vae, scaled[:, :, start : start + covered + 1])
+        if before is not None:
+            tile = vae.blend_t(before, tile[:, :, 1:], overlap)
+        yield tile[0, :, : stride * ratio + (before is None)]
+        before = tile
+
+
+def _of_a_moment(vae: Any, latents: Tensor) -> Tensor:
+    """A tile in time, decoded in tiles of its pictures where those are large."""
+    ratio = vae.spatial_compression_ratio
+    height, width = latents.shape[3:]
+    if height > vae.tile_sample_min_height // ratio or width > vae.tile_sample_min_width // ratio:
+        return vae.tiled_decode(latents, return_dict=False)[0]
+    return vae.decoder(vae.post_quant_conv(latents))
 
 
 def colours(vae: Any, device: torch.device) -> Tensor:

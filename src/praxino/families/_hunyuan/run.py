@@ -88,9 +88,16 @@ def _read(
 @torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.decode`."""
-    frames = to_uint8(latents.decode(parts.vae, state.tensors["latents"].to(parts.device)))
+    return np.concatenate(list(decode_chunks(recipe, parts, state)))
+
+
+@torch.no_grad()
+def decode_chunks(recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+    """See `DecodesInChunks`: the frames of one tile in time after another."""
     hidden = HIDDEN_FRAMES if from_options(recipe.options).kind == "latent-concat" else 0
-    return frames[hidden:]
+    for chunk in latents.decode_chunks(parts.vae, state.tensors["latents"].to(parts.device)):
+        yield to_uint8(chunk)[hidden:]
+        hidden = 0
 
 
 @torch.no_grad()

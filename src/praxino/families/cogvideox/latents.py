@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,14 +26,36 @@ def encode(vae: Any, pixels: Tensor, noise: NoiseSource | None) -> Tensor:
 
 def decode(vae: Any, latents: Tensor) -> np.ndarray:
     """Scaled latents as frames (F, H, W, 3) uint8, rounded down."""
-    unscaled = (latents / vae.config.scaling_factor).transpose(1, 2)
+    return np.concatenate(list(decode_chunks(vae, latents)))
+
+
+def decode_chunks(vae: Any, latents: Tensor) -> Iterator[np.ndarray]:
+    """What `decode` gives, one group of latent frames after another; in tiles, the clip is one chunk.
+
+    The loop is that of diffusers 0.42.1, models/autoencoders/autoencoder_kl_cogvideox.py (_decode).
+    """
+    unscaled = (latents / vae.config.scaling_factor).transpose(1, 2).to(vae.dtype)
+    num_frames = unscaled.shape[2]
+    length = group_length(num_frames)
+    if vae.use_tiling:
+        yield to_uint8(_in_tiles(vae, unscaled, length)[0])
+        return
+    first = min(num_frames, length + num_frames % length)
+    cache = None
+    for group in unscaled.split([first, *[length] * ((num_frames - first) // length)], dim=2):
+        if vae.post_quant_conv is not None:
+            group = vae.post_quant_conv(group)
+        pixels, cache = vae.decoder(group, conv_cache=cache)
+        yield to_uint8(pixels[0])
+
+
+def _in_tiles(vae: Any, unscaled: Tensor, length: int) -> Tensor:
     before = vae.num_latent_frames_batch_size
-    vae.num_latent_frames_batch_size = group_length(unscaled.shape[2])
+    vae.num_latent_frames_batch_size = length
     try:
-        pixels = vae.decode(unscaled.to(vae.dtype), return_dict=False)[0]
+        return vae.decode(unscaled, return_dict=False)[0]
     finally:
         vae.num_latent_frames_batch_size = before
-    return to_uint8(pixels[0])
 
 
 def group_length(num_frames: int) -> int:

@@ -126,10 +126,16 @@ def _pixels(recipe: Recipe, frames: np.ndarray) -> Tensor:
 
 @torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
-    """See `Family.decode`. A latent frame that was drawn over and above is dropped from the beginning."""
+    """See `Family.decode`."""
+    return np.concatenate(list(decode_chunks(recipe, parts, state)))
+
+
+@torch.no_grad()
+def decode_chunks(recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+    """See `DecodesInChunks`. A latent frame that was drawn over and above is dropped from the beginning."""
     drawn = state.tensors["latents"].to(parts.device)
     wanted = (recipe.num_frames - 1) // TEMPORAL_RATIO + 1
-    return latents.decode(parts.vae, drawn[:, -wanted:])
+    yield from latents.decode_chunks(parts.vae, drawn[:, -wanted:])
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ from praxino.families._stock.load import DTYPES, damaged, quiet
 from praxino.families._t5 import Tokenizer
 from praxino.families.mochi import convert
 from praxino.families.mochi.identify import transformer_file
-from praxino.families.mochi.latents import drop_leading_frames
+from praxino.families.mochi.latents import decode_as_genmo
 from praxino.families.mochi.variants import DECODER, ENCODER
 
 FREQUENCIES = "pos_frequencies"
@@ -54,7 +54,7 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         text_encoder: Any = T5EncoderModel.from_pretrained(
             home / "text_encoder", dtype=torch.float32, local_files_only=True
         )
-    drop_leading_frames(vae)
+    decode_as_genmo(vae)
     for network in (transformer, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
     return Parts(transformer, vae, text_encoder, Tokenizer(home / "tokenizer"), torch.device(device), kind)

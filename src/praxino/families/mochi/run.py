@@ -55,7 +55,13 @@ def prepare(recipe: Recipe, parts: Parts, noise: NoiseSource) -> loop.Start:
 @torch.no_grad()
 def decode(recipe: Recipe, parts: Parts, state: LoopState) -> np.ndarray:
     """See `Family.decode`."""
-    return latents.decode(parts.vae, state.tensors["latents"].to(parts.device), parts.dtype)
+    return np.concatenate(list(decode_chunks(recipe, parts, state)))
+
+
+@torch.no_grad()
+def decode_chunks(recipe: Recipe, parts: Parts, state: LoopState) -> Iterator[np.ndarray]:
+    """See `DecodesInChunks`: the frames of two latent frames after another."""
+    yield from latents.decode_chunks(parts.vae, state.tensors["latents"].to(parts.device), parts.dtype)
 
 
 @torch.no_grad()
