@@ -22,8 +22,9 @@ import numpy as np
 import torch
 
 from praxino.accel.answers import Answers
+from praxino.accel.caches import Caching
 from praxino.accel.encoders import asking, read_later, unread
-from praxino.accel.reuse import Bounds, reusing
+from praxino.accel.reuse import reusing
 from praxino.bench.likeness import psnr_db, ssim
 from praxino.engine.resolve import resolve
 from praxino.request import Request
@@ -74,7 +75,7 @@ def reuse_on_pocket(rounds: int, most_error: float) -> list[dict[str, float]]:
             return entry.family.decode(recipe, parts, state)
 
         def reused(recipe: Any, steps: int = steps) -> tuple[np.ndarray, float]:
-            with reusing(parts, Bounds(most_error, round(FIRST_SHARE * steps), steps)) as reuse:
+            with reusing(parts, Caching("easy", most_error, round(FIRST_SHARE * steps)), steps) as reuse:
                 return drawn(recipe), reuse.num_reused / (reuse.num_reused + reuse.num_computed)
 
         found = [reused(recipe) for recipe in recipes]

@@ -14,12 +14,13 @@ from PIL import Image
 
 from praxino import media
 from praxino.accel.answers import Answers
+from praxino.accel.caches import KINDS, Caching, why_not
 from praxino.accel.encoders import asking, read_later, unread
 from praxino.accel.networks import networks, num_bytes
 from praxino.accel.placement import placed, store_in_float8
 from praxino.accel.plan import Plan
-from praxino.accel.reuse import Bounds, reusing
-from praxino.accel.speed import NOT_KEPT, NOT_REUSED
+from praxino.accel.reuse import reusing
+from praxino.accel.speed import NOT_KEPT
 from praxino.accel.weight import weigh
 from praxino.engine.resolve import resolve
 from praxino.families import Family, Variant, families
@@ -118,14 +119,25 @@ def test_kept_answers_draw_the_same_pixels_and_leave_encoders_unread(folders, na
     assert left[1] == (0 if name in NOT_KEPT else num_encoders)
 
 
-@pytest.mark.parametrize("name", [name for name in families() if name not in NOT_REUSED])
-def test_steps_are_reused_and_a_saved_run_reuses_the_same(folders, name: str) -> None:
+WITH_TAYLOR = {"ltx-video", "sd3", "wan"}
+"""Of the families, those that draw with taylor in the usual suite, too: it sees of a network what easy does."""
+CACHED = [
+    pytest.param(kind, name, marks=[pytest.mark.slow] if kind == "taylor" and name not in WITH_TAYLOR else [])
+    for kind in KINDS
+    for name in families()
+    if not why_not(kind, name, in_blocks=False)
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), CACHED)
+def test_steps_are_reused_and_a_saved_run_reuses_the_same(folders, kind: Any, name: str) -> None:
     family, recipe, parts = begun(folders(name), steps=5)
     pictures = [media.load(condition.media) for condition in recipe.conditions]
+    caching = Caching(kind, float("inf") if kind != "taylor" else 9, 3, 3, (1.0,) * 5)
 
     def run(saved: tuple[Any, dict[str, torch.Tensor]] | None) -> tuple[np.ndarray, Any, int]:
         kept = None
-        with reusing(parts, Bounds(float("inf"), 3, recipe.steps)) as reuse:
+        with reusing(parts, caching, recipe.steps) as reuse:
             for state in family.denoise(recipe, parts, pictures, recipe.seed, saved[0] if saved else None):
                 if state.step == (saved[0].step if saved else 0):
                     reuse.restore(saved[1] if saved else {})

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from praxino import settings
 from praxino.accel import paces
+from praxino.accel.caches import Caching
 from praxino.accel.plan import Plan
 from praxino.accel.speed import (
     COMPILE,
@@ -124,8 +125,7 @@ def reusing(parts: Any, recipe: Recipe) -> Iterator[Reuse | None]:
         return
     from praxino.accel import reuse
 
-    most_error, _, first = value.partition("/")
-    with reuse.reusing(parts, reuse.Bounds(float(most_error), int(first), recipe.steps)) as found:
+    with reuse.reusing(parts, Caching.of(value), recipe.steps) as found:
         yield found
 
 

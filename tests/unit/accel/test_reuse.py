@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from praxino.accel.reuse import Bounds, reusing
+from praxino.accel.caches import Caching
+from praxino.accel.reuse import reusing
 
 STEPS = 24
 
@@ -81,7 +82,7 @@ def x():
 def test_it_computes_the_steps_that_easycache_does_and_ends_where_it_does(x, most_error, branches):
     toy = Toy()
     wanted, computed = easycache(toy, x, most_error, 5, branches)
-    with torch.no_grad(), reusing(network(toy), Bounds(most_error, 5, STEPS)) as reuse:
+    with torch.no_grad(), reusing(network(toy), Caching("easy", most_error, 5), STEPS) as reuse:
         found = run(toy, x, branches=branches)
     assert toy.calls == reuse.num_computed == len(computed) * len(branches)
     assert 0 < len(computed) < STEPS
@@ -92,7 +93,7 @@ def test_it_computes_the_steps_that_easycache_does_and_ends_where_it_does(x, mos
 def test_without_room_for_error_every_step_is_computed(x):
     toy = Toy()
     plain = run(toy, x)
-    with reusing(network(toy), Bounds(0.0, 2, STEPS)) as reuse:
+    with reusing(network(toy), Caching("easy", 0.0, 2), STEPS) as reuse:
         assert torch.equal(run(toy, x), plain)
     assert reuse.num_reused == 0
     assert "forward" not in vars(toy)
@@ -101,9 +102,9 @@ def test_without_room_for_error_every_step_is_computed(x):
 @torch.no_grad()
 def test_a_saved_state_goes_on_to_the_same_latents(x):
     toy = Toy()
-    with reusing(network(toy), Bounds(0.1, 5, STEPS)) as reuse:
+    with reusing(network(toy), Caching("easy", 0.1, 5), STEPS) as reuse:
         whole = run(toy, x, reuse)
-    with reusing(network(toy), Bounds(0.1, 5, STEPS)) as again:
+    with reusing(network(toy), Caching("easy", 0.1, 5), STEPS) as again:
         again.restore(reuse.saved[1])
         assert torch.equal(run(toy, reuse.saved[0], begin=STEPS // 2 + 1), whole)
         again.restore({})
@@ -113,7 +114,7 @@ def test_a_saved_state_goes_on_to_the_same_latents(x):
 @torch.no_grad()
 def test_answers_keep_the_form_that_was_asked_for(x):
     toy = Toy("sample")
-    with reusing(network(toy), Bounds(0.1, 5, STEPS)) as reuse:
+    with reusing(network(toy), Caching("easy", 0.1, 5), STEPS) as reuse:
         found = run(toy, x, in_dict=True)
     assert reuse.num_reused > 0
     torch.testing.assert_close(found, easycache(toy, x, 0.1, 5)[0], rtol=1e-12, atol=1e-12)
@@ -122,7 +123,7 @@ def test_answers_keep_the_form_that_was_asked_for(x):
 @torch.no_grad()
 def test_what_lies_behind_the_latents_is_no_part_of_them(x):
     toy = Toy()
-    with reusing(network(toy), Bounds(0.5, 2, 4)) as reuse:
+    with reusing(network(toy), Caching("easy", 0.5, 2), 4) as reuse:
         for step in range(4):
             toy(
                 torch.cat((x + step / 8, torch.ones_like(x)), 1),
@@ -136,7 +137,7 @@ def test_what_lies_behind_the_latents_is_no_part_of_them(x):
 @pytest.mark.parametrize("form", ["two"])
 def test_networks_that_answer_otherwise_are_computed(x, form):
     toy = Toy(form)
-    with reusing(network(toy), Bounds(9.0, 2, STEPS)) as reuse:
+    with reusing(network(toy), Caching("easy", 9.0, 2), STEPS) as reuse:
         run(toy, x)
     assert (toy.calls, reuse.num_reused) == (STEPS, 0)
 
@@ -144,7 +145,7 @@ def test_networks_that_answer_otherwise_are_computed(x, form):
 @torch.no_grad()
 def test_another_size_begins_anew(x):
     toy = Toy()
-    with reusing(network(toy), Bounds(9.0, 3, 8)) as reuse:
+    with reusing(network(toy), Caching("easy", 9.0, 3), 8) as reuse:
         for step in range(4):
             toy(x - step / 8, timestep=torch.tensor([1 - step / 8]), return_dict=False)
         assert reuse.num_reused == 1
