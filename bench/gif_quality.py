@@ -108,23 +108,21 @@ def ours(frames, dither, hold, finest, palette_a_frame):
 
 def likeness(frames, data):
     errors, image, number = [], Image.open(io.BytesIO(data)), 0
+    begins = starts(image)
     for k, frame in enumerate(frames):
-        while number < image.n_frames - 1 and round(starts(image)[number + 1] * FPS / 1000 - 0.01) <= k:
+        while number < image.n_frames - 1 and round(begins[number + 1] * FPS / 1000 - 0.01) <= k:
             number += 1
         image.seek(number)
         errors.append((blurred(Image.fromarray(frame)) - blurred(image.convert("RGB"))) ** 2)
     return 10 * np.log10(255**2 / max(1e-4, float(np.mean(errors))))
 
 
-def starts(image, known={}):  # noqa: B006
-    if id(image) not in known:
-        ends = [0]
-        for k in range(image.n_frames):
-            image.seek(k)
-            ends.append(ends[-1] + image.info.get("duration", 0))
-        known.clear()
-        known[id(image)] = ends
-    return known[id(image)]
+def starts(image):
+    ends = [0]
+    for k in range(image.n_frames):
+        image.seek(k)
+        ends.append(ends[-1] + image.info.get("duration", 0))
+    return ends
 
 
 def blurred(image):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from praxino.media import blocks
+from praxino.media import blocks, gif
 from praxino.media.gif import STYLES, encode_gif
 
 
@@ -122,3 +122,21 @@ def test_blocks_end_with_a_trailer_and_a_cut_is_noticed():
 def test_tiny_clips(size):
     clip = np.random.default_rng(0).integers(0, 256, (3, *size, 3), np.uint8)
     assert (decoded(encode_gif(clip, 10, 0, "best", None))[0] == clip).all()
+
+
+@pytest.mark.parametrize("quality", STYLES)
+def test_the_frames_that_are_matched_at_once_change_no_byte(monkeypatch, quality):
+    clip = ball(7, grain=1.3)
+    at_once = encode_gif(clip, 10, 0, quality, None)
+    monkeypatch.setattr(gif, "_MATCHED_PIXELS", 2 * clip[0, ..., 0].size)
+    assert encode_gif(clip, 10, 0, quality, None) == at_once
+
+
+@pytest.mark.parametrize("hold", [1, 3])
+def test_pixels_move_with_their_neighbourhood(hold):
+    difference = np.random.default_rng(hold).integers(-3 * hold, 3 * hold + 1, (3, 9, 7)).astype(np.int16)
+    padded = np.pad(difference.astype(float), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2)).mean(axis=(3, 4))
+    expected = (abs(around).max(axis=0) > hold + 1e-9) | (abs(difference).max(axis=0) > 2 * hold)
+    assert 0 < expected.sum() < expected.size
+    assert (gif._moved(difference, hold) == expected).all()
