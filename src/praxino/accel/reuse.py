@@ -129,12 +129,13 @@ def reusing(parts: Any, caching: Caching, num_steps: int) -> Iterator[Reuse]:
         caching: how.
         num_steps: of the run; where it loops several times, of all loops together.
     """
-    denoisers: list[Any] = [network.module for network in networks(parts) if network.stage == "denoise"]
+    found: list[Any] = [network.module for network in networks(parts) if network.stage == "denoise"]
+    denoisers = [network for network in found if set(LEVELS) & set(inspect.signature(network.forward).parameters)]
     with ExitStack() as undo:
         caches = [undo.enter_context(_cached(network, caching, num_steps)) for network in denoisers]
-        found = [(network, cache) for network, cache in zip(denoisers, caches, strict=True) if cache is not None]
-        reuse = Reuse(caching, num_steps, [cache for _, cache in found])
-        for index, (network, _) in enumerate(found):
+        cached = [(network, cache) for network, cache in zip(denoisers, caches, strict=True) if cache is not None]
+        reuse = Reuse(caching, num_steps, [cache for _, cache in cached])
+        for index, (network, _) in enumerate(cached):
             own = vars(network).get("forward")
             network.forward = reuse.answering(index, network.forward)
             undo.callback(_put_back, network, own)

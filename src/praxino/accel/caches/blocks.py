@@ -4,7 +4,8 @@ First Block Cache (chengzeyi/ParaAttention): where the first block hardly says a
 left out, and what they added then is added again. MagCache (Ma et al. 2025, arXiv 2506.09045): all blocks are, as long
 as the size of what they add, known by step from an earlier run, is expected to be nearly the same.
 
-The hooks keep a state for each name of a context: here that of the branch, whatever a pipeline calls it. Which steps
+The hooks keep a state for each name of a context: here that of the branch and of the pass within it, whatever a
+pipeline calls it. Which steps
 they may leave out is told them by their bound.
 """
 
@@ -45,7 +46,10 @@ class BlockCache:
         self._hook, self._bound = head, caching.bound
         self._states = head.state_manager
         self._is_first_block = caching.kind == "first-block"
-        self._step = 0
+        self._step, self._passes = 0, 0
+        self._call: Call | None = None
+        self._asked: set[str] = set()
+        """The names of contexts in the present step."""
         self.ratios: dict[int, list[float]] = {}
         """By step, what MagCache measured, of each branch and run."""
 
@@ -62,36 +66,50 @@ class BlockCache:
         else:
             self._hook.config.threshold = bound
         self._step = step
+        kept = self._states._state_cache
+        for name in kept.keys() - self._asked:
+            del kept[name]
+        self._asked = set()
 
     def answer(self, call: Call) -> tuple[Any, bool]:
         """The network's own answer, with its blocks or without."""
-        self._states.set_context(CacheContext(str(call.branch)))
-        state = self._states.get_state()
-        _move(state, call.x.device)
-        if not self._is_first_block:
-            state.step_index = self._step
+        self._call, self._passes = call, 0
         try:
             output = call.compute()
+            state = self._states.get_state()
         finally:
             self._states.set_context(None)
         if not self._is_first_block and self._hook.config.calibrate:
             self.ratios.setdefault(self._step, []).append(state.calibration_ratios[-1])
         return output, not state.should_compute
 
+    def pass_begins(self) -> None:
+        """The first block is called. For one answer a network may go through its blocks several times."""
+        assert self._call is not None  # `answer` comes before
+        name = f"{self._call.branch}-{self._passes}"
+        self._passes += 1
+        self._asked.add(name)
+        self._states.set_context(CacheContext(name))
+        state = self._states.get_state()
+        _move(state, self._call.x.device)
+        if not self._is_first_block:
+            state.step_index = self._step
+
     def state(self) -> dict[str, Tensor]:
-        """What the hooks know, by branch."""
+        """What the hooks know, by context."""
         found = {"step": torch.tensor(self._step)}
-        for branch, state in self._states._state_cache.items():
-            found |= {f"{branch}.{name}": tensor for name, tensor in _tensors(state).items()}
+        for asked, state in self._states._state_cache.items():
+            found |= {f"{asked}.{name}": tensor for name, tensor in _tensors(state).items()}
         return found
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
         """Let them know that; without any of it, nothing."""
         self._states.reset()
         self._step = int(tensors["step"]) if tensors else 0
-        for branch in sorted({name.partition(".")[0] for name in tensors} - {"step"}):
-            self._states.set_context(CacheContext(branch))
-            start = f"{branch}."
+        self._asked = {name.partition(".")[0] for name in tensors} - {"step"}
+        for asked in sorted(self._asked):
+            self._states.set_context(CacheContext(asked))
+            start = f"{asked}."
             own = {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
             _fill(self._states.get_state(), own)
         self._states.set_context(None)
@@ -112,10 +130,13 @@ def hooked(network: nn.Module, caching: Caching, num_steps: int) -> Iterator[Blo
         return
     before = [(vars(block).get("forward"), vars(block).get("_diffusers_hook")) for block in found]
     name = _hook(network, caching, num_steps)
+    registry: Any = found[0]._diffusers_hook
+    cache = BlockCache(registry.get_hook(name), caching)
+    beginning = found[0].register_forward_pre_hook(lambda *_: cache.pass_begins())
     try:
-        registry: Any = found[0]._diffusers_hook
-        yield BlockCache(registry.get_hook(name), caching)
+        yield cache
     finally:
+        beginning.remove()
         for block, (forward, registry) in zip(found, before, strict=True):
             _put_back(block, forward, registry)
 

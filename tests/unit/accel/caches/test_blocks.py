@@ -112,3 +112,29 @@ def test_a_network_without_such_blocks_is_computed(given):
     lone = torch.nn.Linear(2, 2)
     with reusing({"transformer": lone}, Caching("first-block", 9.0, 0), STEPS):
         assert "forward" not in vars(lone)
+
+
+@pytest.mark.parametrize("caching", [one for one, _ in both()], ids=["first-block", "mag"])
+def test_rows_that_are_computed_one_after_the_other_do_not_know_each_other(network, given, caching):
+    x, texts = given
+    pair, own = torch.cat(list(texts.values())), network.forward
+
+    def in_turns(hidden_states, timestep, text, return_dict=True):
+        asked = zip(hidden_states.split(1), timestep.split(1), text.split(1), strict=True)
+        rows = [own(*row, return_dict=False)[0] for row in asked]
+        return (torch.cat(rows),)
+
+    @torch.no_grad()
+    def both_rows(x):
+        for step in range(STEPS):
+            level = torch.full((2,), 1000.0 - 40 * step)
+            v, w = network(x.expand(2, -1, -1, -1, -1), level, pair, return_dict=False)[0].split(1)
+            x = x - (3 * v - 2 * w) / 200
+        return x
+
+    with reusing({"transformer": network}, caching, STEPS) as reuse:
+        wanted = walk(network, given)
+        assert reuse.num_reused > 2
+    network.forward = in_turns
+    with reusing({"transformer": network}, caching, STEPS):
+        assert torch.equal(both_rows(x), wanted)
