@@ -29,6 +29,11 @@ SETTINGS = (
     ),
     Setting("PRAXINO_ANSWERS", "2GB", "disk that kept answers of text encoders may take, as in 500MB; 0MB keeps none"),
     Setting("PRAXINO_WITHOUT", "", "means of speed that are not used, as in answers,reuse; --explain names them"),
+    Setting(
+        "PRAXINO_REUSE",
+        "",
+        "how quality fast leaves steps out, as in first-block/0.08; the best that is known when empty",
+    ),
     Setting("PRAXINO_CHECKPOINT_SECONDS", "10", "least time between two saves with --checkpoint"),
     Setting("PRAXINO_HISTORY", "on", "off: files that are written are not noted in the history"),
     Setting(
@@ -117,6 +122,16 @@ def compiled_folder() -> Path:
 def paces_file() -> Path:
     """Where it is kept what steps took on this machine."""
     return home() / "paces.json"
+
+
+def calibrations_file() -> Path:
+    """Where it is kept what may be left out of which checkpoint's steps."""
+    return home() / "calibrations.json"
+
+
+def reuse() -> str:
+    """The cache of steps that is asked for, and its bound; empty when none is."""
+    return value("PRAXINO_REUSE")
 
 
 def without() -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from praxino import api
-from praxino.accel import speed
 from praxino.accel.networks import networks
 from praxino.accel.speed import PHASED
 from praxino.engine import loaded, speeding
@@ -25,7 +24,7 @@ def _nothing_loaded():
 @pytest.fixture(autouse=True)
 def _bold(monkeypatch):
     """Networks of random weights change more from step to step than trained ones."""
-    monkeypatch.setattr(speed, "MOST_ERROR_OF_OTHERS", 0.5)
+    monkeypatch.setenv("PRAXINO_REUSE", "easy/0.5")
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,9 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from praxino.accel import caches, calibrations
+from praxino.accel.caches import Caching
+from praxino.accel.calibrations import LEAST_SSIM, Choice
 from praxino.accel.paces import Pace, kind_of
 from praxino.errors import UserError
 from praxino.families import Variant
@@ -31,18 +34,10 @@ COLD_SECONDS = 60.0
 """What compiling takes where it was not measured; one kind of block took 42 s on one thread (docs/how-to/speed.md)."""
 EXPECTED_GAIN = 0.2
 """The part of a step that compiled blocks save, where it was not measured."""
-MOST_ERROR: Mapping[str, float] = {"wan": 0.05, "hunyuan-video": 0.025, "hunyuan-video-i2v": 0.025}
-"""By family, of an output, summed up over reused steps: EasyCache's (H-EmbodVis/EasyCache at 313ae5f)."""
-MOST_ERROR_OF_OTHERS = 0.025
 FIRST_SHARE = 0.2
 """Of the steps, that is computed in any case: 10 of 50, as EasyCache has it for Wan."""
 FEWEST_STEPS = 12
 """Fewer leave nothing that could be reused."""
-NOT_REUSED = ("framepack", "hunyuan-dit", "ltx-2", "z-image")
-"""Families whose networks answer with more than they are asked about, or draw in sections of few steps."""
-UNGUIDED_SHARE = 0.3
-"""Of the steps, at the end: guidance changes little there (Castillo et al. 2023, arXiv 2312.12487; Kynkäänniemi et al.
-2024, arXiv 2404.07724)."""
 PHASED = ("ltx-video", "mochi", "wan")
 """Families whose loops take guidance by noise level, out of the recipe's sigmas."""
 
@@ -82,6 +77,7 @@ def speed_plan(
     own_dtype: bool = False,
     without: Sequence[str] = (),
     paces: Mapping[str, Pace] = MappingProxyType({}),
+    choice: Choice | None = None,
 ) -> tuple[Item, ...]:
     """Every means, on or off, for a recipe that has none yet.
 
@@ -92,6 +88,7 @@ def speed_plan(
         own_dtype: whether the user chose that format.
         without: the means that are switched off, of `NAMES`.
         paces: what runs took on this machine, by their kind.
+        choice: what is left out in fast; the family's usual when not given.
 
     Raises:
         UserError: `without` names what is not.
@@ -100,6 +97,7 @@ def speed_plan(
         raise UserError(f"PRAXINO_WITHOUT names {unknown[0][:60]!r}; known are {', '.join(NAMES)}.")
     bfloat16 = _bfloat16(hardware, variant, recipe, own_dtype)
     dtype = BFLOAT16 if _is_chosen(bfloat16, recipe.quality, without) else recipe.dtype
+    choice = choice or calibrations.usual(recipe.family)
     pace = paces.get(kind_of(recipe, dtype, hardware.device), Pace())
     items = tuple(
         dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
@@ -108,8 +106,8 @@ def speed_plan(
             _own(variant, recipe),
             bfloat16,
             _compile(hardware, variant, recipe, pace),
-            _reuse(recipe),
-            _unguided(recipe),
+            _reuse(recipe, choice),
+            _unguided(recipe, choice),
         )
     )
     items = tuple(_within(item, recipe.quality) for item in items)
@@ -245,27 +243,57 @@ def _why_not_pays(pace: Pace, num_steps: int) -> str:
     return "" if saved > cost else f"it takes {cost:.3g} s and saves {saved:.3g} s of {num_steps} steps"
 
 
-def _reuse(recipe: Recipe) -> Item:
-    most = MOST_ERROR.get(recipe.family, MOST_ERROR_OF_OTHERS)
-    error = f"predictions of steps that are left out are off by {most:.1%}, estimated"
-    if recipe.family in NOT_REUSED:
-        return Item(REUSE, "fast", False, f"does not fit the networks of {recipe.family}", error)
-    if recipe.steps < FEWEST_STEPS:
+def _reuse(recipe: Recipe, choice: Choice) -> Item:
+    if choice.kind == "none":
+        why = f"{choice.why}: no cache is faster here with SSIM {LEAST_SSIM:.2f} or more"
+        return Item(REUSE, "fast", False, why, choice.error)
+    why = caches.why_not(choice.kind, recipe.family, in_blocks=_are_blocks_fed(recipe))
+    if why and not choice.is_asked and choice.kind != "easy":
+        return _reuse(recipe, calibrations.usual(recipe.family))
+    if not why and recipe.steps < FEWEST_STEPS:
         why = f"{recipe.steps} steps are too few to leave any out; {FEWEST_STEPS} are not"
-        return Item(REUSE, "fast", False, why, error)
-    first = math.ceil(FIRST_SHARE * recipe.steps)
-    why = f"after {first} steps, those that hardly change are made of earlier ones"
-    return Item(REUSE, "fast", True, why, error, f"{most:g}/{first}")
+    if why:
+        return Item(REUSE, "fast", False, why, choice.error)
+    caching = caching_of(choice, recipe.steps)
+    why = f"after {caching.first} steps, those that hardly change are made of earlier ones"
+    why += f"; {choice.why}" if choice.why else ""
+    return Item(REUSE, "fast", True, why, choice.error, str(caching))
 
 
-def _unguided(recipe: Recipe) -> Item:
-    error = "guidance is off where it changes little; not measured here"
-    count = int(UNGUIDED_SHARE * len(recipe.sigmas))
+def caching_of(choice: Choice, num_steps: int) -> Caching:
+    """What a run of so many steps leaves out by a choice of some cache."""
+    assert choice.kind != "none"
+    first = math.ceil(FIRST_SHARE * num_steps)
+    return Caching(choice.kind, choice.bound, first, choice.longest, choice.ratios if choice.kind == "mag" else ())
+
+
+def _are_blocks_fed(recipe: Recipe) -> bool:
+    """Whether others put something between a denoiser's blocks, or leave blocks out."""
+    fed = any(not companion.role.startswith("embedding:") for companion in recipe.companions)
+    leaves_out = recipe.stg_mode == "transformer-block" and any(phase.stg_scale > 0 for phase in recipe.guidance_phases)
+    return fed or leaves_out
+
+
+def unguided_count(recipe: Recipe, share: float) -> int:
+    """How many steps a share of a recipe's are."""
+    return int(share * len(recipe.sigmas))
+
+
+def why_not_unguided(recipe: Recipe) -> str:
+    """What about a run keeps guidance in its last steps; or ""."""
     falls = all(one > other for one, other in zip(recipe.sigmas, recipe.sigmas[1:], strict=False))
     if not any(phase.scale > 1 for phase in recipe.guidance_phases):
-        return Item(UNGUIDED, "fast", False, "guidance is off: one pass a step", error)
+        return "guidance is off: one pass a step"
     if recipe.family not in PHASED or not falls or recipe.upscale or recipe.options.get("apg"):
-        return Item(UNGUIDED, "fast", False, "its loop, or how it guides, has no phases", error)
+        return "its loop, or how it guides, has no phases"
+    return ""
+
+
+def _unguided(recipe: Recipe, choice: Choice) -> Item:
+    error = choice.error if choice.is_calibrated else "guidance is off where it changes little; not measured here"
+    count = unguided_count(recipe, choice.unguided)
+    if why := why_not_unguided(recipe):
+        return Item(UNGUIDED, "fast", False, why, error)
     if count == 0:
         return Item(UNGUIDED, "fast", False, f"{recipe.steps} steps are too few", error)
     return Item(UNGUIDED, "fast", True, f"the last {count} steps take one pass", error, str(count))

@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 NOTE = "serve.json"
 DECISIVE = (
-    "PRAXINO_DEVICE", "PRAXINO_MEMORY_BUDGET", "PRAXINO_WITHOUT", "PRAXINO_REWRITER", "PRAXINO_REWRITER_MODEL",
+    "PRAXINO_DEVICE", "PRAXINO_MEMORY_BUDGET", "PRAXINO_WITHOUT", "PRAXINO_REUSE", "PRAXINO_REWRITER",
+    "PRAXINO_REWRITER_MODEL",
 )  # fmt: skip
 """Settings that what is drawn may depend on."""
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from praxino import settings
-from praxino.accel import paces
+from praxino.accel import calibrations, paces
 from praxino.accel.caches import Caching
 from praxino.accel.plan import Plan
 from praxino.accel.speed import (
@@ -54,9 +54,15 @@ def can_compile(device: str) -> bool:
 
 
 def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> tuple[Item, ...]:
-    """Every means for a recipe that has none yet, on or off. Raises UserError as `speed_plan` does."""
-    known = paces.read(settings.paces_file())
-    return speed_plan(hardware(device), variant, recipe, own_dtype=own_dtype, without=settings.without(), paces=known)
+    """Every means for a recipe that has none yet, on or off. Raises UserError as `speed_plan` and `choice` do."""
+    known, choice = paces.read(settings.paces_file()), None
+    if recipe.quality == "fast":
+        calibrated = calibrations.read(settings.calibrations_file()).get(recipe.revision)
+        choice = calibrations.choice(recipe.family, settings.reuse(), calibrated)
+    without = settings.without()
+    return speed_plan(
+        hardware(device), variant, recipe, own_dtype=own_dtype, without=without, paces=known, choice=choice
+    )
 
 
 def as_run(recipe: Recipe) -> Recipe:
