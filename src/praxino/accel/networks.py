@@ -56,8 +56,14 @@ def num_bytes(parts: Any) -> int:
 
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
-    yield from module.parameters()
-    yield from module.buffers()
+    # Not parameters() and buffers(): these make names, which takes several times as long, in each run.
+    for part in module.modules():
+        for tensor in (*part._parameters.values(), *part._buffers.values()):
+            if tensor is not None:
+                yield tensor
+
+
+_PLAIN = (str, int, float, type(None), torch.Tensor)
 
 
 def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
@@ -74,7 +80,8 @@ def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
             yield from _walk(getattr(value, field.name), seen)
     elif isinstance(value, Mapping | list | tuple):
         for item in value.values() if isinstance(value, Mapping) else value:
-            yield from _walk(item, seen)
+            if not isinstance(item, _PLAIN):  # of a vocabulary there are thousands
+                yield from _walk(item, seen)
 
 
 def _stage(module: nn.Module) -> Stage:
