@@ -30,7 +30,7 @@ from praxino.recipe import Companion, Encoding, Lora, Pieces, Recipe
 from praxino.request import Request
 from praxino.styles import Dressed, dress
 from praxino.vocabulary import Understanding, Vocabulary, words_beside
-from praxino.weights import catalog
+from praxino.weights import catalog, widths
 from praxino.weights.fingerprint import fingerprint
 
 _DRAWN_SEEDS = 2**32
@@ -101,6 +101,10 @@ def resolve(
     del sampled["notes"]
     if here:
         sampled["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
+    if path is not None and loras:
+        drawn_with = [path, *(catalog.locate(companion.path) for companion in sampling.companions)]
+        for lora in loras:
+            widths.check(catalog.locate_file(lora.path), drawn_with, entry.name)
     recipe = Recipe(
         family=entry.family.name,
         variant=variant.name,
