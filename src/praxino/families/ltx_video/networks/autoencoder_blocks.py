@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from praxino.families.ltx_video.networks.norm import rms_norm
 from praxino.families.ltx_video.networks.packed import Conv3d
 from praxino.families.ltx_video.networks.time_embed import TimestepEmbedder
 
@@ -43,8 +44,7 @@ def channels_last(x: Tensor) -> Tensor:
 
 def normalised(x: Tensor) -> Tensor:
     """RMS norm over the channels."""
-    last = channels_last(x)
-    return F.rms_norm(last, last.shape[-1:], eps=NORM_EPS).movedim(-1, 1)
+    return rms_norm(channels_last(x), NORM_EPS).movedim(-1, 1)
 
 
 class CausalConv(nn.Module):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -82,6 +83,18 @@ class Linear(Packable, nn.Linear):
         return torch.linspace(-1, 1, self.in_features)[None]
 
 
+class GeluLinear(Linear):
+    """A linear layer and the tanh approximation of GELU, as one operator where it is packed."""
+
+    def plain(self, x: Tensor) -> Tensor:
+        """See `Packable`."""
+        return F.gelu(super().plain(x), approximate="tanh")
+
+    def packed(self) -> Product:
+        """See `Packable`."""
+        return _linear(self.weight, self.bias, "gelu")
+
+
 class Beside(Packable):
     """Linear layers of one input as one: their results side by side. It has no weights of its own."""
 
@@ -128,10 +141,10 @@ class Conv3d(Packable, nn.Conv3d):
         return torch.linspace(-1, 1, math.prod(shape)).view(shape)
 
 
-def _linear(weight: Tensor, bias: Tensor | None) -> Product:
+def _linear(weight: Tensor, bias: Tensor | None, then: Literal["none", "gelu"] = "none") -> Product:
     packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), None)
-    operator = torch.ops.mkldnn._linear_pointwise.default
-    return lambda x: operator(x, packed, bias, "none", [], "")
+    operator, how = torch.ops.mkldnn._linear_pointwise.default, "tanh" if then == "gelu" else ""
+    return lambda x: operator(x, packed, bias, then, [], how)
 
 
 def prepare(network: Network) -> None:

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from praxino.families.ltx_video.networks.network import Network
+from praxino.families.ltx_video.networks.norm import rms_norm
 from praxino.families.ltx_video.networks.packed import Beside, Linear
 from praxino.families.ltx_video.networks.time_embed import gelu
 
@@ -44,7 +45,7 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C)."""
-        return F.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        return rms_norm(x, self.eps) * self.weight
 
 
 class SelfAttention(nn.Module):
