@@ -247,7 +247,7 @@ def _reuse(recipe: Recipe, choice: Choice) -> Item:
     if choice.kind == "none":
         why = f"{choice.why}: no cache is faster here with SSIM {LEAST_SSIM:.2f} or more"
         return Item(REUSE, "fast", False, why, choice.error)
-    why = caches.why_not(choice.kind, recipe.family, in_blocks=_are_blocks_fed(recipe))
+    why = caches.why_not(choice.kind, recipe.family, in_blocks=are_blocks_fed(recipe))
     if why and not choice.is_asked and choice.kind != "easy":
         return _reuse(recipe, calibrations.usual(recipe.family))
     if not why and recipe.steps < FEWEST_STEPS:
@@ -267,7 +267,7 @@ def caching_of(choice: Choice, num_steps: int) -> Caching:
     return Caching(choice.kind, choice.bound, first, choice.longest, choice.ratios if choice.kind == "mag" else ())
 
 
-def _are_blocks_fed(recipe: Recipe) -> bool:
+def are_blocks_fed(recipe: Recipe) -> bool:
     """Whether others put something between a denoiser's blocks, or leave blocks out."""
     fed = any(not companion.role.startswith("embedding:") for companion in recipe.companions)
     leaves_out = recipe.stg_mode == "transformer-block" and any(phase.stg_scale > 0 for phase in recipe.guidance_phases)

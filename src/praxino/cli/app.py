@@ -25,6 +25,7 @@ COMMANDS = (
     "convert",
     "doctor",
     "bench",
+    "calibrate",
     "serve",
     "keys",
     "worker",

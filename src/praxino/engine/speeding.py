@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from praxino import settings
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
     from praxino.accel.reuse import Reuse
 
+MEASURING = Caching("mag", bound=0.0, first=0)
+_measured: ContextVar[list[tuple[float, ...]] | None] = ContextVar("measured", default=None)
 _compiled: set[str] = set()
 """Kinds of runs whose blocks this process has compiled."""
 
@@ -126,13 +129,27 @@ def _why_plain(plan: Plan, device: str) -> str:
 @contextmanager
 def reusing(parts: Any, recipe: Recipe) -> Iterator[Reuse | None]:
     """While it holds, the recipe's denoisers reuse steps; None where it has no such means."""
-    if not (value := value_of(recipe, REUSE)):
+    measured, value = _measured.get(), value_of(recipe, REUSE)
+    if measured is None and not value:
         yield None
         return
     from praxino.accel import reuse
 
-    with reuse.reusing(parts, Caching.of(value), recipe.steps) as found:
+    caching = Caching.of(value) if measured is None else MEASURING
+    with reuse.reusing(parts, caching, recipe.steps) as found:
         yield found
+        if measured is not None:
+            measured.append(found.ratios())
+
+
+@contextmanager
+def measuring_ratios() -> Iterator[list[tuple[float, ...]]]:
+    """While it holds, runs leave nothing out; each adds what MagCache needs to know of its steps (`Caching.ratios`)."""
+    token = _measured.set(found := [])
+    try:
+        yield found
+    finally:
+        _measured.reset(token)
 
 
 def begun(reuse: Reuse | None, state: LoopState | None) -> LoopState | None:
