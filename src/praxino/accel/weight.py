@@ -21,6 +21,7 @@ from praxino.accel.working import decoding_bytes, denoising_bytes
 from praxino.families import Network, Shape, Variant, _header
 from praxino.weights.completeness import read_json
 from praxino.weights.download import BYTES
+from praxino.weights.listing import files_below
 from praxino.weights.selection import MODEL_INDEX, WEIGHTS, choose
 
 Stage = Literal["encode", "denoise", "vae"]
@@ -180,8 +181,7 @@ def stage_of_folder(name: str) -> Stage:
 def _files(path: Path) -> Iterator[tuple[Stage | None, Path]]:
     """The files of weights that are read, each with its stage; None where its keys tell."""
     if path.is_dir() and (path / MODEL_INDEX).is_file():
-        names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-        for name in choose(names).files:
+        for name in choose(file.name for file in files_below(path)).files:
             if name.endswith(WEIGHTS):
                 yield stage_of_folder(name), path / name
         return

@@ -39,10 +39,7 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
 
 def uncounted(recipe: Recipe) -> tuple[str, ...]:
     """The companions of a model that is not here, as far as they are not here either: `estimates` leaves them out."""
-    if catalog.find(recipe.model).path is not None:
-        return ()
-    beside = (companion.path for companion in recipe.companions if companion.role != "spatial-base")
-    return tuple(path for path in beside if not _is_here(path))
+    return _uncounted(recipe, catalog.find(recipe.model))
 
 
 def usual_estimates(entry: catalog.Entry, device: str) -> tuple[Estimate, ...]:
@@ -116,13 +113,20 @@ def _castable(recipe: Recipe) -> bool:
 
 def _beside(recipe: Recipe, entry: catalog.Entry) -> Iterator[tuple[Stage, Path]]:
     """LoRAs and companions; an adapter that is not here is counted with the image checkpoint under it."""
-    left_out = uncounted(recipe)
+    left_out = _uncounted(recipe, entry)
     for lora in recipe.loras:
         yield "denoise", catalog.locate_file(lora.path)
     for companion in recipe.companions:
         if companion.path in left_out or (companion.role == "spatial-base" and entry.path is None):
             continue
         yield "encode" if companion.role == "image-encoder" else "denoise", catalog.locate(companion.path)
+
+
+def _uncounted(recipe: Recipe, entry: catalog.Entry) -> tuple[str, ...]:
+    if entry.path is not None:
+        return ()
+    beside = (companion.path for companion in recipe.companions if companion.role != "spatial-base")
+    return tuple(path for path in beside if not _is_here(path))
 
 
 def _is_here(path: str) -> bool:
