@@ -431,6 +431,15 @@ def test_the_full_checkpoints_second_stage_wants_the_distilled_lora() -> None:
     assert not planned("ltx-2").companions
 
 
+def test_a_pulled_folder_with_an_upsampler_of_its_own_needs_none_from_elsewhere(tmp_path) -> None:
+    (tmp_path / "latent_upsampler").mkdir()
+    (tmp_path / "latent_upsampler" / "config.json").write_text("{}")
+    variant = PUBLISHED["ltx-2"]
+    here = dataclasses.replace(variant, options={**variant.options, "home": str(tmp_path)})
+    sampling = FAMILY.plan(Request(prompt="rain"), here, Shape(768, 512, 121, 24.0, (1536, 1024)), "text-to-video")
+    assert [companion.role for companion in sampling.companions] == ["refining-lora"]
+
+
 def test_guidance_is_off_for_the_sound_where_it_is_off() -> None:
     settings = from_options(planned("ltx-2", guidance=1.0, stg=0.0).options)
     assert (settings.sound_guidance, settings.sound_stg, settings.sound_modality_scale) == (1, 0, 3)

@@ -18,7 +18,7 @@ from typing import Literal
 
 from praxino.accel.plan import Need
 from praxino.accel.working import decoding_bytes, denoising_bytes
-from praxino.families import Network, Shape, Variant, _header
+from praxino.families import PARTS, Network, Shape, Variant, _header
 from praxino.weights.completeness import read_json
 from praxino.weights.download import BYTES
 from praxino.weights.listing import files_below
@@ -34,6 +34,7 @@ _VAE_FOLDER = re.compile(r"(audio_)?vae|vqvae|movq")
 _ENCODER_FOLDER = re.compile(r"(text|image)_encoder|safety_checker|mllm")
 _VAE_KEY = re.compile(r"(vae|first_stage_model)\.")
 _ENCODER_KEY = re.compile(r"(conditioner|cond_stage_model|text_encoders?(_\d)?)\.")
+_SHARD = re.compile(r"-\d{5}(-of-\d{5}\.)")
 _LAST_OF_DECODER = re.compile(r"decoder\.(conv_out|proj_out)(\.conv)?\.weight$")
 _FIRST_OF_UNET = re.compile(r"(:|\.)(conv_in|input_blocks\.0\.0)\.weight$")
 _TIME_OF_UNET = re.compile(r"(:|\.)(time_embedding\.linear_1|time_embed\.0)\.weight$")
@@ -70,7 +71,8 @@ def need_of(
         beside: what else takes part: LoRAs and companions, by the stage that they work in.
     """
     size = BYTES[dtype]
-    weighed = weigh(path) if path is not None else published(variant.networks)
+    parts = tuple(Path(part) for part in variant.options.get(PARTS, {}).values())
+    weighed = weigh(path, parts) if path is not None else published(variant.networks)
     if weighed is None:
         return None
     extra = Counter[Stage]()
@@ -92,9 +94,13 @@ def need_of(
     )
 
 
-def weigh(path: Path) -> Weighed:
-    """The weights of a checkpoint's folder or single file, or of any other file of weights."""
-    return _weighed(tuple((stage, file, file.stat().st_mtime_ns) for stage, file in _files(path)))
+def weigh(path: Path, parts: tuple[Path, ...] = ()) -> Weighed:
+    """The weights of a checkpoint's folder or single file, or of any other file of weights.
+
+    `parts` are the folders that the checkpoint has its VAE and its encoders from, where it has them not itself.
+    """
+    files = (*_files(path), *(found for part in parts for found in _beside_denoiser(part)))
+    return _weighed(tuple((stage, file, file.stat().st_mtime_ns) for stage, file in files))
 
 
 def published(networks: Mapping[str, Network]) -> Weighed | None:
@@ -186,19 +192,31 @@ def _files(path: Path) -> Iterator[tuple[Stage | None, Path]]:
                 yield stage_of_folder(name), path / name
         return
     home = path if path.is_dir() else path.parent
-    if main := path if path.is_file() else _largest(home):
-        yield None, main
+    main = [path] if path.is_file() else _largest(home)
+    if main:
+        yield from ((None, file) for file in main)
         home /= read_json(home / "praxino.json").get("components", "")
+    yield from _beside_denoiser(home)
+    for file in home.glob("ae.safetensors"):
+        if file not in main:
+            yield "vae", file
+
+
+def _beside_denoiser(home: Path) -> Iterator[tuple[Stage, Path]]:
+    """What lies in the folders of a VAE and of encoders."""
     for folder in sorted(home.iterdir()):
         if folder.is_dir() and (_VAE_FOLDER.match(folder.name) or _ENCODER_FOLDER.match(folder.name)):
             for file in sorted(folder.glob(f"*{WEIGHTS}")):
                 yield stage_of_folder(folder.name), file
-        elif folder.name == "ae.safetensors" and folder != main:
-            yield "vae", folder
 
 
-def _largest(folder: Path) -> Path | None:
-    return max(folder.glob(f"*{WEIGHTS}"), key=lambda file: file.stat().st_size, default=None)
+def _largest(folder: Path) -> list[Path]:
+    """The largest file of a folder, with the other shards of the same network."""
+    found = sorted(folder.glob(f"*{WEIGHTS}"))
+    largest = max(found, key=lambda file: file.stat().st_size, default=None)
+    if largest is None or not (shard := _SHARD.search(largest.name)):
+        return [largest] if largest else []
+    return [file for file in found if _SHARD.sub(shard[1], file.name) == _SHARD.sub(shard[1], largest.name)]
 
 
 def _kinds(path: Path | None, variant: Variant) -> tuple[str, str]:

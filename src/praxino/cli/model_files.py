@@ -12,7 +12,7 @@ import click
 from praxino.cli.interrupt import interruptible
 from praxino.cli.transfer import Telling
 from praxino.cli.wording import amount
-from praxino.errors import Cancelled, ModelError, PraxinoError
+from praxino.errors import Cancelled, ModelError, PraxinoError, UserError
 
 if TYPE_CHECKING:
     from praxino.weights.pull import Plan
@@ -23,15 +23,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="print events
 
 
 @click.command("pull")
-@click.argument("name", metavar="NAME|REPO")
+@click.argument("names", metavar="NAME|REPO...", nargs=-1, required=True)
 @click.option("--revision", metavar="REV", help="branch, tag or commit of the repository")
 @click.option("--from", "folder", metavar="FOLDER", help="take the files from a folder that was carried here")
 @quiet_option
 @json_option
-def pull(name: str, revision: str | None, folder: str | None, quiet: bool, as_json: bool) -> None:
-    """Fetch a model from the Hugging Face Hub.
+def pull(names: tuple[str, ...], revision: str | None, folder: str | None, quiet: bool, as_json: bool) -> None:
+    """Fetch models from the Hugging Face Hub.
 
     NAME is one that praxino models list shows, or a family of it; REPO is owner/name, also with a file or folder of it.
+    What a model is put together from comes with it, from other repositories too.
     Files go into the Hugging Face cache, which other tools share. Interrupted, the same command goes on.
     """
     from praxino.weights import pull as pulling
@@ -40,14 +41,20 @@ def pull(name: str, revision: str | None, folder: str | None, quiet: bool, as_js
 
     telling = Telling(quiet, as_json)
     with _outcome(telling, "cancelled; what has come is kept, and the same command goes on from it"):
-        planned = pulling.plan(name, Carried(Path(folder)) if folder else Hub(), revision)
-        _announce(telling, planned)
-        done = planned.total_bytes - planned.missing_bytes
-        with telling.counting("fetching", planned.total_bytes, done, "checking hashes") as counting:
-            path = pulling.fetch(planned, counting.add)
-        telling.event("pulled", name=planned.name, path=str(path))
-        telling.say(f"{planned.name} is here: {path}")
-        telling.result(str(path))
+        if revision is not None and len(names) > 1:
+            raise UserError("--revision is of one model; pull them one by one.")
+        planned = pulling.plan_whole(names, Carried(Path(folder)) if folder else Hub(), revision)
+        for plan in planned:
+            _announce(telling, plan)
+        total = sum(plan.total_bytes for plan in planned)
+        done = total - sum(plan.missing_bytes for plan in planned)
+        with telling.counting("fetching", total, done, "checking hashes") as counting:
+            paths = {plan.name: str(pulling.fetch(plan, counting.add)) for plan in planned}
+        for plan in planned:
+            if not plan.is_part:
+                telling.event("pulled", name=plan.name, path=paths[plan.name])
+                telling.say(f"{plan.name} is here: {paths[plan.name]}")
+                telling.result(paths[plan.name])
 
 
 def _announce(telling: Telling, planned: Plan) -> None:

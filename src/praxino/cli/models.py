@@ -141,6 +141,7 @@ def details(entry: Entry) -> dict[str, Any]:
         "max_text_tokens": variant.max_text_tokens,
         "vocabulary": vocabulary(entry),
         "steering": list(variant.steering),
+        "parts": [part.source for part in variant.parts.values()],
         "memory": {"gpu": peaks(entry, "cuda"), "cpu": peaks(entry, "cpu")},
     }
 
@@ -183,6 +184,7 @@ def rows(entry: Entry) -> list[tuple[str, str]]:
         ("licence", told["licence"]),
         ("restrictions", told["restrictions"]),
         ("source", told["source"] + (f", revision {told['revision']}" if told["source"] else "")),
+        ("put together with", ", ".join(told["parts"])),
         ("download", _download(entry)),
         ("gated", "accept its licence on the Hub, then set HF_TOKEN or run: hf auth login" if told["gated"] else ""),
         (

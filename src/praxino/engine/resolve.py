@@ -100,6 +100,7 @@ def resolve(
     sampled = {field.name: getattr(sampling, field.name) for field in dataclasses.fields(sampling)}
     del sampled["notes"]
     if here:
+        catalog.check_here(companion.path for companion in sampling.companions)
         sampled["companions"] = tuple(_fingerprinted(companion) for companion in sampling.companions)
     if path is not None and loras:
         drawn_with = [path, *(catalog.locate(companion.path) for companion in sampling.companions)]
@@ -109,7 +110,7 @@ def resolve(
         family=entry.family.name,
         variant=variant.name,
         model=entry.name,
-        revision=fingerprint(path) if path is not None else "",
+        revision=entry.fingerprint() if path is not None else "",
         task=task,
         prompt=request.prompt,
         caption=caption,

@@ -72,7 +72,7 @@ def draw(
         OutOfMemory: the smallest plan that draws these pixels takes more than there is.
     """
     entry = catalog.find(recipe.model)
-    _check_revision(recipe, entry.require_path())
+    _check_revision(recipe, entry.fingerprint())
     saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
     begin = None if early is None else partial(early.begin, recipe)
     recipe = dataclasses.replace(
@@ -126,8 +126,8 @@ def _said(problem: Exception) -> str:
     return (str(problem).splitlines() or [type(problem).__name__])[0][:200]
 
 
-def _check_revision(recipe: Recipe, path: Path) -> None:
-    if (found := fingerprint(path)) != recipe.revision:
+def _check_revision(recipe: Recipe, found: str) -> None:
+    if found != recipe.revision:
         known = editions.POCKET.get(recipe.revision)
         edition = f" ({known})" if known else ""
         raise UserError(

@@ -99,6 +99,22 @@ class Network:
 
 
 @dataclass(frozen=True)
+class Part:
+    """What a published checkpoint has from another Hub repository."""
+
+    source: str
+    """The repository, with a file or folder of it or without; its main branch."""
+    files: tuple[str, ...] = ()
+    """Patterns of the files that are needed, as `Variant.files`."""
+
+
+HOMES = ("home", "folder")
+"""The options of a variant that is on this machine which say where: a family has one of them."""
+PARTS = "parts"
+"""The option of a variant that is on this machine which says where its parts lie: a path by each name."""
+
+
+@dataclass(frozen=True)
 class Variant:
     """A published checkpoint, with everything about it that is data."""
 
@@ -143,6 +159,8 @@ class Variant:
     """The Hub revision that these figures are of."""
     files: tuple[str, ...] = ()
     """Patterns of the Hub files that it needs, as in "unet/*.safetensors"; empty means all safe ones."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """What else it is put together from, by what its family calls it: fetched, verified and removed with it."""
     gated: bool = False
     """Whether the Hub asks for an account and an accepted licence."""
     restrictions: str = ""

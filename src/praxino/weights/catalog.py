@@ -5,9 +5,10 @@ Imports neither torch nor huggingface_hub: naming a model must be quick.
 
 from __future__ import annotations
 
-import contextlib
+import dataclasses
 import difflib
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -15,9 +16,10 @@ from pathlib import Path
 from typing import Literal
 
 from praxino.errors import UserError
-from praxino.families import Family, Variant, _original, downloads, families
-from praxino.weights import hub_cache, records
+from praxino.families import HOMES, PARTS, Family, Part, Variant, _original, downloads, families
+from praxino.weights import hub_cache, listing, records
 from praxino.weights.completeness import missing
+from praxino.weights.fingerprint import fingerprint
 from praxino.weights.selection import PICKLES, WEIGHTS, choose
 from praxino.weights.source import Source
 
@@ -39,14 +41,31 @@ class Entry:
         """The model's folder or file.
 
         Raises:
-            UserError: the model is not on this machine.
+            UserError: the model is not on this machine, or not all that it is put together from.
         """
         if self.path is None:
             raise UserError(
                 f"the model {self.name!r} is not on this machine.\n"
                 f"Fetch it: praxino models pull {self.name} (or give the folder or file of a copy: -m FOLDER)"
             )
+        if self.lacking:
+            raise UserError(
+                f"{self.name} is put together with {' and '.join(self.lacking)}, not on this machine, or not whole.\n"
+                f"Fetch all of it: praxino models pull {self.variant.name}"
+            )
         return self.path
+
+    @property
+    def lacking(self) -> list[str]:
+        """The repositories of the parts that it is put together from, as far as those are not on this machine."""
+        here = self.variant.options.get(PARTS, {})
+        return [part.source for name, part in self.variant.parts.items() if name not in here]
+
+    def fingerprint(self) -> str:
+        """Tells two states of the model apart, its parts among them: 32 hex digits. Raises as `require_path` does."""
+        own, here = fingerprint(self.require_path()), self.variant.options.get(PARTS, {})
+        parts = [fingerprint(Path(here[name]), part.files) for name, part in sorted(self.variant.parts.items())]
+        return hashlib.sha256("".join([own, *parts]).encode()).hexdigest()[:32] if parts else own
 
     @property
     def kept(self) -> Kept:
@@ -91,7 +110,26 @@ def _local() -> dict[str, Entry]:
 
 
 def _published_entry(family: Family, variant: Variant) -> Entry:
-    return Entry(variant.name, family, variant, _pulled(variant))
+    """A published checkpoint; of one that is here, with where it lies, as its family says that."""
+    path = _pulled(variant)
+    if path is not None and (found := identify(path)) is not None and found.family is family:
+        homes = {name: found.variant.options[name] for name in HOMES if name in found.variant.options}
+        variant = dataclasses.replace(variant, options={**variant.options, **homes})
+    entry = _put_together(Entry(variant.name, family, variant, path))
+    return dataclasses.replace(entry, path=None) if entry.lacking else entry
+
+
+def _put_together(entry: Entry) -> Entry:
+    """The same with where its parts lie, as far as they are on this machine."""
+    here = {name: str(path) for name, part in entry.variant.parts.items() if (path := _part(part)) is not None}
+    if not here:
+        return entry
+    options = {**entry.variant.options, PARTS: here}
+    return dataclasses.replace(entry, variant=dataclasses.replace(entry.variant, options=options))
+
+
+def _part(part: Part) -> Path | None:
+    return _whole(Source.of_part(part), part.files)
 
 
 def find(name: str) -> Entry:
@@ -148,6 +186,24 @@ def locate(name: str) -> Path:
     )
 
 
+def check_here(names: Iterable[str]) -> None:
+    """Refuse what `locate` does not find, with one command for all that can be fetched. Raises UserError."""
+    problems: dict[str, UserError] = {}
+    for name in names:
+        try:
+            locate(name)
+        except UserError as problem:
+            problems[name] = problem
+    can_be_had = [name for name in problems if name in published() or Source.parse(name)]
+    if len(can_be_had) == len(problems) > 1:
+        raise UserError(
+            f"this takes {' and '.join(problems)} beside the model, which are not on this machine.\n"
+            f"Fetch them: praxino models pull {' '.join(problems)}"
+        )
+    for problem in problems.values():
+        raise problem
+
+
 def locate_file(name: str) -> Path:
     """As `locate`, for what is one file, as a LoRA is: the only weights of a folder stand for it.
 
@@ -166,22 +222,14 @@ def locate_file(name: str) -> Path:
 
 def identify(path: Path, name: str = "") -> Entry | None:
     """The model that lies at a path; None when no family knows it."""
-    return _identified(path, name, _state(path), tuple((known, id(family)) for known, family in families().items()))
-
-
-def _state(path: Path) -> tuple[tuple[str, int, int], ...]:
-    """What changes when a checkpoint does: its files and folders, two levels deep, with sizes and times."""
-    found = []
-    for file in (path, *sorted(path.glob("*")), *sorted(path.glob("*/*"))):
-        with contextlib.suppress(OSError):
-            stat = file.stat()
-            found.append((file.as_posix(), stat.st_size, stat.st_mtime_ns))
-    return tuple(found)
+    known = tuple((known, id(family)) for known, family in families().items())
+    entry = _identified(path, name, listing.state(path), known)
+    return entry and _put_together(entry)
 
 
 @lru_cache(maxsize=256)
 def _identified(
-    path: Path, name: str, state: tuple[tuple[str, int, int], ...], known: tuple[tuple[str, int], ...]
+    path: Path, name: str, state: tuple[listing.File, ...], known: tuple[tuple[str, int], ...]
 ) -> Entry | None:
     """Read once a process, as long as the state and the known families stay the same, since it takes milliseconds."""
     for family in families().values():
@@ -228,7 +276,7 @@ def _needed_pickle(folder: Path) -> Path | None:
     """A network of a folder of which there are only pickles; None where there is none."""
     if not folder.is_dir():
         return None
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    names = [file.name for file in listing.files_below(folder)]
     needed = (name for name in choose(names).pickles if not name.startswith("safety_checker/"))
     return next((folder / name for name in needed), None)
 

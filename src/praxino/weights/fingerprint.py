@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from praxino.weights.listing import File, files_below
 from praxino.weights.selection import choose
 
 WHOLE_BYTES = 64 * 2**20
@@ -16,18 +17,27 @@ _PIECES = 16
 _WEIGHED = {".json", ".safetensors", ".model", ".txt", ".jinja"}
 
 
-def fingerprint(path: Path) -> str:
+def fingerprint(path: Path, patterns: tuple[str, ...] = ()) -> str:
     """Hex digest (32 digits) of a checkpoint: a file, or the configs, weights and tokenizers in a folder.
+
+    With patterns, as in "vae/*", only what they name in a snapshot counts.
 
     Of a snapshot in the Hugging Face cache, only what a pull brings counts: other tools add files of their own to it.
     Larger files count by their size, their header and pieces spread over them: 17 MiB each at most.
     """
+    if path.is_file():
+        known = path.stat()
+        return _fingerprint(path.parent, (File(path.name, known.st_size, known.st_mtime_ns),))
+    return _fingerprint(path, _weighed(path, patterns))
+
+
+@lru_cache(maxsize=256)
+def _fingerprint(folder: Path, found: tuple[File, ...]) -> str:
+    """Put together once a process, as long as the files stay the same."""
     digest = hashlib.sha256()
-    for file in _files(path):
-        name = file.name if path.is_file() else file.relative_to(path).as_posix()
-        known = file.stat()
-        digest.update(f"{name}\0{known.st_size}\0".encode())
-        digest.update(_file_digest(file, known.st_size, known.st_mtime_ns))
+    for file in found:
+        digest.update(f"{file.name}\0{file.size}\0".encode())
+        digest.update(_file_digest(folder / file.name, file.size, file.modified_ns))
     return digest.hexdigest()[:32]
 
 
@@ -35,16 +45,15 @@ def size_bytes(path: Path) -> int:
     """Bytes of all files of a checkpoint."""
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(file.size for file in files_below(path))
 
 
-def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
-    if path.parent.name == "snapshots":
-        names = choose(names).files
-    return [path / name for name in sorted(names) if (path / name).suffix in _WEIGHED]
+def _weighed(folder: Path, patterns: tuple[str, ...]) -> tuple[File, ...]:
+    found = files_below(folder)
+    if folder.parent.name == "snapshots":
+        chosen = set(choose((file.name for file in found), "", patterns).files)
+        found = tuple(file for file in found if file.name in chosen)
+    return tuple(file for file in found if PurePosixPath(file.name).suffix in _WEIGHED)
 
 
 @lru_cache(maxsize=1024)

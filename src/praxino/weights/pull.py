@@ -6,7 +6,7 @@ Knows no network: an `Origin` does.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,9 +30,13 @@ class Plan:
     name: str
     """How the model is named afterwards: praxino -m NAME."""
     variant: Variant | None
-    """The published checkpoint that it is; None for any other repository."""
+    """The published checkpoint that it is; None for any other repository, and for a part of a checkpoint."""
     transfer: Transfer
     files: tuple[RemoteFile, ...]
+    patterns: tuple[str, ...] = ()
+    """What was chosen of the repository; each names a file of it."""
+    is_part: bool = False
+    """Whether it only comes with a checkpoint that is put together from it."""
 
     @property
     def source(self) -> Source:
@@ -66,7 +70,7 @@ class Plan:
 
 
 def plan(name: str, origin: Origin, revision: str | None = None) -> Plan:
-    """Find out what a pull takes.
+    """Find out what a pull of one repository takes: of a checkpoint, without the parts that are of others.
 
     Args:
         name: a published checkpoint's name, a family's for its usual one, or owner/name of a repository, with a file
@@ -78,17 +82,43 @@ def plan(name: str, origin: Origin, revision: str | None = None) -> Plan:
         UserError: there is nothing of that name, or it is only pickled.
         ModelError: the Hub cannot be reached, or the disk has not the room.
     """
+    found = _of_checkpoint(name, origin, revision)
+    _check_room((found,))
+    return found
+
+
+def plan_whole(names: Iterable[str], origin: Origin, revision: str | None = None) -> tuple[Plan, ...]:
+    """Find out what pulls take, each with the parts that it is put together from before it; none of them twice.
+
+    Takes and raises what `plan` does.
+    """
+    found: dict[tuple[Source, tuple[str, ...]], Plan] = {}
+    for name in dict.fromkeys(names):
+        main = _of_checkpoint(name, origin, revision)
+        for part in main.variant.parts.values() if main.variant else ():
+            key = Source.of_part(part), part.files
+            if key not in found:
+                found[key] = replace(_of_source(part.source, *key, origin), is_part=True)
+        found[main.source, main.patterns] = main
+    _check_room(tuple(found.values()))
+    return tuple(found.values())
+
+
+def _of_checkpoint(name: str, origin: Origin, revision: str | None) -> Plan:
     variant, source = _named(name, revision)
+    meant = variant.name if variant and name in families() else name
+    named = meant if variant and source == Source.of(variant) else str(source)
+    return replace(_of_source(named, source, variant.files if variant else (), origin), variant=variant)
+
+
+def _of_source(named: str, source: Source, patterns: tuple[str, ...], origin: Origin) -> Plan:
     listing = origin.list_files(source)
     _check_listing(source, listing)
     by_path = {file.path: file for file in listing.files}
-    selection = choose(by_path, source.inside, variant.files if variant else ())
+    selection = choose(by_path, source.inside, patterns)
     _refuse_pickles(source, selection)
-    meant = variant.name if variant and name in families() else name
-    named = meant if variant and source == Source.of(variant) else str(source)
-    found = Plan(named, variant, Transfer(origin, source, listing), tuple(by_path[path] for path in selection.files))
-    _check_room(found)
-    return found
+    files = tuple(by_path[path] for path in selection.files)
+    return Plan(named, None, Transfer(origin, source, listing), files, patterns)
 
 
 def fetch(planned: Plan, on_bytes: Callable[[int], None] = lambda _: None) -> Path:
@@ -104,7 +134,7 @@ def fetch(planned: Plan, on_bytes: Callable[[int], None] = lambda _: None) -> Pa
     planned.transfer.bring(planned.missing_files, on_bytes)
     source, commit = planned.source, planned.transfer.listing.commit
     folder = hub_cache.place(source, commit, {f.path: _blob(source, f) for f in planned.files})
-    if lacking := missing(folder, source.inside, planned.variant.files if planned.variant else ()):
+    if lacking := missing(folder, source.inside, planned.patterns):
         raise ModelError(
             f"{source.repo} is not whole: it lacks {', '.join(lacking[:3])}. "
             "Pull a revision that has them (--revision), or another repository."
@@ -164,12 +194,13 @@ def _refuse_pickles(source: Source, selection: Selection) -> None:
         raise UserError(f"{source} has no file that is of use here: no weights as .safetensors and no configs.")
 
 
-def _check_room(planned: Plan) -> None:
+def _check_room(planned: tuple[Plan, ...]) -> None:
     cache = hub_cache.root()
     there = next(folder for folder in (cache, *cache.absolute().parents) if folder.is_dir())
-    free, needed = shutil.disk_usage(there).free, planned.missing_bytes
+    free, needed = shutil.disk_usage(there).free, sum(one.missing_bytes for one in planned)
     if needed and needed + SPARE_BYTES > free:
+        sources = " and ".join(str(one.source) for one in planned if one.missing_bytes)
         raise ModelError(
-            f"{planned.source} takes {needed / 1e9:.1f} GB more, and {there} has {free / 1e9:.1f} GB free.\n"
+            f"{sources} takes {needed / 1e9:.1f} GB more, and {there} has {free / 1e9:.1f} GB free.\n"
             "Make room (praxino models remove NAME), or move the cache: set HF_HOME to a folder on a larger disk."
         )

@@ -41,12 +41,39 @@ def remove(name: str, *, dry_run: bool = False) -> Freed:
         return _remove_import(name, dry_run)
     variant = catalog.published().get(name)
     source = Source.of(variant) if variant else Source.parse(name)
-    if source is not None and hub_cache.snapshot(source) is not None:
-        return _remove_pulled(source, variant, dry_run)
+    claims = [claim for claim in _claims(variant, source) if hub_cache.snapshot(claim.source) is not None]
+    if claims:
+        return _together([_remove_pulled(claim, variant, dry_run) for claim in claims])
     if source is not None and not hub_cache.revisions(source.repo) and hub_cache.repository(source.repo).is_dir():
         return _remove_folder(hub_cache.repository(source.repo), dry_run)  # of a pull that never got to its end
     path = catalog.find(name).require_path()
     raise UserError(f"{name} was neither imported nor pulled, so it is not removed; it lies at {path}.")
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What of a repository a model needs."""
+
+    source: Source
+    patterns: tuple[str, ...]
+
+    def files(self, names: set[str]) -> set[str]:
+        """Those among the names of a snapshot's files; all without a place in it or patterns."""
+        if not (self.source.inside or self.patterns):
+            return set(names)
+        wanted = (self.source.inside, *self.patterns)
+        return {name for pattern in wanted if pattern for name in matching(names, pattern)}
+
+
+def _claims(variant: Variant | None, source: Source | None) -> list[_Claim]:
+    """Of a model and of what it is put together from."""
+    own = [] if source is None else [_Claim(source, variant.files if variant else ())]
+    parts = variant.parts.values() if variant else ()
+    return own + [_Claim(Source.of_part(part), part.files) for part in parts]
+
+
+def _together(freed: list[Freed]) -> Freed:
+    return Freed(sum(one.num_bytes for one in freed), tuple(path for one in freed for path in one.paths))
 
 
 def _remove_import(name: str, dry_run: bool) -> Freed:
@@ -67,13 +94,14 @@ def _remove_folder(path: Path, dry_run: bool) -> Freed:
     return freed
 
 
-def _remove_pulled(source: Source, variant: Variant | None, dry_run: bool) -> Freed:
+def _remove_pulled(claim: _Claim, variant: Variant | None, dry_run: bool) -> Freed:
     from huggingface_hub import scan_cache_dir
 
     scanned = scan_cache_dir(hub_cache.root())
-    revision = _revision(scanned, source)
+    revision = _revision(scanned, claim.source)
     files = {file.file_path.relative_to(revision.snapshot_path).as_posix(): file for file in revision.files}
-    going = _going(source, variant, set(files))
+    if not (going := _going(claim, variant, set(files))):
+        return Freed(0, ())
     if len(going) == len(files):
         strategy, paths = scanned.delete_revisions(revision.commit_hash), [revision.snapshot_path]
     else:
@@ -95,20 +123,14 @@ def _revision(scanned: HFCacheInfo, source: Source) -> CachedRevisionInfo:
     raise ModelError(f"{folder} is damaged, so its files cannot be told apart; delete that folder.")
 
 
-def _going(source: Source, variant: Variant | None, names: set[str]) -> set[str]:
+def _going(claim: _Claim, variant: Variant | None, names: set[str]) -> set[str]:
     """The files of a snapshot to delete: not those of other pulled checkpoints, and all once no weights are left."""
-    going = _files_of(source, variant, names)
-    for other in catalog.entries() if variant is not None else ():
-        place = Source.of(other.variant)
-        if place is None or other.kept != "pulled" or other.variant == variant:
+    going = claim.files(names)
+    others = [] if variant is None else [entry for entry in catalog.entries() if entry.variant.name != variant.name]
+    for other in others:
+        if other.kept != "pulled":
             continue
-        if (place.repo, place.revision) == (source.repo, source.revision):
-            going -= _files_of(place, other.variant, names)
+        for claimed in _claims(other.variant, Source.of(other.variant)):
+            if (claimed.source.repo, claimed.source.revision) == (claim.source.repo, claim.source.revision):
+                going -= claimed.files(names)
     return going if any(name.endswith(WEIGHTS) for name in names - going) else names
-
-
-def _files_of(source: Source, variant: Variant | None, names: set[str]) -> set[str]:
-    patterns = variant.files if variant else ()
-    if not (source.inside or patterns):
-        return set(names)
-    return {name for pattern in (source.inside, *patterns) if pattern for name in matching(names, pattern)}

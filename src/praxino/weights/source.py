@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from praxino.families import Variant
+from praxino.families import Part, Variant
 
 _WORD = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?"
 _WRITTEN = re.compile(rf"(?P<repo>{_WORD}/{_WORD})(?:/(?P<inside>[^@\\]+?))?/?(?:@(?P<revision>[^@\s\\]+))?")
@@ -35,6 +35,18 @@ class Source:
         """Where a variant is published; None when nowhere (it ships in the package, or was made by hand)."""
         written = cls.parse(variant.source)
         return cls(written.repo, written.inside, variant.revision) if written is not None else None
+
+    @classmethod
+    def of_part(cls, part: Part) -> Source:
+        """Where a part of a variant is published.
+
+        Raises:
+            ValueError: its family does not name it as a source is written.
+        """
+        written = cls.parse(part.source)
+        if written is None:
+            raise ValueError(f"{part.source!r} names no Hub repository")
+        return written
 
     def __str__(self) -> str:
         """As `parse` reads it."""

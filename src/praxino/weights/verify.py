@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from praxino.errors import UserError
+from praxino.families import Variant
 from praxino.weights import catalog, hub_cache, records
 from praxino.weights.completeness import missing
 from praxino.weights.hashes import matches
@@ -23,11 +24,20 @@ class Holding:
     hashes: dict[str, str | None]
     """By path in the folder; None where nothing tells what a file must be."""
     lacking: tuple[str, ...] = ()
+    parts: tuple[Holding, ...] = ()
+    """What it is put together from, by the names of their repositories."""
 
     @property
     def num_bytes(self) -> int:
-        """Of all files that are there."""
-        return sum((self.folder / path).stat().st_size for path in self.hashes if (self.folder / path).is_file())
+        """Of all files that are there, those of the parts too."""
+        own = sum((self.folder / path).stat().st_size for path in self.hashes if (self.folder / path).is_file())
+        return own + sum(part.num_bytes for part in self.parts)
+
+    def files(self) -> Iterator[tuple[str, Path, str | None]]:
+        """What each file is called in a finding, where it lies, and its hash."""
+        yield from ((path, self.folder / path, expected) for path, expected in self.hashes.items())
+        for part in self.parts:
+            yield from ((f"{part.name}/{name}", path, expected) for name, path, expected in part.files())
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def holding(name: str) -> Holding:
     source = Source.of(variant) if variant else Source.parse(name)
     folder = hub_cache.snapshot(source) if source is not None else None
     if source is not None and folder is not None:
-        return _pulled(name, source, folder, variant.files if variant else ())
+        held = _pulled(name, source, folder, variant.files if variant else ())
+        return _with_parts(held, variant) if variant else held
     path = catalog.find(name).require_path()
     raise UserError(
         f"nothing tells what the files of {name} must be: it was neither pulled nor imported; it lies at {path}.\n"
@@ -78,9 +89,10 @@ def verify(name: str, on_bytes: Callable[[int], None] = lambda _: None) -> Findi
         UserError: there is nothing to compare.
     """
     held = holding(name)
-    groups: dict[str, list[str]] = {"checked": [], "damaged": [], "missing": list(held.lacking), "unknown": []}
-    for path, expected in held.hashes.items():
-        groups[_state(held.folder / path, expected, on_bytes)].append(path)
+    lacking = [*held.lacking, *(f"{part.name}/{path}" for part in held.parts for path in part.lacking)]
+    groups: dict[str, list[str]] = {"checked": [], "damaged": [], "missing": lacking, "unknown": []}
+    for name, path, expected in held.files():
+        groups[_state(path, expected, on_bytes)].append(name)
     return Finding(**{state: tuple(paths) for state, paths in groups.items()})
 
 
@@ -90,6 +102,17 @@ def _state(file: Path, expected: str | None, on_bytes: Callable[[int], None]) ->
     if expected is None:
         return "unknown"
     return "checked" if matches(file, expected, on_bytes) else "damaged"
+
+
+def _with_parts(held: Holding, variant: Variant) -> Holding:
+    parts, lacking = [], list(held.lacking)
+    for part in variant.parts.values():
+        source = Source.of_part(part)
+        if (folder := hub_cache.snapshot(source)) is None:
+            lacking.append(part.source)
+        else:
+            parts.append(_pulled(part.source, source, folder, part.files))
+    return replace(held, lacking=tuple(lacking), parts=tuple(parts))
 
 
 def _pulled(name: str, source: Source, folder: Path, patterns: tuple[str, ...]) -> Holding:

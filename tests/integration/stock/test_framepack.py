@@ -144,8 +144,10 @@ def test_a_transformer_beside_the_networks_of_others_draws_the_same(folder, part
         "eye": "../eye",
     }
     (alone / "praxino.json").write_text(json.dumps(card))
-    with pytest.raises(ModelError, match="names no folder 'eye' with image_encoder"):
-        FAMILY.load(alone, found, "float32", "cpu")
+    incomplete = FAMILY.identify(alone)
+    assert incomplete is not None and not incomplete.parts, "they lie where the card says"
+    with pytest.raises(ModelError, match=r"the folder .*/eye lacks image_encoder, feature_extractor"):
+        FAMILY.load(alone, incomplete, "float32", "cpu")
     for name in ("image_encoder", "feature_extractor"):
         shutil.copytree(folder / name, tmp_path / "eye" / name)
     named = FAMILY.identify(alone)

@@ -73,6 +73,18 @@ def test_what_lies_beside_a_single_file_counts(tmp_path):
         assert weigh(path).parameters == {"encode": 1600, "denoise": 2080, "vae": 1080}
 
 
+def test_all_shards_of_a_network_count_and_no_other_file(tmp_path):
+    halves = {name: shape for name, shape in TRANSFORMER.items() if len(shape) > 1}
+    rest = {name: shape for name, shape in TRANSFORMER.items() if name not in halves}
+    save(tmp_path / "net-00001-of-00002.safetensors", halves)
+    save(tmp_path / "net-00002-of-00002.safetensors", rest)
+    save(tmp_path / "lora.safetensors", {"x": (4, 32)})
+    save(tmp_path / "elsewhere" / "vae" / "model.safetensors", VAE)
+    save(tmp_path / "elsewhere" / "transformer" / "model.safetensors", TRANSFORMER)
+    weighed = weigh(tmp_path, (tmp_path / "elsewhere",))
+    assert weighed.parameters == {"encode": 0, "denoise": 2080, "vae": 1080}
+
+
 def test_companions_count_where_they_work(folder, tmp_path_factory):
     lora = tmp_path_factory.mktemp("lora") / "lora.safetensors"
     save(lora, {"x.lora_A.weight": (4, 32)})

@@ -19,9 +19,9 @@ def test_the_edition_that_ships_is_known():
 
 def test_a_file_of_another_edition_names_it(monkeypatch):
     recipe = resolve(Request("a rocket flying up", seed=1)).recipe
-    monkeypatch.setattr("praxino.engine.run.fingerprint", lambda path: "0" * 32)
+    monkeypatch.setattr("praxino.weights.catalog.Entry.fingerprint", lambda entry: "0" * 32)
     with pytest.raises(UserError, match=r"\(the first edition of pocket, which Praxino 0\.1 holds\); here is 0000"):
         run(recipe, lambda step: None)
-    monkeypatch.setattr("praxino.engine.run.fingerprint", lambda path: "1" * 32)
+    monkeypatch.setattr("praxino.weights.catalog.Entry.fingerprint", lambda entry: "1" * 32)
     with pytest.raises(UserError, match="'pocket'; here is 1111"):
         run(dataclasses.replace(recipe, revision="2" * 32), lambda step: None)

@@ -208,11 +208,17 @@ def _negative_prompt(request: Request, settings: Settings) -> str:
     return (request.negative_prompt or "") if settings.true_guidance > 1 else ""
 
 
+def _own_redux(variant: Variant) -> str:
+    """The checkpoint itself; a pulled one by the name that it has on every machine."""
+    folder = variant.options.get("folder", REDUX)
+    return REDUX if f"models--{REDUX.replace('/', '--')}" in Path(folder).parts else folder
+
+
 def _companions(wish: Wish) -> Iterator[Companion]:
     request = wish.request
     if wish.settings.kind == "redux":
         yield Companion("base", BASE)
-        yield Companion("redux", request.ip_adapter or wish.variant.options.get("folder", REDUX))
+        yield Companion("redux", request.ip_adapter or _own_redux(wish.variant))
     elif request.reference:
         yield Companion("redux", request.ip_adapter or REDUX)
     if not wish.on_channels:

@@ -11,6 +11,7 @@ from praxino.families import Family, Sampling, Shape, Variant
 from praxino.families._hunyuan.template import VIDEO
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.lora_names import check_layers
+from praxino.families._stock.plan import HOME
 from praxino.families._stock.reach import Reader
 from praxino.families.framepack import parted
 from praxino.families.framepack.names import layers_of
@@ -58,7 +59,10 @@ class _FramePack(StockFamily):
 
     def identify(self, path: Path) -> Variant | None:
         """Which variant lies at a path."""
-        return parted.identify(path) if parted.is_transformer(path) else super().identify(path)
+        if parted.is_transformer(path):
+            return parted.identify(path)
+        found = super().identify(path)
+        return found and dataclasses.replace(found, parts={})
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         """Load the networks."""
@@ -70,7 +74,7 @@ class _FramePack(StockFamily):
             return super().load(path, variant, dtype, device)
         kind = diffusers_class(self.pipelines["image-to-video"])
         with quiet(), damaged(path):
-            base = parted.load(path, kind, DTYPES[dtype])
+            base = parted.load(path, variant, kind, DTYPES[dtype])
         return Parts(settled(base, torch_device(device)), variant, torch_device(device), DTYPES[dtype])
 
     def plan(self, request: Request, variant: Variant, shape: Shape, task: str) -> Sampling:
@@ -84,7 +88,8 @@ class _FramePack(StockFamily):
                 "turn it on with --true-guidance 2 (it doubles the time)."
             )
         plain = dataclasses.replace(request, negative_prompt=None)
-        sampling = super().plan(plain, variant, shape, task)
+        at_home = dataclasses.replace(variant, options={**variant.options, HOME: parted.home(variant)})
+        sampling = super().plan(plain, at_home, shape, task)
         return dataclasses.replace(
             sampling,
             steps=sampling.steps * sections(shape.num_frames),

@@ -1,17 +1,18 @@
-"""FramePack as it is published: a transformer alone, beside whose folder lie the other networks. No torch at import.
+"""FramePack as it is published: a transformer alone, and the other networks in two more folders. No torch at import.
 
-`praxino.json` names the two folders: "components", a HunyuanVideo in the layout of diffusers, and "eye", with the
-`image_encoder` and the `feature_extractor` of FLUX.1 Redux.
+These are the parts of a pulled checkpoint: "components", a HunyuanVideo in the layout of diffusers, and "eye", with the
+`image_encoder` and the `feature_extractor` of FLUX.1 Redux. In a folder of one's own, `praxino.json` may name both.
 """
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from praxino.errors import ModelError
-from praxino.families import Variant
+from praxino.families import PARTS, Variant
 from praxino.families._stock.checkpoint import CARD, lay_over, read_card, read_json
 from praxino.families._stock.plan import HOME
 from praxino.families.framepack.variants import FRAMEPACK, PUBLISHED, TRANSFORMER_CLASS
@@ -26,28 +27,43 @@ def is_transformer(path: Path) -> bool:
 
 
 def identify(path: Path) -> Variant | None:
-    """The variant that the card names or, without one, whose name or repository the folder's is."""
+    """The variant that the card names or, without one, whose name or repository the folder's is.
+
+    Where the card names folders for the parts, those are not looked for in repositories.
+    """
     card = read_card(path)
     if card is not None and card.family == "framepack":
         found = lay_over(PUBLISHED.get(card.variant, FRAMEPACK), card)
-        home = path / str(read_json(path / CARD).get("components", ""))
-        return dataclasses.replace(found, options={**found.options, HOME: str(home)})
+        told = {name: path / str(folder) for name in NEEDED if (folder := read_json(path / CARD).get(name))}
+        return named(found, told) if told else found
     if card is not None:
         return None
-    return next((variant for variant in PUBLISHED.values() if path.name in _names(variant)), FRAMEPACK)
+    return next((variant for variant in PUBLISHED.values() if _names(variant) & {*path.parts[-3:]}), FRAMEPACK)
 
 
-def load(path: Path, kind: Any, dtype: Any) -> Any:
+def named(variant: Variant, parts: Mapping[str, Path]) -> Variant:
+    """The variant with parts that lie in these folders and nowhere else."""
+    return dataclasses.replace(
+        variant, parts={}, options={**variant.options, PARTS: {name: str(path) for name, path in parts.items()}}
+    )
+
+
+def home(variant: Variant) -> str | None:
+    """The folder of its tokenizer; None where its parts are not on this machine."""
+    return variant.options.get(HOME) or variant.options.get(PARTS, {}).get("components")
+
+
+def load(path: Path, variant: Variant, kind: Any, dtype: Any) -> Any:
     """The pipeline, of class `kind`, over all three folders.
 
     Raises:
-        ModelError: the card does not name the two others, or they lack something.
+        ModelError: one of the two others is not known, or lacks something.
     """
     from transformers import SiglipImageProcessor, SiglipVisionModel
 
     from praxino.families._stock.load import diffusers_class
 
-    others = {name: _other(path, name) for name in NEEDED}
+    others = {name: _other(path, variant, name) for name in NEEDED}
     local: dict[str, Any] = {"local_files_only": True}
     transformer = diffusers_class(TRANSFORMER_CLASS).from_pretrained(path, torch_dtype=dtype, **local)
     eye = SiglipVisionModel.from_pretrained(others["eye"] / "image_encoder", dtype=dtype, **local)
@@ -59,16 +75,15 @@ def load(path: Path, kind: Any, dtype: Any) -> Any:
 
 
 def _names(variant: Variant) -> set[str]:
-    return {variant.name, variant.source.rpartition("/")[2], variant.source.replace("/", "--")}
+    """What its folder may be called; that of its repository in the Hub's cache is two above the files."""
+    repository = variant.source.replace("/", "--")
+    return {variant.name, variant.source.rpartition("/")[2], repository, f"models--{repository}"}
 
 
-def _other(path: Path, name: str) -> Path:
-    told = str(read_json(path / CARD).get(name, ""))
-    missing = [part for part in NEEDED[name] if not told or not (path / told / part).is_dir()]
-    if missing:
-        raise ModelError(
-            f"{path} is FramePack's transformer alone, and {path / CARD} names no folder {name!r} with "
-            f"{', '.join(missing)}.\nPull hunyuan-video and flux-redux, and write there: "
-            '{"family": "framepack", "variant": "framepack", "components": "HUNYUAN-VIDEO", "eye": "FLUX-REDUX"}'
-        )
-    return path / told
+def _other(path: Path, variant: Variant, name: str) -> Path:
+    told = variant.options.get(PARTS, {}).get(name)
+    missing = [part for part in NEEDED[name] if told is None or not (Path(told) / part).is_dir()]
+    if told is None or missing:
+        where = f"and the folder {told} lacks" if told else f"and {path / CARD} names no folder {name!r} with"
+        raise ModelError(f"{path} is FramePack's transformer alone, {where} {', '.join(missing)}.")
+    return Path(told)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from praxino.families import Grid, Network, Variant
+from praxino.families import Grid, Network, Part, Variant
 from praxino.families._hunyuan.variants import LICENCE, RESTRICTIONS
 from praxino.families._networks import CLIP_L, HUNYUAN_VAE, LLAMA_3_8B, SIGLIP
 from praxino.families._stock.checkpoint import Folder
@@ -28,8 +28,17 @@ GRID = Grid(
     max_frames=SECTION_FRAMES * 100 + 1,
     buckets=BUCKETS,
 )
+FROM_OTHERS = {
+    "components": Part(
+        "hunyuanvideo-community/HunyuanVideo",
+        ("model_index.json", *(f"{name}/*" for name in ("scheduler", "vae", "text_encoder", "text_encoder_2")),
+         "tokenizer/*", "tokenizer_2/*"),
+    ),
+    "eye": Part("lllyasviel/flux_redux_bfl", ("image_encoder/*", "feature_extractor/*")),
+}  # fmt: skip
+"""What the authors' program loads beside the transformer: all of HunyuanVideo but its own, and FLUX.1 Redux's eye."""
 BESIDE = {"text_encoder": LLAMA_3_8B, "text_encoder_2": CLIP_L, "vae": HUNYUAN_VAE, "image_encoder": SIGLIP}
-"""What comes with HunyuanVideo and FLUX.1 Redux."""
+"""What comes with them."""
 NETWORKS = {
     "transformer": Network(
         12_874_314_816,
@@ -63,7 +72,7 @@ def _published(name: str, title: str, source: str, sampling: str, steering: tupl
         steering=steering,
         options=options,
         networks=NETWORKS,
-        file_formats=dict.fromkeys(BESIDE, ""),
+        parts=FROM_OTHERS,
     )
 
 
@@ -85,5 +94,5 @@ PUBLISHED: dict[str, Variant] = {variant.name: variant for variant in (FRAMEPACK
 
 
 def variant_of(folder: Folder) -> Variant | None:
-    """Of a whole folder, the first one; F1 is alike in every config, and a praxino.json names it."""
+    """Of a folder, the first one; F1 is alike in every config, and a praxino.json names it."""
     return FRAMEPACK if folder.component_class("transformer") == TRANSFORMER_CLASS else None

@@ -75,9 +75,14 @@ def _told(base: Variant, named: Variant | None, card: Card | None, home: Path) -
 
 def _without_second_stage(found: Variant, path: Path) -> Variant:
     """A checkpoint that is none of the published ones: with a second stage where its folder has the upsampler."""
-    has_own = (path / UPSAMPLER_FOLDER / "config.json").is_file()
+    has_own = has_upsampler(path)
     steering = found.steering if has_own else tuple(name for name in found.steering if name != "upscale")
     return dataclasses.replace(found, steering=steering, options=to_options(from_options(found.options)))
+
+
+def has_upsampler(home: Path) -> bool:
+    """Whether a folder has the network of the second stage itself, and needs none from elsewhere."""
+    return (home / UPSAMPLER_FOLDER / "config.json").is_file()
 
 
 def _with_facts(base: Variant, transformer: dict[str, Any], path: Path) -> Variant:
@@ -90,12 +95,9 @@ def _with_facts(base: Variant, transformer: dict[str, Any], path: Path) -> Varia
         spatial_ratio=spatial,
         temporal_ratio=temporal,
     )
-    has_own = (path / UPSAMPLER_FOLDER / "config.json").is_file()
     more = {name: base.options[name] for name in OF_SECOND_STAGE if name in base.options}
-    if has_own:
-        more.pop(upsampler.ROLE, None)
     steering = tuple(name for name in base.steering if name != "upscale")
-    if has_own or upsampler.ROLE in more:
+    if has_upsampler(path) or upsampler.ROLE in more:
         steering += ("upscale",)
     return dataclasses.replace(
         base, grid=_grid(base, settings), steering=steering, options=to_options(settings, **more)

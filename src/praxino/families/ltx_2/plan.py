@@ -13,7 +13,7 @@ from praxino.errors import UserError
 from praxino.families import Sampling, Shape, Variant, _in_context
 from praxino.families._phases import check_effects, checked_blocks, planned_guider, planned_star
 from praxino.families._stock import reach
-from praxino.families.ltx_2.identify import HOME
+from praxino.families.ltx_2.identify import HOME, has_upsampler
 from praxino.families.ltx_2.settings import Settings, from_options, to_options
 from praxino.families.ltx_2.upsampler import FACTOR, ROLE
 from praxino.families.ltx_2.variants import REFINING_SIGMAS
@@ -70,6 +70,8 @@ def plan(request: Request, variant: Variant, shape: Shape) -> Sampling:
 
 def _of_second_stage(variant: Variant, shape: Shape) -> Iterator[Companion]:
     named = {REFINING_LORA: variant.options.get("refining_lora"), ROLE: variant.options.get(ROLE)}
+    if (home := variant.options.get(HOME)) and has_upsampler(Path(home)):
+        del named[ROLE]
     if shape.upscale:
         yield from (Companion(role, path) for role, path in named.items() if path)
 

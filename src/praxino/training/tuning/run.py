@@ -30,7 +30,6 @@ from praxino.training.tuning.settings import Tuning
 from praxino.training.tuning.watch import Watch
 from praxino.vocabulary import WORDS_FILE, Vocabulary
 from praxino.weights import catalog
-from praxino.weights.fingerprint import fingerprint
 
 STATE, CACHE, SETTINGS = "state", "cache", "settings.json"
 FREE_TO_CHANGE = {"steps", "samples", "sample_every", "save_every", "validate_every", "out", "data"}
@@ -146,7 +145,7 @@ def _given(tuning: Tuning, told: Survey) -> dict[str, str]:
     """Digests of what a run begins from, to tell when it is taken up again with something else."""
     examples = sorted((e.digest, e.caption, e.piece.frames, sorted(e.beside.items())) for e in told.examples)
     return {
-        "checkpoint": fingerprint(catalog.find(tuning.model).require_path()),
+        "checkpoint": catalog.find(tuning.model).fingerprint(),
         "examples": hashlib.sha256(json.dumps(examples).encode()).hexdigest(),
     }
 
