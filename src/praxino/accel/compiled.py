@@ -45,9 +45,13 @@ def compiling(parts: Any, folder: Path, failed: Callable[[str], None]) -> Iterat
 
 def blocks(parts: Any) -> list[Any]:
     """The blocks of every denoiser: of the classes that diffusers names, else the members of lists of one class."""
+    return [block for denoiser in denoisers(parts) for block in (_named(denoiser) or _listed(denoiser))]
+
+
+def denoisers(parts: Any) -> list[Any]:
+    """The networks that are told a noise level."""
     found = [network.module for network in networks(parts) if network.stage == "denoise"]
-    denoisers = [module for module in found if set(LEVELS) & set(inspect.signature(module.forward).parameters)]
-    return [block for denoiser in denoisers for block in (_named(denoiser) or _listed(denoiser))]
+    return [module for module in found if set(LEVELS) & set(inspect.signature(module.forward).parameters)]
 
 
 def _named(denoiser: nn.Module) -> list[nn.Module]:

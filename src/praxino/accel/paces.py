@@ -6,6 +6,7 @@ Decides nothing: `speed` does, by what is known here.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import platform
@@ -30,6 +31,26 @@ _State = TypeVar("_State")
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A way of computing a denoiser's answer, as it was tried on one call (`praxino.accel.trials`)."""
+
+    name: str
+    """As NAME:VALUE."""
+    seconds: float = 0.0
+    plain: float = 0.0
+    """What the plain way took."""
+    error: float = 0.0
+    """How far its answer was off, in parts of the largest value."""
+    problem: str = ""
+    """Why it does not do here."""
+
+    @property
+    def gain(self) -> float:
+        """The part of the plain way's time that it saves; below 0 where it takes longer."""
+        return 0.0 if self.problem or not self.plain else 1 - self.seconds / self.plain
+
+
+@dataclass(frozen=True)
 class Pace:
     """Seconds of a kind of run; 0: not measured."""
 
@@ -41,6 +62,10 @@ class Pace:
     """What the first compiled step of a process took more than the later ones, the last time."""
     failed: bool = False
     """Whether compiling ended in an error."""
+    tried: tuple[Tried, ...] = ()
+    """Other ways of computing."""
+    tried_all: bool = False
+    """Whether those are all that there were to try."""
 
 
 def kind_of(recipe: Recipe, dtype: str, device: str) -> str:
@@ -49,7 +74,7 @@ def kind_of(recipe: Recipe, dtype: str, device: str) -> str:
     shape = f"{recipe.width}x{recipe.height}x{recipe.num_frames}"
     return (
         f"{recipe.variant} {shape} {dtype} {'guided' if guided else 'unguided'} "
-        f"{'fast' if recipe.quality == 'fast' else 'whole'} | {device}: {_processor(device)} | torch {_torch()}"
+        f"{'fast' if recipe.quality == 'fast' else 'whole'} | {device}: {_processor(device)} | {_versions()}"
     )
 
 
@@ -65,8 +90,8 @@ def read(file: Path) -> Mapping[str, Pace]:
 def remember(file: Path, kind: str, measured: Pace) -> None:
     """Keep what was measured, beside what is known of the same kind of run. A file that cannot be written is left."""
     known = dict(read(file))
-    before = to_plain(known.pop(kind, Pace()))
-    known[kind] = Pace(**{**before, **{name: value for name, value in to_plain(measured).items() if value}})
+    new = {field.name: value for field in dataclasses.fields(Pace) if (value := getattr(measured, field.name))}
+    known[kind] = dataclasses.replace(known.pop(kind, Pace()), **new)
     kept = dict(list(known.items())[-MOST_KEPT:])
     temporary = file.with_name(f".{file.name}.{os.getpid()}.part")
     with contextlib.suppress(OSError):
@@ -97,7 +122,7 @@ class Clock:
             began = time.perf_counter()
             state = next(states, None)
             if state is None or len(seconds) < 2:
-                _wait()
+                wait()
             seconds.append(time.perf_counter() - began)
             if state is None:
                 break
@@ -107,7 +132,7 @@ class Clock:
             self._told(seconds[1], sum(seconds[2:]) / count)
 
 
-def _wait() -> None:
+def wait() -> None:
     """Until the device has done what it was given."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -115,8 +140,8 @@ def _wait() -> None:
 
 
 @cache
-def _torch() -> str:
-    return version("torch")
+def _versions() -> str:
+    return ", ".join(f"{package} {version(package)}" for package in ("torch", "diffusers"))
 
 
 @cache

@@ -16,17 +16,18 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
-from praxino.accel import caches, calibrations
+from praxino.accel import caches, calibrations, ways
 from praxino.accel.caches import Caching
 from praxino.accel.calibrations import LEAST_SSIM, Choice
 from praxino.accel.paces import Pace, kind_of
+from praxino.accel.ways import WAYS
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
 
 ANSWERS, OWN, BFLOAT16, COMPILE = "answers", "own", "bfloat16", "compile"
 REUSE, UNGUIDED = "reuse", "unguided"
-NAMES = (ANSWERS, BFLOAT16, COMPILE, REUSE, UNGUIDED)
+NAMES = (ANSWERS, BFLOAT16, *WAYS, COMPILE, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
 NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
 """Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
@@ -77,6 +78,7 @@ def speed_plan(
     own_dtype: bool = False,
     without: Sequence[str] = (),
     paces: Mapping[str, Pace] = MappingProxyType({}),
+    is_crowded: bool = False,
     choice: Choice | None = None,
 ) -> tuple[Item, ...]:
     """Every means, on or off, for a recipe that has none yet.
@@ -88,6 +90,7 @@ def speed_plan(
         own_dtype: whether the user chose that format.
         without: the means that are switched off, of `NAMES`.
         paces: what runs took on this machine, by their kind.
+        is_crowded: see `ways.best`.
         choice: what is left out in fast; the family's usual when not given.
 
     Raises:
@@ -99,13 +102,18 @@ def speed_plan(
     dtype = BFLOAT16 if _is_chosen(bfloat16, recipe.quality, without) else recipe.dtype
     choice = choice or calibrations.usual(recipe.family)
     pace = paces.get(kind_of(recipe, dtype, hardware.device), Pace())
+    compiled = _compile(hardware, variant, recipe, pace)
+    why_not = why_not_tried(variant, recipe)
+    if not why_not and not pace.tried_all and not _is_chosen(compiled, recipe.quality, without):
+        why_not = "not all ways of computing were tried here yet; runs of this size that take long enough do it"
     items = tuple(
         dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
         for item in (
             _answers(variant, recipe),
             _own(variant, recipe),
             bfloat16,
-            _compile(hardware, variant, recipe, pace),
+            *(_way(kind, why_not, recipe.quality, pace, is_crowded) for kind in WAYS),
+            compiled,
             _reuse(recipe, choice),
             _unguided(recipe, choice),
         )
@@ -130,7 +138,7 @@ def value_of(recipe: Recipe, name: str) -> str:
         UserError: the recipe has a means that is not known here.
     """
     kept = {name: value for name, _, value in (one.partition(":") for one in recipe.speed)}
-    if unknown := sorted(set(kept) - {COMPILE, REUSE, UNGUIDED}):
+    if unknown := sorted(set(kept) - {*WAYS, COMPILE, REUSE, UNGUIDED}):
         raise UserError(
             f"the recipe's speed has {unknown[0][:60]!r}, which this Praxino does not know; upgrade it:\n"
             "pip install --upgrade praxino"
@@ -166,6 +174,11 @@ def why_not_compiled(recipe: Recipe) -> str:
     if recipe.loras or any(not companion.role.startswith("embedding:") for companion in recipe.companions):
         return "LoRAs and companions change the blocks"
     return ""
+
+
+def why_not_tried(variant: Variant, recipe: Recipe) -> str:
+    """What about a run keeps other ways of computing from being tried, and used; or ""."""
+    return "its networks are too small to gain by it" if variant.vocabulary else why_not_compiled(recipe)
 
 
 def _is_chosen(item: Item, quality: Quality, without: Sequence[str]) -> bool:
@@ -216,6 +229,16 @@ def _bfloat16(hardware: Hardware, variant: Variant, recipe: Recipe, own_dtype: b
     else:
         return Item(BFLOAT16, "near", True, "the processor multiplies it faster than float32", error)
     return Item(BFLOAT16, "near", False, why, error)
+
+
+def _way(kind: str, why_not: str, quality: Quality, pace: Pace, is_crowded: bool) -> Item:
+    found = None if why_not else ways.best(kind, pace, quality, is_crowded=is_crowded)
+    if found is None:
+        return Item(kind, "exact", False, why_not or ways.told(kind, pace), "measured, where it is used")
+    error = f"an answer of the denoiser was off by {found.error:.1g} of its largest value"
+    value = found.name.partition(":")[2]
+    why = f"{value}: a call took {found.seconds:.3g} s, {found.plain:.3g} s plainly"
+    return Item(kind, ways.degree_of(found), True, why, error, value)
 
 
 def _compile(hardware: Hardware, variant: Variant, recipe: Recipe, pace: Pace) -> Item:

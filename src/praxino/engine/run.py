@@ -17,7 +17,7 @@ import numpy as np
 from praxino import media, settings
 from praxino.accel.plan import Estimate
 from praxino.accel.trouble import is_out_of_memory
-from praxino.engine import fitting, loaded, reading, speeding
+from praxino.engine import fitting, loaded, reading, speeding, trying
 from praxino.engine.checkpoint import RunCheckpoint
 from praxino.engine.drawn import Drawn
 from praxino.engine.early import EarlyFile, Put
@@ -90,6 +90,7 @@ def draw(
         clock = speeding.clock(recipe, entry.variant, plan.plan, name)
         with (
             _ready(recipe, entry, plan, name, on_step) as parts,
+            trying.in_ways(parts, recipe, entry.variant, plan.plan, name, tell),
             speeding.compiling(parts, recipe, plan.plan, name, tell),
             speeding.reusing(parts, recipe) as reuse,
         ):

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from praxino.accel.paces import Pace, kind_of
+from praxino.accel.paces import Pace, Tried, kind_of
 from praxino.accel.speed import (
     COLD_SECONDS,
     NAMES,
@@ -15,6 +15,7 @@ from praxino.accel.speed import (
     speed_plan,
     value_of,
 )
+from praxino.accel.ways import WAYS
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.recipe import Encoding, GuidancePhase, Lora, Recipe
@@ -198,12 +199,44 @@ def test_a_pace_is_of_one_kind_of_run():
 
 def test_means_can_be_switched_off_one_by_one():
     wish = recipe(quality="fast")
-    known = {kind_of(wish, dtype, "cpu"): SLOW for dtype in ("float32", "bfloat16")}
+    tried = tuple(Tried(f"{kind}:1", 1.0, 2.0) for kind in WAYS)
+    slow = dataclasses.replace(SLOW, tried=tried, tried_all=True)
+    known = {kind_of(wish, dtype, "cpu"): slow for dtype in ("float32", "bfloat16")}
     for name in NAMES:
         items = speed_plan(ABLE, WAN, wish, without=[name], paces=known)
         assert on(items) == [other for other in NAMES if other != name]
     with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
         speed_plan(ABLE, WAN, wish, without=["compiling"])
+
+
+MATH = Tried("attention:math", 1.0, 2.0, 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("quality", "pace", "speed", "found"),
+    [
+        ("exact", Pace(tried=(MATH,), tried_all=True), ("attention:math",), "exact"),
+        ("exact", Pace(tried=(dataclasses.replace(MATH, error=1e-3),), tried_all=True), (), "exact"),
+        ("near", Pace(tried=(dataclasses.replace(MATH, error=1e-3),), tried_all=True), ("attention:math",), "near"),
+        ("exact", Pace(tried=(MATH,)), (), "exact"),
+        ("near", Pace(plain=20.0, tried=(MATH,)), ("attention:math", "compile:blocks"), "near"),
+    ],
+)
+def test_ways_that_were_tried_are_used_once_all_were_or_blocks_are_compiled(quality, pace, speed, found):
+    wish = recipe(quality=quality, dtype="bfloat16")
+    decision = decided(wish, speed_plan(GPU, WAN, wish, paces={kind_of(wish, "bfloat16", "cuda"): pace}))
+    assert (decision.speed, decision.quality) == (speed, found)
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"), [({"variant": POCKET}, "too small"), ({"loras": (Lora("a", 1.0, ""),)}, "change the blocks")]
+)
+def test_ways_are_for_networks_with_enough_to_do_and_nothing_laid_over_them(fields, why):
+    variant = fields.pop("variant", WAN)
+    wish = recipe(**fields)
+    known = {kind_of(wish, "float32", "cpu"): Pace(tried=(MATH,), tried_all=True)}
+    items = {item.name: item for item in speed_plan(ABLE, variant, wish, paces=known)}
+    assert not items["attention"].is_on and why in items["attention"].why
 
 
 def test_a_recipe_of_a_newer_praxino_is_refused():

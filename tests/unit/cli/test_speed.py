@@ -4,7 +4,11 @@ import json
 
 import pytest
 
+from praxino import settings
+from praxino.accel.paces import Pace, Tried, kind_of, remember
+from praxino.engine.resolve import resolve
 from praxino.families import families
+from praxino.request import Request
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,8 @@ def test_explain_tells_every_means_and_draws_nothing(praxino, model, tmp_path, m
     assert head == f"{model}, 20 steps, quality fast, float32"
     assert heads.split() == ["MEANS", "FROM", "WHY", "ERROR"]
     assert {row[3:].split()[0]: row.startswith("*") for row in rows} == {
-        "answers": True, "own": False, "bfloat16": False, "compile": False, "reuse": True, "unguided": False,
+        "answers": True, "own": False, "bfloat16": False, "attention": False, "fused": False, "passes": False,
+        "compile": False, "reuse": True, "unguided": False,
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
@@ -53,3 +58,15 @@ def test_doctor_tells_of_speed(praxino, monkeypatch):
     assert told["near"].endswith("; there is nothing to compile blocks with")
     assert told["switched off"] == "reuse"
     assert "speed" in praxino("doctor").out
+
+
+def test_explain_tells_what_was_tried(praxino, model):
+    recipe = resolve(Request("a cat", model=model, dtype="float32")).recipe
+    tried = (Tried("attention:math", 3.0, 2.0, 1e-7), Tried("fused:qkv", 0.9, 1.0))
+    kind = kind_of(recipe, "float32", "cpu")
+    remember(settings.paces_file(), kind, Pace(tried=tried, tried_all=True))
+    told = json.loads(praxino("a cat", "-m", model, "--dtype", "float32", "--explain", "--json").out)
+    means = {one["name"]: (one["is_on"], one["why"]) for one in told["means"]}
+    assert means["attention"] == (False, "math took 3 s, 2 s plainly, off by 1e-07")
+    assert means["fused"] == (True, "qkv: a call took 0.9 s, 1 s plainly")
+    assert means["passes"] == (False, "there is no other way for these networks")

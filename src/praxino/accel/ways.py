@@ -1,0 +1,55 @@
+"""Other ways of computing what a denoiser answers, as they were tried here: which of them a run gets. Imports no torch.
+
+`trials` tries them, `speed` puts them beside the other means.
+"""
+
+from __future__ import annotations
+
+from praxino.accel.paces import Pace, Tried
+from praxino.recipe import Quality
+
+ATTENTION, FUSED, PASSES = "attention", "fused", "passes"
+WAYS = (ATTENTION, FUSED, PASSES)
+"""The kinds of them: another kernel of attention, projections in one product, branches of guidance in turn."""
+EXACT_ERROR, NEAR_ERROR = 1e-5, 0.01
+"""How far an answer of the denoiser may be off in these degrees, in parts of its largest value."""
+LEAST_GAIN = 0.05
+"""The part of a call's time that a way has to save: less is within what two measurements differ by."""
+
+
+def degree_of(tried: Tried) -> Quality:
+    """The first degree that has a way."""
+    return "exact" if tried.error <= EXACT_ERROR else "near"
+
+
+def best(kind: str, pace: Pace, quality: Quality, *, is_crowded: bool = False) -> Tried | None:
+    """The fastest of a kind of those that are faster than plain computing; None where there is none.
+
+    Args:
+        kind: one of `WAYS`.
+        pace: what is known of such runs.
+        quality: that is asked for: ways of later degrees are given only where there are none of it.
+        is_crowded: whether the networks can stay on the device only where the branches of guidance take turns: then
+            they do, however long that takes.
+    """
+    least = -float("inf") if is_crowded and kind == PASSES else LEAST_GAIN
+    good = [one for one in _of(kind, pace) if not one.problem and one.error <= NEAR_ERROR and one.gain >= least]
+    within = [one for one in good if quality != "exact" or degree_of(one) == "exact"]
+    return max(within or good, key=lambda one: one.gain, default=None)
+
+
+def told(kind: str, pace: Pace) -> str:
+    """What came of trying a kind, in a line."""
+    return "; ".join(map(_told, _of(kind, pace))) or "there is no other way for these networks"
+
+
+def _of(kind: str, pace: Pace) -> list[Tried]:
+    return [one for one in pace.tried if one.name.startswith(f"{kind}:")]
+
+
+def _told(one: Tried) -> str:
+    value = one.name.partition(":")[2]
+    if one.problem:
+        return f"{value} does not do: {one.problem}"
+    off = f", off by {one.error:.1g}" if one.error else ", the same bits"
+    return f"{value} took {one.seconds:.3g} s, {one.plain:.3g} s plainly{off}"

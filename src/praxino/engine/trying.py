@@ -1,0 +1,104 @@
+"""Other ways of computing what denoisers answer: used where a recipe has them, tried where nothing is known of them.
+
+Imports torch only while something is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from praxino import settings
+from praxino.accel import paces
+from praxino.accel.paces import Pace, Tried
+from praxino.accel.plan import Plan
+from praxino.accel.speed import COMPILE, value_of, why_not_tried
+from praxino.accel.ways import FUSED, WAYS
+from praxino.families import Variant
+from praxino.recipe import Recipe
+
+_compiled_as: list[tuple[str, ...]] = [()]
+"""The ways that this process last compiled blocks in."""
+
+
+@contextmanager
+def in_ways(
+    parts: Any, recipe: Recipe, variant: Variant, plan: Plan, device: str, tell: Callable[[str], None]
+) -> Iterator[None]:
+    """While it holds, the recipe's denoisers compute as it says; where it says nothing, other ways may be tried.
+
+    Args:
+        parts: what its family has loaded.
+        recipe: what is drawn.
+        variant: what draws it.
+        plan: how its networks share memory.
+        device: that it is drawn on.
+        tell: told which ways were tried, and which are not to be had here.
+    """
+    names = tuple(f"{name}:{value}" for name in WAYS if (value := value_of(recipe, name)))
+    with ExitStack() as undo:
+        if names:
+            _lay(parts, names, plan, tell, undo)
+        elif not _why_not(recipe, variant, plan):
+            _try(parts, recipe, device, tell, undo)
+        if value_of(recipe, COMPILE):
+            _forget_code_of_others(names)
+        yield
+
+
+def _lay(parts: Any, names: tuple[str, ...], plan: Plan, tell: Callable[[str], None], undo: ExitStack) -> None:
+    from praxino.accel.trials import laid
+
+    for name in names:
+        if name.startswith(FUSED) and _works_on_layers(plan):
+            tell(f"{name} is left out: the memory plan {plan.name} works on layers one by one")
+            continue
+        try:
+            undo.enter_context(laid(parts, [name]))
+        except (KeyError, RuntimeError) as problem:
+            tell(f"{name} is not to be had here, the denoiser computes plainly: {str(problem)[:200]}")
+
+
+def _why_not(recipe: Recipe, variant: Variant, plan: Plan) -> str:
+    if value_of(recipe, COMPILE):
+        return "its blocks are compiled: what is plain could not be told"
+    if _works_on_layers(plan):
+        return "layers come one by one: what a call takes is what that takes"
+    return why_not_tried(variant, recipe)
+
+
+def _works_on_layers(plan: Plan) -> bool:
+    return plan.placement == "group" or plan.pixels == "float8"
+
+
+def _try(parts: Any, recipe: Recipe, device: str, tell: Callable[[str], None], undo: ExitStack) -> None:
+    file, kind, off = settings.paces_file(), paces.kind_of(recipe, recipe.dtype, device), settings.without()
+    known = paces.read(file).get(kind, Pace())
+    if known.tried_all or not set(WAYS) - set(off):
+        return
+    from praxino.accel.trials import trying
+
+    done = {one.name for one in known.tried}
+
+    def told(found: tuple[Tried, ...], is_all: bool) -> None:
+        paces.remember(file, kind, Pace(tried=(*known.tried, *found), tried_all=is_all))
+        names = ", ".join(one.name for one in found)
+        tell(
+            f"tried on the first call, once for runs of this kind (--explain tells what came of it): {names or 'none'}"
+        )
+
+    def is_wanted(name: str) -> bool:
+        return name not in done and name.partition(":")[0] not in off
+
+    num_calls = recipe.steps * recipe.n * recipe.pieces.count
+    undo.enter_context(trying(parts, num_calls, is_wanted, told))
+
+
+def _forget_code_of_others(names: tuple[str, ...]) -> None:
+    """Compiled code of a block is taken up by torch without asking which kernel of attention it was made for."""
+    import torch
+
+    if _compiled_as[0] != names:
+        torch.compiler.reset()
+    _compiled_as[0] = names

@@ -1,0 +1,45 @@
+"""Other ways of computing, on every family's miniature: within what exact allows, and as it was afterwards."""
+
+import pytest
+import torch
+
+from praxino.accel import trials
+from praxino.accel.compiled import denoisers
+from praxino.accel.trials import laid, trying
+from praxino.accel.ways import EXACT_ERROR
+from praxino.families import families
+
+from .test_compiled import begun
+
+QUICK = ("cogvideox", "flux", "hunyuan-video-i2v", "sd3", "sdxl", "wan")
+"""Families of every kind of network; trying in all of them takes minutes."""
+MANY_TOKENS = ("framepack",)
+"""Its scores of attention are too large for the kernel that holds them."""
+
+NOT_IN_PASSES = ("animatediff",)
+"""It is given words for every frame of every sample, so that those of one sample cannot be told by their number."""
+
+
+def drawn(family, recipe, pictures, parts):
+    *_, state = family.denoise(recipe, parts, pictures, recipe.seed)
+    return state.tensors["latents"]
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in families()]
+)
+def test_every_way_is_within_exact_and_leaves_no_trace(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(trials, "LEAST_SECONDS", 0.0)
+    family, recipe, pictures, parts = begun(name, tmp_path / "model")
+    weights = [list(network.state_dict()) for network in denoisers(parts)]
+    plain, tried = drawn(family, recipe, pictures, parts), []
+    with trying(parts, 1000, lambda way: True, lambda found, is_all: tried.extend(found)):
+        assert torch.equal(drawn(family, recipe, pictures, parts), plain)
+    assert ("attention:math" in [one.name for one in tried]) is (name not in MANY_TOKENS)
+    assert [one.name for one in tried if one.problem] == ["passes:1"] * (name in NOT_IN_PASSES)
+    assert max(one.error for one in tried) <= EXACT_ERROR
+    with laid(parts, [one.name for one in tried if not one.problem]):
+        other = drawn(family, recipe, pictures, parts)
+    assert (other - plain).abs().max() <= 1e-3 * plain.abs().max()
+    assert [list(network.state_dict()) for network in denoisers(parts)] == weights
+    assert torch.equal(drawn(family, recipe, pictures, parts), plain)
