@@ -5,6 +5,7 @@ Refuses, with the nearest legal values; rounds only the friendly form, an aspect
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -13,6 +14,8 @@ from praxino.families import Grid, Variant
 from praxino.request import Request
 
 _LONGER_SIDE_2K = 2048
+_NEAR = 0.1
+"""How far a side of a second stage may be from what a factor says, where that stage makes one size alone."""
 
 
 def resolve_size(
@@ -30,6 +33,8 @@ def resolve_size(
     grid = variant.grid
     if request.size is not None and request.size in grid.named:
         return grid.bucket(*(picture_size or (variant.width, variant.height)), request.size)
+    if request.upscale and (request.size is None or ":" in request.size):
+        variant = dataclasses.replace(variant, grid=dataclasses.replace(grid, sizes=grid.sizes or (*grid.enlarged(),)))
     keeps_size = keeps_size or bool(grid.buckets)
     kept = _kept(picture_size, grid) if request.size is None and picture_size and keeps_size else None
     return kept or _size(request.size, variant, picture_size)
@@ -65,16 +70,22 @@ def _size(text: str | None, variant: Variant, picture_size: tuple[int, int] | No
 
 
 def resolve_upscale(text: str | None, drawn: tuple[int, int], grid: Grid) -> tuple[int, ...]:
-    """Width and height of a second stage, multiples of the grid's by a factor; () without one. Raises UserError."""
+    """Width and height of a second stage, () without one.
+
+    By a factor they are multiples of the grid's or, where the stage makes one size alone, that one, if it is near.
+
+    Raises:
+        UserError: it is written otherwise, or not larger.
+    """
     if text is None:
         return ()
     width, height = drawn
     if match := re.fullmatch(r"(\d{1,4})[x×X](\d{1,4})", text):
         larger = int(match[1]), int(match[2])
     elif match := re.fullmatch(r"(\d(?:\.\d{1,2})?)[x×X]", text):
-        larger = _scaled(drawn, float(match[1]), grid)
+        larger = _made_of(drawn, float(match[1]), grid)
     elif text.lower() == "2k":
-        larger = _scaled(drawn, _LONGER_SIDE_2K / max(drawn), grid)
+        larger = _made_of(drawn, _LONGER_SIDE_2K / max(drawn), grid)
     else:
         raise UserError(f"--upscale is {text[:80]!r}; write a factor as in 2x, or 2k, or WIDTHxHEIGHT in pixels.")
     if larger[0] < width or larger[1] < height or larger == drawn:
@@ -93,7 +104,10 @@ def check_enlarged(size: tuple[int, int], variant: Variant) -> None:
         )
 
 
-def _scaled(size: tuple[int, int], factor: float, grid: Grid) -> tuple[int, int]:
+def _made_of(size: tuple[int, int], factor: float, grid: Grid) -> tuple[int, int]:
+    made = grid.enlarged().get(size)
+    if made and all(abs(to / (side * factor) - 1) <= _NEAR for to, side in zip(made, size, strict=True)):
+        return made
     width, height = (round(side * factor / grid.size_multiple) * grid.size_multiple for side in size)
     return width, height
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -269,7 +269,10 @@ def _speed_notes(wished: Recipe, found: Recipe) -> tuple[str, ...]:
     return (told,)
 
 
-def _shape_notes(request: Request, shape: Shape) -> list[str]:
+def _shape_notes(request: Request, shape: Shape) -> Iterator[str]:
+    """What a size or a larger one became that was not said in pixels."""
     if request.size is not None and ":" in request.size:
-        return [f"{request.size} is drawn as {shape.width}x{shape.height}"]
-    return []
+        yield f"{request.size} is drawn as {shape.width}x{shape.height}"
+    size = "x".join(map(str, shape.upscale))
+    if request.upscale and request.upscale.lower() != size:
+        yield f"--upscale {request.upscale} draws {size} of {shape.width}x{shape.height}"

@@ -53,6 +53,10 @@ class Grid:
         """The same, with the length that a task draws."""
         return dataclasses.replace(self, max_frames=self.max_frames_of.get(task, self.max_frames))
 
+    def enlarged(self) -> Mapping[tuple[int, int], tuple[int, int]]:
+        """What a second stage makes of each size, where it makes one alone of some; empty where any will do."""
+        return {}
+
     def fitted(self, across: float, down: float, area: int) -> tuple[int, int]:
         """The size of an aspect and at most an area, by `fit` "floor" or "cover" as Wan's authors do it.
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from praxino.engine.geometry import resolve_upscale
+from praxino.engine.resolve import resolve
 from praxino.errors import ModelError, UserError
 from praxino.families import Shape
 from praxino.families.hunyuan_video_15 import FAMILY, enlarge, larger, upsamplers
@@ -96,10 +97,10 @@ def test_every_step_is_tencents(task, without, monkeypatch):
     assert (always - wanted[-1]).abs().max() > 0.01, "showing the small clip to the end is another run"
 
 
-@pytest.mark.parametrize(("side", "larger_side"), [(640, 960), (960, 1440)])
-def test_each_size_becomes_tencents(side, larger_side):
+@pytest.mark.parametrize("side", [640, 960])
+def test_each_size_becomes_tencents(side):
     wanted = {tuple(small): tuple(large) for small, large in noted()["larger"][str(side)]}
-    assert larger.sizes(side, larger_side) == wanted
+    assert larger.sizes(side) == wanted
 
 
 def shape_for(variant, upscale: str, size: tuple[int, int]) -> Shape:
@@ -119,6 +120,23 @@ def test_what_cannot_be_enlarged_is_told():
     tall = PUBLISHED["hunyuan-video-1.5-720p"]
     plan = FAMILY.plan(Request(prompt="x"), tall, shape_for(tall, "1904x1072", (1280, 720)), "text-to-video")
     assert plan.steps == 58 and plan.companions[0].path.endswith("1080p_sr_distilled")
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_half_as_long_again_is_made_of_every_size(name):
+    variant = PUBLISHED[name]
+    for size, made in variant.grid.enlarged().items():
+        shape = shape_for(variant, "1.5x", size)
+        assert shape.upscale == made
+        FAMILY.plan(Request(prompt="x"), variant, shape, variant.tasks[0])
+    assert shape_for(variant, "2k", (1280, 720)).upscale == ((1904, 1072) if "720p" in name else (2048, 1152))
+
+
+def test_what_a_factor_became_is_told():
+    wish = Request(prompt="x", model="hunyuan-video-1.5-720p", upscale="2k", size="9:16")
+    found = resolve(wish, here=False)
+    assert found.recipe.upscale == (1072, 1904)
+    assert {"9:16 is drawn as 720x1280", "--upscale 2k draws 1072x1904 of 720x1280"} <= {*found.notes}
 
 
 def test_a_picture_is_cut_as_tencent_cut_it():

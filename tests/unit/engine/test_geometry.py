@@ -1,3 +1,4 @@
+import dataclasses
 import re
 
 import pytest
@@ -112,6 +113,34 @@ def test_a_picture_that_is_changed_takes_the_bucket_of_its_aspect(picture, bucke
 )
 def test_what_a_second_stage_brings_a_clip_to(text, size):
     assert resolve_upscale(text, (704, 480), GRID) == size
+
+
+class OneEach(Grid):
+    """A grid whose second stage makes one size of each that it knows."""
+
+    def enlarged(self):
+        return {(704, 480): (1072, 720), (480, 704): (720, 1072)}
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("1.5x", (1072, 720)),
+        ("1.6x", (1072, 720)),
+        ("2x", (1408, 960)),
+        ("2k", (2048, 1408)),
+        ("1000x800", (1000, 800)),
+    ],
+)
+def test_a_stage_that_makes_one_size_makes_it_where_it_is_near(text, size):
+    assert resolve_upscale(text, (704, 480), OneEach(32, 64, 2048, 8, 97)) == size
+
+
+def test_an_aspect_that_is_to_be_enlarged_is_drawn_in_a_size_that_can_be():
+    two_stage = dataclasses.replace(variant(OneEach(32, 64, 2048, 8, 97)), width=704, height=480)
+    assert resolve_size(Request(size="9:16", upscale="1.5x"), two_stage, None) == (480, 704)
+    assert resolve_size(Request(size="9:16"), two_stage, None) not in two_stage.grid.enlarged()
+    assert resolve_size(Request(size="64x96", upscale="1.5x"), two_stage, None) == (64, 96), "for its family to refuse"
 
 
 @pytest.mark.parametrize("text", ["1x", "banana", "700x900", "704x480", "0x", "-2x", "4k"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from praxino.errors import UserError
@@ -61,13 +62,13 @@ def planned(sampling: Sampling, variant: Variant, shape: Shape) -> Sampling:
         UserError: the clip is of no size that it knows, or is to have another than that one becomes.
     """
     side = variant.options["target"]
-    stage, larger_side = STAGES.get(side, STAGES[640]), side * 3 // 2
-    _check_sizes(variant, shape, sizes(side, larger_side))
+    stage = STAGES.get(side, STAGES[640])
+    _check_sizes(variant, shape, sizes(side))
     paths = {TRANSFORMER: "transformer", UPSAMPLER: "upsampler"}
     return dataclasses.replace(
         sampling,
         steps=sampling.steps + stage.steps,
-        options={**sampling.options, OPTION: to_plain(Larger(sampling.steps, larger_side))},
+        options={**sampling.options, OPTION: to_plain(Larger(sampling.steps, _larger(side)))},
         companions=(
             *sampling.companions,
             *(Companion(role, f"{REPOSITORY}/{folder}/{stage.name}") for role, folder in paths.items()),
@@ -75,13 +76,18 @@ def planned(sampling: Sampling, variant: Variant, shape: Shape) -> Sampling:
     )
 
 
-def sizes(side: int, larger_side: int) -> dict[tuple[int, int], tuple[int, int]]:
-    """What each (width, height) of about one square's area becomes: of the other's, that with the nearest aspect."""
-    larger = _lying_first(larger_side)
+@cache
+def sizes(side: int) -> Mapping[tuple[int, int], tuple[int, int]]:
+    """What each (width, height) of about a square's area becomes: of the larger one's, that with the nearest aspect."""
+    larger = _lying_first(_larger(side))
     return {
         (wide, tall): min(larger, key=lambda size: abs(size[0] / size[1] - wide / tall))
         for wide, tall in _lying_first(side)
     }
+
+
+def _larger(side: int) -> int:
+    return side * 3 // 2
 
 
 def vision_size(width: int, height: int, side: int) -> tuple[int, int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from praxino.families import Grid, Network, Variant
@@ -10,6 +12,7 @@ from praxino.families._hunyuan.sizes import PictureGrid, buckets
 from praxino.families._hunyuan.variants import LICENCE, RESTRICTIONS
 from praxino.families._networks import SIGLIP
 from praxino.families._stock.checkpoint import Folder, read_json
+from praxino.families.hunyuan_video_15 import larger
 from praxino.recipe import GuidancePhase
 
 STRIDE = 16
@@ -28,8 +31,21 @@ NETWORKS = {
 }
 
 
+@dataclass(frozen=True)
+class TwoStageGrid(PictureGrid):
+    """A grid of clips that a second stage draws larger."""
+
+    target: int = 640
+
+    def enlarged(self) -> Mapping[tuple[int, int], tuple[int, int]]:
+        """What it makes of each of its authors' sizes."""
+        return larger.sizes(self.target)
+
+
 def _grid(target: int, from_pictures: bool) -> Grid:
-    grid = PictureGrid(STRIDE, min_side=32, max_side=1920, frame_step=4, max_frames=LONGEST_FRAMES, same_aspect=True)
+    grid = TwoStageGrid(
+        STRIDE, min_side=32, max_side=1920, frame_step=4, max_frames=LONGEST_FRAMES, same_aspect=True, target=target
+    )
     return dataclasses.replace(grid, buckets=buckets(target, STRIDE)) if from_pictures else grid
 
 
