@@ -155,13 +155,13 @@ class Matcher:
         """For each colour, (N,): 1, 64ths of the far colour, the far colour's index, the near colour's; a byte each."""
         wanted, table = _wide(colours), _wide(packed(self.palette))
         near = _nearest(wanted, table)
-        missed = wanted - table[:, near]
+        missed = wanted - table.take(near, axis=1)
         seen = np.flatnonzero((missed**2).sum(axis=0) >= _UNSEEN**2) if self.dither == "ordered" else []
         far, parts = near.copy(), np.zeros(len(near), np.uint32)
         if len(seen):
-            missed = missed[:, seen]
-            far[seen] = _nearest(wanted[:, seen] + missed, table)
-            step = table[:, far[seen]] - table[:, near[seen]]
+            missed = missed.take(seen, axis=1)
+            far[seen] = _nearest(wanted.take(seen, axis=1) + missed, table)
+            step = table.take(far[seen], axis=1) - table.take(near[seen], axis=1)
             share = (missed * step).sum(axis=0) / np.maximum((step**2).sum(axis=0), 1)
             parts[seen] = np.rint(np.clip(share, 0, 0.5) * 64)
         return np.asarray(1 << 24 | parts << 16 | far.astype(np.uint32) << 8 | near.astype(np.uint32), np.uint32)
