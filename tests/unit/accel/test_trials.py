@@ -101,6 +101,18 @@ def test_trying_takes_a_small_part_of_a_run(told, denoiser, num_calls, seconds, 
         assert answers[0][1] is (tried == 5)
 
 
+def test_a_first_call_that_is_slow_makes_no_long_run(told, denoiser, monkeypatch):
+    own = denoiser.forward
+
+    def slow_at_first(x, timestep):
+        denoiser.seconds = 5.0 if denoiser.calls == 0 else 0.01
+        return own(x, timestep)
+
+    monkeypatch.setattr(denoiser, "forward", slow_at_first)
+    assert told([way("fused:qkv", 0.001)], num_calls=50) == []
+    assert denoiser.calls == 4
+
+
 def test_only_what_is_wanted_is_tried(told):
     ((found, is_all),) = told([way("fused:qkv", 1.0), way("passes:1", 1.0)], is_wanted=lambda name: name == "passes:1")
     assert ([one.name for one in found], is_all) == (["passes:1"], True)
