@@ -208,9 +208,9 @@ class Recipe:
     meanwhile), tiled (decoded in tiles) or float8 (that, and the denoiser's weights stored in 8 bits)."""
     quality: Quality = "exact"
     speed: tuple[str, ...] = ()
-    """What near and fast change of the pixels beside `dtype`. reuse:ERROR/FIRST: after so many steps, those are left
-    out whose prediction, made of an earlier one, is off by less; unguided:COUNT: so many steps at the end have no
-    guidance."""
+    """What near and fast change of the pixels beside `dtype`. quantised:FORMAT: products of the denoiser's large layers
+    are made in it; reuse:CACHE/BOUND/FIRST, or without the name that of easy: after so many steps, those are left out
+    that `praxino.accel.caches` says; unguided:COUNT: so many steps at the end have no guidance."""
     version: int = field(default=RECIPE_VERSION)
 
     def to_json(self) -> dict[str, Any]:

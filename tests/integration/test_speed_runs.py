@@ -1,5 +1,7 @@
 """Whole runs in near and fast: drawn, written into the recipe, drawn again, and gone on with after an end."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,19 @@ def test_the_last_steps_take_one_pass_where_a_loop_has_phases(models, name, monk
         calls.clear()
         *_, _ = entry.family.denoise(drawn, parts, [], recipe.seed)
         assert sum(calls) == expected
+
+
+def test_networks_that_compute_in_8_bits_are_others_than_those_that_do_not(models, monkeypatch):
+    def rounded(parts, kind, device):
+        assert (kind, device) == ("int8", "cpu")
+        for network in networks(parts):
+            if network.stage == "denoise":
+                for weight in network.module.parameters():
+                    weight.data.mul_(0.9)
+
+    monkeypatch.setattr("praxino.accel.quantised.quantise", rounded)
+    exact = resolve(Request("a red cat", model=models("wan"), steps=2, seed=3, frames=5, dtype="float32")).recipe
+    near = dataclasses.replace(exact, quality="near", speed=("quantised:int8",))
+    before, other, after = (draw(recipe, lambda event: None)[0].frames for recipe in (exact, near, exact))
+    assert np.array_equal(before, after)
+    assert not np.array_equal(before, other)

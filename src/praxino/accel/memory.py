@@ -1,9 +1,8 @@
-"""How much memory a device has, and how much of it is free. Imports no torch; asks it where it is loaded already."""
+"""How much memory a device has, how much of it is free, and what kind it is. Asks torch only where that is loaded."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -74,15 +73,31 @@ def _by_torch(device: str) -> tuple[int, int] | None:
 
 
 def _by_nvidia_smi(index: int) -> tuple[int, int] | None:
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return None
-    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
-    named = visible[index] if index < len(visible) else str(index)
-    query = [tool, f"--id={named}", "--query-gpu=memory.free,memory.total", "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout
-        free, total = (int(part) * 2**20 for part in answer.split(","))
+        free, total = (int(part) * 2**20 for part in _nvidia_smi(index, "memory.free,memory.total").split(","))
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return free, total
+
+
+def capability_of(device: str) -> tuple[int, int]:
+    """What kind of GPU cuda:1, ... is, by Nvidia's numbers, as in (9, 0); (0, 0) of another device, or if not known."""
+    kind, _, index = device.partition(":")
+    if kind != "cuda":
+        return 0, 0
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        return torch.cuda.get_device_capability(device)
+    try:
+        major, minor = map(int, _nvidia_smi(int(index or 0), "compute_cap").split("."))
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 0, 0
+    return major, minor
+
+
+def _nvidia_smi(index: int, fields: str) -> str:
+    """What Nvidia's tool tells of a GPU that this process may use. Raises OSError or SubprocessError if it cannot."""
+    visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+    named = visible[index] if index < len(visible) else str(index)
+    query = ["nvidia-smi", f"--id={named}", f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
+    return subprocess.run(query, capture_output=True, text=True, timeout=10, check=True).stdout

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,8 +26,8 @@ from praxino.families import Variant
 from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
 
 ANSWERS, OWN, BFLOAT16, COMPILE = "answers", "own", "bfloat16", "compile"
-REUSE, UNGUIDED = "reuse", "unguided"
-NAMES = (ANSWERS, BFLOAT16, *WAYS, COMPILE, REUSE, UNGUIDED)
+QUANTISED, REUSE, UNGUIDED = "quantised", "reuse", "unguided"
+NAMES = (ANSWERS, BFLOAT16, *WAYS, COMPILE, QUANTISED, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
 NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
 """Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
@@ -43,6 +43,10 @@ PHASED = ("ltx-video", "mochi", "wan")
 """Families whose loops take guidance by noise level, out of the recipe's sigmas."""
 
 
+LEAST_CAPABILITY: Mapping[str, tuple[int, int]] = {"float8": (8, 9), "int8": (8, 0)}
+"""What an Nvidia GPU has to be to multiply such numbers (torchao, quantization/quant_api.py), the faster one first."""
+
+
 @dataclass(frozen=True)
 class Hardware:
     """What of a machine decides which means pay."""
@@ -53,6 +57,9 @@ class Hardware:
     """Whether it multiplies matrices faster in bfloat16 than in float32."""
     compiles: bool = False
     """Whether there is what compiling for it needs."""
+    capability: tuple[int, int] = (0, 0)
+    """Of an Nvidia GPU, as in (9, 0); asked for where there is torchao."""
+    has_torchao: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ def speed_plan(
     own_dtype: bool = False,
     without: Sequence[str] = (),
     paces: Mapping[str, Pace] = MappingProxyType({}),
-    is_crowded: bool = False,
+    is_crowded: Callable[[], bool] = lambda: False,
     choice: Choice | None = None,
 ) -> tuple[Item, ...]:
     """Every means, on or off, for a recipe that has none yet.
@@ -114,6 +121,7 @@ def speed_plan(
             bfloat16,
             *(_way(kind, why_not, recipe.quality, pace, is_crowded) for kind in WAYS),
             compiled,
+            _quantised(hardware, recipe, is_compiled=_is_chosen(compiled, recipe.quality, without)),
             _reuse(recipe, choice),
             _unguided(recipe, choice),
         )
@@ -138,7 +146,7 @@ def value_of(recipe: Recipe, name: str) -> str:
         UserError: the recipe has a means that is not known here.
     """
     kept = {name: value for name, _, value in (one.partition(":") for one in recipe.speed)}
-    if unknown := sorted(set(kept) - {*WAYS, COMPILE, REUSE, UNGUIDED}):
+    if unknown := sorted(set(kept) - {*WAYS, COMPILE, QUANTISED, REUSE, UNGUIDED}):
         raise UserError(
             f"the recipe's speed has {unknown[0][:60]!r}, which this Praxino does not know; upgrade it:\n"
             "pip install --upgrade praxino"
@@ -231,8 +239,8 @@ def _bfloat16(hardware: Hardware, variant: Variant, recipe: Recipe, own_dtype: b
     return Item(BFLOAT16, "near", False, why, error)
 
 
-def _way(kind: str, why_not: str, quality: Quality, pace: Pace, is_crowded: bool) -> Item:
-    found = None if why_not else ways.best(kind, pace, quality, is_crowded=is_crowded)
+def _way(kind: str, why_not: str, quality: Quality, pace: Pace, is_crowded: Callable[[], bool]) -> Item:
+    found = None if why_not else ways.best(kind, pace, quality, is_crowded)
     if found is None:
         return Item(kind, "exact", False, why_not or ways.told(kind, pace), "measured, where it is used")
     error = f"an answer of the denoiser was off by {found.error:.1g} of its largest value"
@@ -252,6 +260,25 @@ def _compile(hardware: Hardware, variant: Variant, recipe: Recipe, pace: Pace) -
     if why:
         return Item(COMPILE, "near", False, why, error)
     return Item(COMPILE, "near", True, "the denoiser's blocks are compiled: it pays in this run", error, "blocks")
+
+
+def _quantised(hardware: Hardware, recipe: Recipe, *, is_compiled: bool) -> Item:
+    error = "products of numbers rounded to 8 bits: int8 off by 1.4%, float8 not measured here"
+    kinds = [kind for kind, least in LEAST_CAPABILITY.items() if hardware.capability >= least]
+    if not hardware.device.startswith("cuda"):
+        why = "for Nvidia's GPUs"
+    elif not hardware.has_torchao:
+        why = "torchao does it: pip install 'praxino[quantised]'"
+    elif not kinds:
+        why = "this GPU does not multiply 8-bit numbers"
+    elif not is_compiled:
+        why = "without compiled blocks, rounding takes longer than it saves"
+    elif recipe.dtype != BFLOAT16:
+        why = f"it is drawn in {recipe.dtype}"
+    else:
+        why = f"this GPU multiplies {kinds[0]} faster"
+        return Item(QUANTISED, "near", True, why, error, kinds[0])
+    return Item(QUANTISED, "near", False, why, error)
 
 
 def _why_not_pays(pace: Pace, num_steps: int) -> str:

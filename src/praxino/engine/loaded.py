@@ -30,6 +30,8 @@ class Key:
     home: str
     """The device that they lie on between runs."""
     in_float8: bool
+    quantised: str = ""
+    """The format that linear layers are computed in (`praxino.accel.quantised`); empty: in their own."""
 
 
 @dataclass

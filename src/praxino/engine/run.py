@@ -16,6 +16,7 @@ import numpy as np
 
 from praxino import media, settings
 from praxino.accel.plan import Estimate
+from praxino.accel.speed import QUANTISED, value_of
 from praxino.accel.trouble import is_out_of_memory
 from praxino.engine import fitting, loaded, reading, speeding, trying
 from praxino.engine.checkpoint import RunCheckpoint
@@ -157,13 +158,18 @@ def _ready(recipe: Recipe, entry: catalog.Entry, plan: Estimate, device: str, on
     began = time.monotonic()
     path, resident = entry.require_path(), plan.plan.placement == "resident"
     home, in_float8 = device if resident else "cpu", plan.plan.pixels == "float8"
-    key = loaded.Key(str(path.resolve()), recipe.revision, recipe.dtype, home, in_float8)
+    quantised = value_of(recipe, QUANTISED)
+    key = loaded.Key(str(path.resolve()), recipe.revision, recipe.dtype, home, in_float8, quantised)
 
     def load() -> Any:
         loaded.make_room(device, plan.device_bytes, key)
         with reading.late(entry.variant):
             parts = entry.family.load(path, entry.variant, recipe.dtype, home)
-        if in_float8:
+        if quantised:  # in 8 bits already, whatever the plan
+            from praxino.accel.quantised import quantise
+
+            quantise(parts := entry.family.equip(parts, recipe), quantised, device)
+        elif in_float8:
             store_in_float8(parts := entry.family.equip(parts, recipe))
         return parts
 

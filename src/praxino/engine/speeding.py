@@ -12,11 +12,13 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from praxino import settings
 from praxino.accel import calibrations, paces
 from praxino.accel.caches import Caching
+from praxino.accel.memory import capability_of
 from praxino.accel.plan import Plan
 from praxino.accel.speed import (
     COMPILE,
@@ -29,6 +31,7 @@ from praxino.accel.speed import (
     value_of,
     why_not_compiled,
 )
+from praxino.engine import fitting
 from praxino.families import LoopState, Variant
 from praxino.recipe import Recipe
 
@@ -45,7 +48,10 @@ _compiled: set[str] = set()
 
 def hardware(device: str) -> Hardware:
     """What of this machine decides which means pay."""
-    return Hardware(device, device == "cpu" and cpu_computes_bfloat16(), can_compile(device))
+    has_torchao = importlib.util.find_spec("torchao") is not None
+    in_bfloat16 = device == "cpu" and cpu_computes_bfloat16()
+    capability = capability_of(device) if has_torchao else (0, 0)
+    return Hardware(device, in_bfloat16, can_compile(device), capability, has_torchao)
 
 
 def can_compile(device: str) -> bool:
@@ -64,7 +70,14 @@ def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> 
         choice = calibrations.choice(recipe.family, settings.reuse(), calibrated)
     without = settings.without()
     return speed_plan(
-        hardware(device), variant, recipe, own_dtype=own_dtype, without=without, paces=known, choice=choice
+        hardware(device),
+        variant,
+        recipe,
+        own_dtype=own_dtype,
+        without=without,
+        paces=known,
+        is_crowded=partial(fitting.is_crowded, recipe, device),
+        choice=choice,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from praxino.accel import memory
-from praxino.accel.memory import main_memory, memory_of
+from praxino.accel.memory import capability_of, main_memory, memory_of
 
 NO_CGROUP = Path("/nonexistent")
 
@@ -53,8 +53,16 @@ def test_a_gpu_is_asked_without_torch(tool, monkeypatch):
     assert memory_of("cuda:1").device_free == 30 * 2**20
 
 
+def test_what_kind_a_gpu_is(tool):
+    assert [capability_of(device) for device in ("cuda", "cpu", "mps")] == [(0, 0)] * 3
+    tool.write_text('#!/bin/sh\n[ "$1 $2" = "--id=0 --query-gpu=compute_cap" ] && echo 8.9\n')
+    assert capability_of("cuda") == capability_of("cuda:0") == (8, 9)
+    assert capability_of("cuda:1") == (0, 0)
+
+
 def test_a_gpu_that_cannot_be_asked(tool):
     tool.write_text("#!/bin/sh\necho broken\n")
+    assert capability_of("cuda") == (0, 0)
     assert memory_of("cuda").device_free is None
     assert memory_of("xpu").device_free is None
 

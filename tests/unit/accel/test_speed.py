@@ -8,6 +8,7 @@ from praxino.accel.paces import Pace, Tried, kind_of
 from praxino.accel.speed import (
     COLD_SECONDS,
     NAMES,
+    QUANTISED,
     Hardware,
     cpu_computes_bfloat16,
     decided,
@@ -204,7 +205,7 @@ def test_means_can_be_switched_off_one_by_one():
     known = {kind_of(wish, dtype, "cpu"): slow for dtype in ("float32", "bfloat16")}
     for name in NAMES:
         items = speed_plan(ABLE, WAN, wish, without=[name], paces=known)
-        assert on(items) == [other for other in NAMES if other != name]
+        assert on(items) == [other for other in NAMES if other not in (name, QUANTISED)]
     with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
         speed_plan(ABLE, WAN, wish, without=["compiling"])
 
