@@ -9,9 +9,10 @@ import torch
 
 from praxino import api, settings
 from praxino.accel import paces, trials
+from praxino.accel.memory import Memory
 from praxino.accel.paces import Pace, Tried
 from praxino.accel.plan import Plan
-from praxino.engine import loaded, trying
+from praxino.engine import fitting, loaded, trying
 from praxino.engine.resolve import resolve
 from praxino.engine.run import draw
 from praxino.families import families
@@ -130,3 +131,19 @@ def test_nothing_is_tried_where_nothing_could_be_told(model, given, plan, tries)
     recipe = dataclasses.replace(resolve(Request(**wish(model))).recipe, **given)
     variant = families()["sd3"].identify(Path(model))
     assert (trying._why_not(recipe, variant, plan) == "") is tries
+
+
+def test_branches_take_turns_where_that_alone_leaves_room(model, monkeypatch):
+    monkeypatch.setattr("praxino.accel.weight.decoding_bytes", lambda *args, **named: 0)
+    known(model, Tried("passes:1", 1.2, 1.0, 1e-6), steps=4)
+    recipe = resolve(Request(**wish(model, steps=4))).recipe
+    together, in_turn = (
+        fitting.estimates(dataclasses.replace(recipe, speed=speed), "cpu")[0].device_bytes
+        for speed in ((), ("passes:1",))
+    )
+    assert in_turn < together
+    speeds = []
+    for free in (together, (together + in_turn) // 2, in_turn - 1):
+        monkeypatch.setattr(loaded, "memory", lambda device, free=free: Memory(free, free, free, has_own=False))
+        speeds.append(resolve(Request(**wish(model, steps=4))).recipe.speed)
+    assert speeds == [(), ("passes:1",), ()]

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from praxino.accel.paces import Pace, Tried
 from praxino.recipe import Quality
 
@@ -22,18 +24,20 @@ def degree_of(tried: Tried) -> Quality:
     return "exact" if tried.error <= EXACT_ERROR else "near"
 
 
-def best(kind: str, pace: Pace, quality: Quality, *, is_crowded: bool = False) -> Tried | None:
+def best(kind: str, pace: Pace, quality: Quality, is_crowded: Callable[[], bool] = lambda: False) -> Tried | None:
     """The fastest of a kind of those that are faster than plain computing; None where there is none.
 
     Args:
         kind: one of `WAYS`.
         pace: what is known of such runs.
         quality: that is asked for: ways of later degrees are given only where there are none of it.
-        is_crowded: whether the networks can stay on the device only where the branches of guidance take turns: then
-            they do, however long that takes.
+        is_crowded: tells whether the networks can stay on the device only where the branches of guidance take turns:
+            then they do, however long that takes.
     """
-    least = -float("inf") if is_crowded and kind == PASSES else LEAST_GAIN
-    good = [one for one in _of(kind, pace) if not one.problem and one.error <= NEAR_ERROR and one.gain >= least]
+    near = [one for one in _of(kind, pace) if not one.problem and one.error <= NEAR_ERROR]
+    good = [one for one in near if one.gain >= LEAST_GAIN]
+    if near and not good and kind == PASSES and is_crowded():
+        good = near
     within = [one for one in good if quality != "exact" or degree_of(one) == "exact"]
     return max(within or good, key=lambda one: one.gain, default=None)
 

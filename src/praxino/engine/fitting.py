@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from praxino.accel.plan import PIXELS, Estimate, Plan, choose, estimate, ladder
+from praxino.accel.speed import value_of
+from praxino.accel.ways import PASSES
 from praxino.accel.weight import Stage, need_of
 from praxino.engine import loaded
 from praxino.engine.drawn import Drawn
@@ -32,9 +34,21 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
     entry = catalog.find(recipe.model)
     width, height = recipe.size
     shape = Shape(width, height, recipe.drawn.num_frames, recipe.fps)
-    need = need_of(entry.path, entry.variant, shape, recipe.dtype, tuple(_beside(recipe, entry)))
+    variant = entry.variant
+    if value_of(recipe, PASSES):  # one branch of guidance at a time takes what a run without guidance does
+        variant = dataclasses.replace(variant, guidance_phases=())
+    need = need_of(entry.path, variant, shape, recipe.dtype, tuple(_beside(recipe, entry)))
     plans = ladder(device, recipe.plan, may_change=may_change, castable=_castable(recipe))
     return tuple(estimate(plan, need) for plan in plans)
+
+
+def is_crowded(recipe: Recipe, device: str) -> bool:
+    """Whether its networks can all stay on a device only where the branches of guidance take turns."""
+    free = loaded.memory(device)
+    together, in_turn = (
+        estimates(dataclasses.replace(recipe, speed=speed), device)[0].fits(free) for speed in ((), (f"{PASSES}:1",))
+    )
+    return together is False and in_turn is True
 
 
 def uncounted(recipe: Recipe) -> tuple[str, ...]:

@@ -31,9 +31,9 @@ def test_what_saves_too_little_fails_or_is_wrong_is_left():
 
 def test_branches_take_turns_where_there_is_not_room_for_both_however_long_that_takes():
     assert best("passes", ALL, "exact") is None
-    assert best("passes", ALL, "exact", is_crowded=True) == SLOWER
+    assert best("passes", ALL, "exact", lambda: True) == SLOWER
     even = Pace(tried=(Tried("attention:flash", 9.6, 10.0),))
-    assert best("attention", even, "fast", is_crowded=True) is None
+    assert best("attention", even, "fast", lambda: True) is None
 
 
 def test_what_came_of_it_is_told():
