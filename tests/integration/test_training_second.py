@@ -11,10 +11,11 @@ from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
 from praxino.cli import train as command
 from praxino.errors import UserError
 from praxino.families.ltx_video import FAMILY
-from praxino.training import edition, second
+from praxino.training import edition
+from praxino.training.affine import AffineEncoder
 from praxino.training.export import SIZE_LIMIT_BYTES
 from praxino.training.flow import FlowTraining, LatentGrid, TransformerSize
-from praxino.training.live import Clips, LiveFlow
+from praxino.training.live import Clips, LiveFlow, Showing
 from praxino.training.second import STAGES, SecondSettings, Studio, make_denoiser, run_stage, train_stage
 from praxino.training.sprites import find_font
 from praxino.training.text import TextSize
@@ -27,9 +28,10 @@ TINY = SecondSettings(
     transformer=TransformerSize(heads=2, head_width=16, layers=1),
     text=TextSize(width=32, head_width=16, hidden=32, layers=1, heads=2),
     grid=LatentGrid(frames=9, height=4, width=4, fps=12.0),
-    autoencoder_training=AutoencoderTraining(batch=2),
     decoder_training=AutoencoderTraining(batch=2),
     flow=FlowTraining(batch=4),
+    stills_batch=8,
+    other_sizes=0.0,
     max_steps=3,
     drawn_clips=16,
     pca_clips=16,
@@ -52,8 +54,8 @@ def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path
     told = []
     out = tmp_path / "model"
     studio = Studio(TINY, tmp_path / "model.work", 0, torch.device("cpu"), told.append)
-    with pytest.raises(UserError, match="decoder is not done"):
-        run_stage(studio, "teacher", 1, out)
+    with pytest.raises(UserError, match="autoencoder is not done"):
+        run_stage(studio, "stills", 1, out)
     for stage in STAGES:
         run_stage(studio, stage, 1, out)
     assert re.match(r"all right: \d+% of 3 held out; \d", told[-1])
@@ -67,18 +69,26 @@ def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path
 
 @pytest.mark.slow
 def test_a_stage_taken_up_again_ends_as_an_unbroken_one(font, tmp_path):
-    """The teacher alone, over an autoencoder that nobody trained."""
+    """The teacher alone, from weights that nobody trained."""
     weights = []
     for name, stops in (("whole", False), ("broken", True)):
         told = []
         studio = Studio(TINY, tmp_path / name, 0, torch.device("cpu"), told.append, lambda stops=stops: stops)
         torch.manual_seed(0)
-        build(TINY.autoencoder).save_pretrained(studio.folder / "decoder" / "done")
+        run_stage(studio, "autoencoder", 1, tmp_path / "model")
+        keep_untrained(studio, "stills")
         for _ in range(3 if stops else 1):
             done = run_stage(studio, "teacher", 1, tmp_path / "model")
         assert sum("the same command goes on" in line for line in told) == (2 if stops else 0)
         weights.append((done / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes())
     assert weights[0] == weights[1]
+
+
+def keep_untrained(studio, stage):
+    torch.manual_seed(0)
+    denoiser = make_denoiser(studio.settings)
+    denoiser.transformer.save_pretrained(studio.folder / stage / "done" / "transformer")
+    denoiser.text_encoder.save_pretrained(studio.folder / stage / "done" / "text_encoder")
 
 
 def test_unknown_stages_are_refused(tmp_path):
@@ -93,10 +103,16 @@ def test_a_stage_and_the_edition_go_together(tmp_path, options):
         CliRunner().invoke(command.command, asked, catch_exceptions=False)
 
 
-def test_what_a_step_shows_is_told_by_its_number(font):
+def showing(is_still, other_sizes):
+    """What steps show, over an autoencoder of nobody's."""
     torch.manual_seed(0)
     vae, denoiser = build(TINY.autoencoder), make_denoiser(TINY)
-    flow = LiveFlow(denoiser, vae, Clips(edition.second(), TINY.grid, torch.device("cpu")), TINY.grid, TINY.flow)
+    clips = Clips(edition.second(), TINY.grid, torch.device("cpu"))
+    return LiveFlow(denoiser, AffineEncoder(vae), clips, TINY.flow, Showing(is_still, other_sizes))
+
+
+def test_what_a_step_shows_is_told_by_its_number(font):
+    flow = showing(is_still=False, other_sizes=0.0)
     first, again, other = (flow.draw(step) for step in (2, 2, 3))
     assert torch.equal(first.x0, again.x0)
     assert torch.equal(first.text.ids, again.text.ids)
@@ -107,10 +123,28 @@ def test_what_a_step_shows_is_told_by_its_number(font):
     assert flow.caption(Wish(("never taught",), "flipping", "red"), True, rng) == "flipping"
 
 
+def test_steps_at_other_sizes_hold_about_as_many_tokens(font):
+    flow = showing(is_still=True, other_sizes=1.0)
+    sizes = {}
+    for step in range(24):
+        batch = flow.draw(step)
+        sizes[batch.grid.width * 16, batch.grid.height * 16] = len(batch.x0)
+        assert batch.x0.shape[1] == batch.grid.cells
+        assert (batch.grid.frames, batch.grid.num_frames) == (1, 1)
+    assert sizes.keys() == set(edition.second().frame_sizes[1:])
+    assert all(abs(w * h / 256 * count - 64) <= w * h / 512 or count == 1 for (w, h), count in sizes.items())
+    assert flow(0).isfinite()
+
+
 def test_the_whole_fits_into_what_may_ship():
     settings = SecondSettings()
     denoiser = make_denoiser(settings)
     half = sum(p.numel() for part in (denoiser.transformer, build(settings.autoencoder)) for p in part.parameters())
     whole = sum(p.numel() for p in denoiser.text_encoder.parameters())
     assert 2 * half + 4 * whole < SIZE_LIMIT_BYTES - 800_000, "vocabulary, tokenizer, card and sheet need some too"
-    assert second.MINUTES.keys() < set(STAGES)
+
+
+def test_a_processor_gets_smaller_batches_of_the_same_networks():
+    usual, small = SecondSettings.of(torch.device("cuda")), SecondSettings.of(torch.device("cpu"))
+    assert small.flow.batch < usual.flow.batch
+    assert (small.autoencoder, small.transformer, small.text) == (usual.autoencoder, usual.transformer, usual.text)

@@ -207,7 +207,9 @@ def example(folder: str) -> None:
 @click.option("--resume", is_flag=True, help="go on from the state in FOLDER.work")
 @click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1; by default the best there is")
 @click.option("--edition", type=click.IntRange(1, 2), default=1, help="1 ships; 2 knows far more [default 1]")
-@click.option("--stage", metavar="NAME", help="of edition 2: autoencoder, decoder, teacher, student, finish")
+@click.option(
+    "--stage", metavar="NAME", help="of edition 2: autoencoder, decoder, stills, teacher, student, halving, finish"
+)
 @click.option(
     "--pause-after",
     type=Scalar("--pause-after", float),

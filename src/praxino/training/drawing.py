@@ -77,9 +77,10 @@ class Stage:
         self.grounds = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).to(self.device)
         """(G, 3, H, W) in 0..255, each ground's views in a row."""
 
-    def draw(self, wishes: Sequence[Wish], rng: np.random.Generator) -> Tensor:
-        """(B, F, 3, H, W) in 0..255, on the stage's device."""
-        return self.play(self.place(wishes, rng), self.ground_pictures([wish.ground for wish in wishes], rng))
+    def draw(self, wishes: Sequence[Wish], rng: np.random.Generator, *, is_still: bool = False) -> Tensor:
+        """(B, F, 3, H, W) in 0..255, on the stage's device; of stills the first frame alone."""
+        staging, grounds = self.place(wishes, rng), self.ground_pictures([wish.ground for wish in wishes], rng)
+        return self.play(staging, grounds, 1 if is_still else None)
 
     def place(self, wishes: Sequence[Wish], rng: np.random.Generator) -> Staging:
         """Give each thing its place and size, a little moved."""
@@ -104,15 +105,18 @@ class Stage:
         pictures = self.grounds[torch.tensor(rows, device=self.device)]
         return (pictures + torch.from_numpy(off).float().to(self.device)[..., None, None]).clamp(0, 255)
 
-    def play(self, staging: Staging, grounds: Tensor) -> Tensor:
-        """Move the staged things over `grounds` (B, 3, H, W): (B, F, 3, H, W) in 0..255."""
-        steps = poses(self.edition.motions, self.edition.num_frames).to(self.device)[staging.motion]
+    def play(self, staging: Staging, grounds: Tensor, first: int | None = None) -> Tensor:
+        """Move the staged things over `grounds` (B, 3, H, W): (B, F, 3, H, W) in 0..255, or the `first` frames."""
+        steps = poses(self.edition.motions, self.edition.num_frames).to(self.device)[staging.motion, :first]
         frames = grounds[:, None].expand(-1, steps.shape[1], -1, -1, -1).clone()
         for place in range(staging.thing.shape[1]):
             rows = (staging.thing[:, place] >= 0).nonzero()[:, 0]
             if len(rows):
                 layer = self._layer(staging, rows, place, steps[rows])
-                frames[rows] = layer[:, :, :3] * 255 + frames[rows] * (1 - layer[:, :, 3:])
+                shown = frames if len(rows) == len(frames) else frames[rows]
+                shown.mul_(1 - layer[:, :, 3:]).add_(layer[:, :, :3], alpha=255)
+                if shown is not frames:
+                    frames[rows] = shown
         return frames
 
     def _layer(self, staging: Staging, rows: Tensor, place: int, steps: Tensor) -> Tensor:
@@ -126,25 +130,30 @@ class Stage:
         grid = self._grid((from_left, from_top), angle, (size * _visible(scale_x), size * _visible(scale_y)))
         sampled = F.grid_sample(tiles, grid.flatten(1, 2), "bilinear", "zeros", align_corners=False)
         layer = sampled.unflatten(2, (steps.shape[1], self.height)).transpose(1, 2)
-        return layer * opacity[..., None, None, None]
+        return layer.mul_(opacity[..., None, None, None])
 
     def _grid(self, centre: tuple[Tensor, Tensor], angle: Tensor, drawn: tuple[Tensor, Tensor]) -> Tensor:
         """Where in its tile each pixel of each frame is read: (R, F, H, W, 2) in -1..1; all inputs are (R, F)."""
+        # Each coordinate is a sum of one term by column and one by row: a frame is passed over as seldom as can be.
+        cos, sin = angle.cos(), angle.sin()
+        level = _level(torch.maximum(drawn[0].abs(), drawn[1].abs()))
+        side = torch.tensor(LEVELS_PX, device=self.device)[level]
+        corner = torch.tensor(CORNERS_PX, device=self.device)[level]
         columns = torch.arange(self.width, device=self.device) + 0.5 - self.width / 2
         rows = torch.arange(self.height, device=self.device) + 0.5 - self.height / 2
-        dx = columns - centre[0][..., None, None]
-        dy = rows[:, None] - centre[1][..., None, None]
-        cos, sin = angle.cos()[..., None, None], angle.sin()[..., None, None]
-        level = _level(torch.maximum(drawn[0].abs(), drawn[1].abs()))
-        side = torch.tensor(LEVELS_PX, device=self.device)[level][..., None, None]
-        corner = torch.tensor(CORNERS_PX, device=self.device)[level][..., None, None, :]
-        u = (cos * dx + sin * dy) / drawn[0][..., None, None] * side + side / 2
-        v = (cos * dy - sin * dx) / drawn[1][..., None, None] * side + side / 2
-        # Just outside the level lies its gutter, which is empty.
-        u, v = (torch.minimum(w.clamp(min=-1.0), side + 1.0) for w in (u, v))
-        return torch.stack(
-            [(u + corner[..., 0]) * 2 / TILE_WIDTH_PX - 1, (v + corner[..., 1]) * 2 / TILE_HEIGHT_PX - 1], -1
-        )
+        grid = torch.empty(*angle.shape, self.height, self.width, 2, device=self.device)
+        turned = ((cos, sin, drawn[0], TILE_WIDTH_PX), (-sin, cos, drawn[1], TILE_HEIGHT_PX))
+        for axis, (right, down, across, tile_px) in enumerate(turned):
+            unit, zero = 2 / tile_px, corner[..., axis] * (2 / tile_px) - 1
+            zoom = side / across
+            start = side / 2 - (right * centre[0] + down * centre[1]) * zoom
+            by_column = (right * zoom * unit)[..., None, None] * columns
+            by_row = (down * zoom * unit)[..., None] * rows + (start * unit + zero)[..., None]
+            torch.add(by_column, by_row[..., None], out=grid[..., axis])
+            # Just outside the level lies its gutter, which is empty.
+            least, most = zero - unit, zero + (side + 1) * unit
+            grid[..., axis].clamp_(least[..., None, None], most[..., None, None])
+        return grid
 
 
 def _level(drawn_px: Tensor) -> Tensor:

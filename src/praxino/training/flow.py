@@ -1,4 +1,4 @@
-"""Owns the flow-matching objective on latent tokens, its image conditioning, and the distillation of guidance.
+"""Owns the flow-matching objective on latent tokens and its image conditioning.
 
 Must not know pictures, captions' meaning or the loop. In the papers' notation: x_t = (1 - t) x_0 + t e, and the
 network learns v = e - x_0 (Lipman et al. 2023, arXiv:2210.02747). Latents are (B, T, K) tokens, normalised; T = F h w.
@@ -136,11 +136,44 @@ class FlowTraining:
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """A frozen denoiser whose guided answer becomes the target: v_u + scale (v_c - v_u)."""
+class Question:
+    """What a network is asked: noisy tokens, those given before them, their times, words and places.
 
-    denoiser: Denoiser
-    scale: float
+    `x` is (B, T, K), `t` (B,) or (B, T) in 0..1; what is given has time 0. The answer is wanted for the last `asked`
+    tokens. `is_null` (B,) tells which captions are `null`.
+    """
+
+    x: Tensor
+    t: Tensor
+    text: TokenBatch
+    is_null: Tensor
+    null: TokenBatch
+    masked: bool
+    coordinates: Tensor
+    asked: int
+
+
+class Teacher(Protocol):
+    """Gives the answers to learn; `distil` has the kinds there are."""
+
+    @property
+    def levels(self) -> tuple[float, ...] | None:
+        """The noise levels to learn at, or None for any."""
+        ...
+
+    def target(self, question: Question) -> Tensor:
+        """The answer to learn, (B, asked, K)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A step's clips: captions, latents (B, T, K), those of each last frame alone (B, T', K), and their grid."""
+
+    text: TokenBatch
+    x0: Tensor
+    last: Tensor
+    grid: LatentGrid
 
 
 @dataclass(frozen=True)
@@ -148,6 +181,7 @@ class Batch:
     """One step's material: clean latents (B, T, K), captions as the network takes them, and what is given."""
 
     x0: Tensor
+    grid: LatentGrid
     text: TokenBatch
     is_null: Tensor
     last: Tensor | None
@@ -173,19 +207,17 @@ class FlowLoss:
         self,
         denoiser: Denoiser,
         null: TokenBatch,
-        grid: LatentGrid,
         training: FlowTraining,
         teacher: Teacher | None = None,
     ) -> None:
         self.denoiser = denoiser
         self.null = null
-        self.grid = grid
         self.training = training
         self.teacher = teacher
         self.device = next(denoiser.parameters()).device
 
-    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> tuple[TokenBatch, Tensor, Tensor]:
-        """Captions of a step's clips, their latents (B, T, K) and those of their last frames alone (B, T', K)."""
+    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> Shown:
+        """The clips of a step."""
         raise NotImplementedError
 
     def draw(self, step: int) -> Batch:
@@ -194,21 +226,22 @@ class FlowLoss:
         rng = np.random.default_rng((training.seed, step))
         phase = step % 8
         both, image = phase in training.both_steps, phase in training.image_steps
-        text, x0, last = self.material(step, both or image, rng)
-        is_null = torch.from_numpy(rng.random(len(x0)) < training.null_caption)
+        shown = self.material(step, both or image, rng)
+        is_null = torch.from_numpy(rng.random(len(shown.x0)) < training.null_caption)
         masked = bool(rng.random() < 0.5)
         length = (
             MAX_TOKENS
             if masked
             else int(rng.choice([MAX_TOKENS, MAX_TOKENS, 32, STOCK_TOKENS], p=[0.4, 0.2, 0.3, 0.1]))
         )
-        ids = torch.where(is_null[:, None], self.null.ids, text.ids)
-        mask = torch.where(is_null[:, None], self.null.mask, text.mask)
+        ids = torch.where(is_null[:, None], self.null.ids, shown.text.ids)
+        mask = torch.where(is_null[:, None], self.null.mask, shown.text.mask)
         return Batch(
-            x0=x0,
+            x0=shown.x0,
+            grid=shown.grid,
             text=TokenBatch(ids, mask).padded_to(length).to(self.device),
             is_null=is_null.to(self.device),
-            last=last if both else None,
+            last=shown.last if both else None,
             keeps_first=both or image,
             causal=bool(rng.random() < training.causal_share) or both,
             masked=masked,
@@ -218,42 +251,48 @@ class FlowLoss:
         """Mean squared error of v on the tokens that are not given."""
         batch = self.draw(step)
         chance = generator(self.training.seed, step)
-        x0, cells = batch.x0, self.grid.cells
+        x0, cells = batch.x0, batch.grid.cells
         t = self._times(len(x0), chance)[:, None].expand(x0.shape[:2]).clone()
         if batch.keeps_first:
             t[:, :cells] = 0
         noise = torch.randn(x0.shape, generator=chance).to(self.device)
-        x = (1 - t[..., None]) * x0 + t[..., None] * noise
-        coordinates = self.grid.coordinates(batch.causal).to(self.device)
-        times = t if batch.keeps_first else t[:, 0]
-        if batch.last is not None:
-            x = torch.cat([batch.last, x], 1)
-            times = torch.cat([torch.zeros_like(t[:, :cells]), t], 1)
-            coordinates = torch.cat([self.grid.last_frame_coordinates().to(self.device), coordinates], 1)
+        question = self._question(batch, (1 - t[..., None]) * x0 + t[..., None] * noise, t)
         with fast_precision(self.device):
-            target = noise - x0 if self.teacher is None else self._guided(self.teacher, batch, x, times, coordinates)
-            states = self.denoiser.read(batch.text, batch.masked)
-            v = self.denoiser(x, times, batch.text, states, coordinates)[:, -x0.shape[1] :]
+            target = noise - x0 if self.teacher is None else self._told(self.teacher, question)
+            v = answer(self.denoiser, question)
         error = (v.float() - target).square().mean(-1)
         return error[:, cells:].mean() if batch.keeps_first else error.mean()
 
+    def _question(self, batch: Batch, x: Tensor, t: Tensor) -> Question:
+        """Put what is given beside the noisy tokens `x` (B, T, K), whose times `t` are (B, T)."""
+        coordinates = batch.grid.coordinates(batch.causal).to(self.device)
+        times, asked = t if batch.keeps_first else t[:, 0], x.shape[1]
+        if batch.last is not None:
+            x = torch.cat([batch.last, x], 1)
+            times = torch.cat([torch.zeros_like(t[:, : batch.grid.cells]), t], 1)
+            coordinates = torch.cat([batch.grid.last_frame_coordinates().to(self.device), coordinates], 1)
+        return Question(x, times, batch.text, batch.is_null, self.null, batch.masked, coordinates, asked)
+
+    @torch.no_grad()
+    def _told(self, teacher: Teacher, question: Question) -> Tensor:
+        return teacher.target(question)
+
     def _times(self, count: int, chance: torch.Generator) -> Tensor:
         """Mostly logit-normal around a little more noise than signal, with a uniform part for the ends."""
+        if self.teacher is not None and self.teacher.levels is not None:
+            picks = torch.randint(len(self.teacher.levels), (count,), generator=chance)
+            return torch.tensor(self.teacher.levels)[picks].to(self.device)
         bell = torch.sigmoid(torch.randn(count, generator=chance) + self.training.time_shift)
         flat = torch.rand(count, generator=chance)
         is_flat = torch.rand(count, generator=chance) < self.training.uniform_share
         return torch.where(is_flat, flat, bell).to(self.device)
 
-    @torch.no_grad()
-    def _guided(self, teacher: Teacher, batch: Batch, x: Tensor, t: Tensor, coordinates: Tensor) -> Tensor:
-        null = TokenBatch(self.null.ids.expand(len(x), -1), self.null.mask.expand(len(x), -1))
-        null = null.padded_to(batch.text.ids.shape[1]).to(self.device)
-        both = TokenBatch(torch.cat([batch.text.ids, null.ids]), torch.cat([batch.text.mask, null.mask]))
-        states = teacher.denoiser.read(both, batch.masked)
-        v = teacher.denoiser(torch.cat([x, x]), torch.cat([t, t]), both, states, coordinates)
-        named, nameless = v[:, -batch.x0.shape[1] :].float().chunk(2)
-        scale = torch.where(batch.is_null, 0.0, teacher.scale)[:, None, None]
-        return nameless + scale * (named - nameless)
+
+def answer(denoiser: Denoiser, question: Question) -> Tensor:
+    """Ask for v (B, asked, K), in whatever precision it was computed."""
+    states = denoiser.read(question.text, question.masked)
+    v = denoiser(question.x, question.t, question.text, states, question.coordinates)
+    return v[:, -question.asked :]
 
 
 class FlowObjective(FlowLoss):
@@ -268,17 +307,18 @@ class FlowObjective(FlowLoss):
         training: FlowTraining,
         teacher: Teacher | None = None,
     ) -> None:
-        super().__init__(denoiser, captions.null, grid, training, teacher)
+        super().__init__(denoiser, captions.null, training, teacher)
+        self.grid = grid
         self.pool = pool
         self.captions = captions
         self._named = np.flatnonzero(pool.labels[:, 0] >= 0)
         self._others = np.flatnonzero(pool.labels[:, 0] < 0)
 
-    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> tuple[TokenBatch, Tensor, Tensor]:
+    def material(self, step: int, has_image: bool, rng: np.random.Generator) -> Shown:
         """Clips of the pool; with a picture given, half of them have no name."""
         places = self._places(step, has_image)
         text = self.captions(self.pool.labels[places], has_image, rng)
-        return text, self._tensor(self.pool.tokens[places]), self._tensor(self.pool.last[places])
+        return Shown(text, self._tensor(self.pool.tokens[places]), self._tensor(self.pool.last[places]), self.grid)
 
     def _places(self, step: int, has_image: bool) -> NDArray[np.int64]:
         size = self.training.batch

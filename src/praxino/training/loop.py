@@ -35,6 +35,8 @@ class LoopSettings:
     seconds: float
     max_steps: int | None = None
     """Where set, the budget is counted in steps and `seconds` is ignored."""
+    is_processor_time: bool = False
+    """Whether `seconds` are those that processors work, not the clock's: what waits for others loses none of them."""
     warmup_steps: int = 50
     fall: Literal["linear", "cosine"] = "linear"
     decay_from: float = 0.4
@@ -105,7 +107,6 @@ class Loop:
         *,
         folder: Path,
         on_event: OnEvent,
-        clock: Callable[[], float] = time.monotonic,
         peers: Peers | None = None,
     ) -> None:
         self.module = module
@@ -114,7 +115,7 @@ class Loop:
         self.settings = settings
         self.folder = folder
         self.on_event = on_event
-        self.clock = clock
+        self.clock: Callable[[], float] = time.process_time if settings.is_processor_time else time.monotonic
         self.peers = peers or Peers("cpu")
         self.progress = Progress()
         self.parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}

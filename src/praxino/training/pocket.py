@@ -22,6 +22,7 @@ from praxino.training.caption_source import CaptionSource
 from praxino.training.captions import taught_words
 from praxino.training.card import Making, write_card, write_sheet
 from praxino.training.dataset import ClipRow, Combination, LatentPool, drawn_clips, encode_pool, split
+from praxino.training.distil import Guided
 from praxino.training.evaluate import choose_sigmas, draw, evaluate
 from praxino.training.export import SIZE_LIMIT_BYTES, Trained, folder_bytes, read_folder, write_folder
 from praxino.training.flow import (
@@ -29,7 +30,6 @@ from praxino.training.flow import (
     FlowObjective,
     FlowTraining,
     LatentGrid,
-    Teacher,
     TransformerSize,
     build_transformer,
 )
@@ -252,7 +252,7 @@ def train_flow(
         CaptionSource(),
         settings.grid,
         replace(settings.flow, seed=shop.seed if teacher is None else shop.seed + 1),
-        None if teacher is None else Teacher(teacher, settings.guidance),
+        None if teacher is None else Guided(teacher, settings.guidance),
     )
     loop = Loop(
         denoiser,

@@ -17,6 +17,8 @@ from diffusers.models.autoencoders.autoencoder_kl_ltx import AutoencoderKLLTXVid
 from numpy.typing import NDArray
 
 from praxino.errors import UserError
+from praxino.training.affine import AffineEncoder
+from praxino.training.distil import Guided, Halved
 from praxino.training.edition import second
 from praxino.training.evaluate import draw_captions
 from praxino.training.export import SIZE_LIMIT_BYTES, Trained, folder_bytes, read_folder, write_folder
@@ -24,8 +26,8 @@ from praxino.training.flow import Denoiser, FlowTraining, LatentGrid, Teacher, T
 from praxino.training.grammar import canonical_caption
 from praxino.training.judging import Judge, Marks, mark
 from praxino.training.lexicon import vocabulary
-from praxino.training.live import Clips, LiveFlow, tokenizer
-from praxino.training.loop import Loop, LoopSettings, OnEvent, can_compile
+from praxino.training.live import Clips, LiveFlow, Showing, tokenizer
+from praxino.training.loop import Loop, LoopSettings, OnEvent, Progress, can_compile
 from praxino.training.pocket import find_device, flow_optimizers
 from praxino.training.sample import encode_tokens, shifted_sigmas
 from praxino.training.second_card import write_card
@@ -42,9 +44,9 @@ from praxino.training.vae import (
 )
 from praxino.training.wishes import Wish, held_out
 
-STAGES = ("autoencoder", "decoder", "teacher", "student", "finish")
-MINUTES = {"autoencoder": 5.0, "decoder": 3.0, "teacher": 12.0, "student": 5.0}
-"""How thirty minutes of one large GPU are dealt out; what is left over is for measuring."""
+STAGES = ("autoencoder", "decoder", "stills", "teacher", "student", "halving", "finish")
+FORERUNNERS = {"teacher": "stills", "student": "teacher", "halving": "student"}
+"""Whose weights a stage of the transformer begins with."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +57,30 @@ class SecondSettings:
     transformer: TransformerSize = field(default_factory=lambda: TransformerSize(4, 64, 5))
     text: TextSize = field(default_factory=TextSize)
     grid: LatentGrid = field(default_factory=lambda: LatentGrid(frames=9, height=8, width=8, fps=12.0))
-    autoencoder_training: AutoencoderTraining = field(default_factory=lambda: AutoencoderTraining(batch=16))
     decoder_training: AutoencoderTraining = field(default_factory=lambda: replace(DECODER_TRAINING, batch=24))
     flow: FlowTraining = field(default_factory=lambda: FlowTraining(batch=192))
+    stills_batch: int = 1024
+    other_sizes: float = 0.25
+    """Share of steps at another size than the usual one."""
     max_steps: int | None = None
     """Where set, each stage counts steps and not minutes."""
     compile_from_seconds: float = 240
-    drawn_clips: int = 4_000
+    drawn_clips: int = 2_000
     pca_clips: int = 400
     muon_lr: float = 2e-3
     adamw_lr: float = 1e-3
-    student_factor: float = 0.4
+    follower_factor: float = 0.4
+    """What begins where another ended, as students do, learns at rates so much lower."""
     guidance: float = 3.0
-    steps: int = 8
+    steps: int = 4
     scored_clips: int = 500
+
+    @classmethod
+    def of(cls, device: torch.device) -> "SecondSettings":
+        """The usual ones; on a processor with batches of which it does a step in seconds."""
+        if device.type != "cpu":
+            return cls()
+        return cls(decoder_training=replace(DECODER_TRAINING, batch=8), flow=FlowTraining(batch=32), stills_batch=192)
 
 
 @dataclass(frozen=True)
@@ -81,11 +93,18 @@ class Studio:
     device: torch.device
     on_event: OnEvent
     stopped: Callable[[], bool] = lambda: False
-    """Asked after each step of the teacher and the student: whether to save and leave the rest for another time."""
+    """Asked after each step: whether to save and leave the rest for another time."""
 
     def loop(self, minutes: float, ema_decay: float) -> LoopSettings:
-        """Settings of one stage's loop."""
-        return LoopSettings(minutes * 60, max_steps=self.settings.max_steps, ema_decay=ema_decay)
+        """Settings of one stage's loop; on a processor its minutes are those that it works."""
+        is_slow = self.device.type == "cpu"
+        return LoopSettings(
+            minutes * 60,
+            max_steps=self.settings.max_steps,
+            is_processor_time=is_slow,
+            ema_decay=ema_decay,
+            checkpoint_seconds=90 if is_slow else 240,
+        )
 
     def heard(self, stage: str) -> OnEvent:
         """A listener that puts the stage's name before each message."""
@@ -97,6 +116,13 @@ class Studio:
         if not done.is_dir():
             raise UserError(f"the stage {stage} is not done in {self.folder}; run it first (--stage {stage})")
         return done
+
+    def is_left(self, progress: Progress, loop: LoopSettings, stage: str) -> bool:
+        """Whether a stage stopped before its budget was used, which is told."""
+        if progress.fraction(loop) >= 1:
+            return False
+        self.on_event(f"{stage}: saved at step {progress.step}; the same command goes on")
+        return True
 
 
 def train_stage(
@@ -111,7 +137,8 @@ def train_stage(
 ) -> Path:
     """Go through one of STAGES, or on with it, for `minutes` in all; returns the folder that it leaves.
 
-    The teacher and the student save and leave off `pause_after` minutes from now; the same call goes on.
+    It saves and leaves off `pause_after` minutes from now; the same call goes on. The autoencoder and the finish have
+    nothing to leave off: `minutes` means nothing to them.
 
     Raises UserError for an unknown stage, one whose forerunner is not done, a missing font or device.
     """
@@ -119,7 +146,8 @@ def train_stage(
         raise UserError(f"there is no stage {stage!r}; there are {', '.join(STAGES)}")
     leave = time.monotonic() + 60 * pause_after
     work = out.with_name(out.name + ".work")
-    studio = Studio(SecondSettings(), work, seed, find_device(device), on_event, lambda: time.monotonic() > leave)
+    place = find_device(device)
+    studio = Studio(SecondSettings.of(place), work, seed, place, on_event, lambda: time.monotonic() > leave)
     return run_stage(studio, stage, minutes, out)
 
 
@@ -130,42 +158,49 @@ def run_stage(studio: Studio, stage: str, minutes: float, out: Path) -> Path:
     done = studio.folder / stage / "done"
     if done.is_dir():
         studio.on_event(f"{stage} is done already")
-    elif stage in ("autoencoder", "decoder"):
-        _train_autoencoder(studio, stage, minutes, done)
+    elif stage == "autoencoder":
+        _start_autoencoder(studio, done)
+    elif stage == "decoder":
+        _train_decoder(studio, minutes, done)
     else:
         _train_flow(studio, stage, minutes, done)
     return done
 
 
-def _train_autoencoder(studio: Studio, stage: str, minutes: float, done: Path) -> None:
-    """Every weight of the autoencoder, from principal components; or its decoder alone, and then the latents' scale."""
+def _start_autoencoder(studio: Studio, done: Path) -> None:
+    """The autoencoder as principal components alone, and its latents' scale: the encoder stays so."""
     settings = studio.settings
-    is_first = stage == "autoencoder"
-    start = None if is_first else studio.needs("autoencoder")
-    clips = Clips(second(), settings.grid, studio.device).stored(settings.drawn_clips, studio.seed + 5)
-    vae: Any
-    if start is None:
-        torch.manual_seed(studio.seed)
-        vae = build(settings.autoencoder)
-        start_from_principal_components(vae, to_video(clips[: settings.pca_clips]))
-    else:
-        vae = AutoencoderKLLTXVideo.from_pretrained(start)
+    video = to_video(Clips(second(), settings.grid, studio.device).stored(settings.pca_clips, studio.seed + 5))
+    torch.manual_seed(studio.seed)
+    vae = build(settings.autoencoder)
+    start_from_principal_components(vae, video, encoder_learns=False)
+    _scale_latents(vae, video)
+    studio.on_event(f"autoencoder: {psnr_db(vae, video[:64]):.1f} dB from principal components alone")
+    _keep(vae, done)
+
+
+def _train_decoder(studio: Studio, minutes: float, done: Path) -> None:
+    """The autoencoder's decoder; the transformer can be trained before it, or beside it."""
+    settings = studio.settings
+    vae: Any = AutoencoderKLLTXVideo.from_pretrained(studio.needs("autoencoder"))
     vae.to(studio.device, memory_format=torch.channels_last_3d)
-    vae.encoder.requires_grad_(is_first)
-    training = settings.autoencoder_training if is_first else settings.decoder_training
-    fine_tune(
+    vae.encoder.requires_grad_(False)
+    clips = Clips(second(), settings.grid, studio.device)
+    loop = studio.loop(minutes, ema_decay=0.995)
+    progress = fine_tune(
         vae,
-        clips,
-        replace(training, seed=studio.seed),
-        studio.loop(minutes, ema_decay=0.995),
-        folder=studio.folder / stage,
+        clips.mapped(settings.drawn_clips, studio.seed + 6, studio.folder / "decoder" / "clips.npy"),
+        replace(settings.decoder_training, seed=studio.seed),
+        loop,
+        folder=studio.folder / "decoder",
         resume=True,
-        on_event=studio.heard(stage),
+        on_event=studio.heard("decoder"),
+        stopped=studio.stopped,
     )
-    shown = to_video(clips[: settings.pca_clips]).to(studio.device)
-    if not is_first:
-        _scale_latents(vae, shown)
-    studio.on_event(f"{stage}: {psnr_db(vae, shown):.1f} dB")
+    if studio.is_left(progress, loop, "decoder"):
+        return
+    unseen = to_video(clips.stored(64, studio.seed + 31)).to(studio.device)
+    studio.on_event(f"decoder: {psnr_db(vae, unseen):.1f} dB of clips that it was not shown")
     _keep(vae, done)
 
 
@@ -186,36 +221,27 @@ def _keep(module: Any, done: Path) -> None:
 
 
 def _train_flow(studio: Studio, stage: str, minutes: float, done: Path) -> None:
-    """The teacher by flow matching; the student, from the teacher's weights, by its guided answers."""
+    """The transformer: on single frames, then on clips, then guided answers in one pass, then half the steps."""
     settings = studio.settings
-    vae = AutoencoderKLLTXVideo.from_pretrained(studio.needs("decoder")).to(studio.device).eval()  # pyright: ignore
-    vae.requires_grad_(False)
+    vae: Any = AutoencoderKLLTXVideo.from_pretrained(studio.needs("autoencoder"))
     torch.manual_seed(studio.seed + 1)
     denoiser = make_denoiser(settings).to(studio.device)
-    teacher = None
-    if stage == "student":
-        teacher = read_denoiser(studio, "teacher").requires_grad_(False)
-        denoiser.load_state_dict(teacher.state_dict())
+    forerunner = None
+    if stage in FORERUNNERS:
+        forerunner = read_denoiser(studio, FORERUNNERS[stage]).requires_grad_(False)
+        denoiser.load_state_dict(forerunner.state_dict())
     if settings.max_steps is None and minutes * 60 >= settings.compile_from_seconds and can_compile(studio.device):
-        for module in (denoiser, teacher):
+        for module in (denoiser, forerunner):
             if module is not None:
                 module.transformer.compile(dynamic=False)
-        torch.compiler.config.recompile_limit = 32
-    objective = LiveFlow(
-        denoiser,
-        vae,
-        Clips(second(), settings.grid, studio.device),
-        settings.grid,
-        replace(settings.flow, seed=studio.seed + STAGES.index(stage)),
-        None if teacher is None else Teacher(teacher, settings.guidance),
-    )
-    factor = 1.0 if teacher is None else settings.student_factor
+        # One graph for each shape: sizes, with and without a picture, for teacher and student.
+        torch.compiler.config.recompile_limit = 64
+    objective = _objective(studio, stage, denoiser, forerunner, AffineEncoder(vae.to(studio.device)))
+    factor = settings.follower_factor if stage in ("student", "halving") else 1.0
     optimizers = flow_optimizers(denoiser, settings, factor, studio.device)
     loop = studio.loop(minutes, ema_decay=0.998)
     run = Loop(denoiser, optimizers, objective, loop, folder=studio.folder / stage, on_event=studio.heard(stage))
-    progress = run.run(resume=True, stopped=studio.stopped)
-    if progress.fraction(loop) < 1:
-        studio.on_event(f"{stage}: saved at step {progress.step}; the same command goes on")
+    if studio.is_left(run.run(resume=True, stopped=studio.stopped), loop, stage):
         return
     # It may have been stopped at its very last step, where the averages are not yet used.
     run.use_ema()
@@ -223,6 +249,24 @@ def _train_flow(studio: Studio, stage: str, minutes: float, done: Path) -> None:
     denoiser.transformer.save_pretrained(partial / "transformer")
     denoiser.text_encoder.save_pretrained(partial / "text_encoder")
     partial.rename(done)
+
+
+def _objective(
+    studio: Studio, stage: str, denoiser: Denoiser, forerunner: Denoiser | None, encode: AffineEncoder
+) -> LiveFlow:
+    """What a stage of the transformer learns, from which clips."""
+    settings, is_still = studio.settings, stage == "stills"
+    training = replace(settings.flow, seed=studio.seed + STAGES.index(stage))
+    if is_still:
+        # A single frame that is given leaves nothing to learn.
+        training = replace(training, batch=settings.stills_batch, image_steps=(), both_steps=())
+    teacher: Teacher | None = None
+    if forerunner is not None and stage == "student":
+        teacher = Guided(forerunner, settings.guidance)
+    if forerunner is not None and stage == "halving":
+        teacher = Halved(forerunner, settings.steps)
+    clips = Clips(second(), settings.grid, studio.device)
+    return LiveFlow(denoiser, encode, clips, training, Showing(is_still, settings.other_sizes), teacher)
 
 
 def make_denoiser(settings: SecondSettings) -> Denoiser:
@@ -233,7 +277,7 @@ def make_denoiser(settings: SecondSettings) -> Denoiser:
 
 
 def read_denoiser(studio: Studio, stage: str) -> Denoiser:
-    """What the teacher's or the student's stage left."""
+    """What a stage of the transformer left."""
     from safetensors.torch import load_file
 
     folder = studio.needs(stage)
@@ -248,7 +292,7 @@ def finish(studio: Studio, out: Path) -> Path:
     settings = studio.settings
     vae: Any = AutoencoderKLLTXVideo.from_pretrained(studio.needs("decoder"))
     sigmas = shifted_sigmas(settings.steps, 1.0)
-    student = read_denoiser(studio, "student")
+    student = read_denoiser(studio, "halving")
     clips = Clips(second(), settings.grid, studio.device)
     model = Trained(vae.to(studio.device).eval(), student, tokenizer(), settings.grid, sigmas)
     write_folder(model, out, vocabulary(), clips.stored(64, studio.seed + 31))

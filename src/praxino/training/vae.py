@@ -23,12 +23,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from praxino.training.dataset import lap
-from praxino.training.loop import Loop, LoopSettings, OnEvent, bf16_is_fast, fast_precision, generator
+from praxino.training.loop import Loop, LoopSettings, OnEvent, Progress, bf16_is_fast, fast_precision, generator
 from praxino.training.optimizers import Muon, adamw
 
 PATCH = 8
 CONSTANT = 60.0
 """What the constant channels hold; the larger, the more exact the start and the stiffer the fine-tuning."""
+FIXED_CONSTANT = 6_000.0
+"""The same for an encoder that is never trained, which need not be soft: it is then affine to about a thousandth."""
 LOG_VARIANCE = -10.0
 
 
@@ -115,14 +117,20 @@ def causal_blocks(x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor) -> None:
-    """Write the PCA of `video` into the weights of `vae` (see the module's docstring)."""
+def start_from_principal_components(vae: AutoencoderKLLTXVideo, video: Tensor, *, encoder_learns: bool = True) -> None:
+    """Write the PCA of `video` into the weights of `vae` (see the module's docstring).
+
+    An encoder that is not to learn is the PCA and nothing else: no random remainders, and a larger constant.
+    """
     config: Any = vae.config
     patches = patchify(video).permute(0, 2, 3, 4, 1)
     low = Components.of(patches.flatten(0, 3), config.block_out_channels[0])
     blocks = causal_blocks(low.project(patches).permute(0, 4, 1, 2, 3))
     high = Components.of(blocks.flatten(0, 3), config.latent_channels)
-    _write_encoder(vae.encoder, low, high)
+    if not encoder_learns:
+        for parameter in vae.encoder.parameters():
+            parameter.zero_()
+    _write_encoder(vae.encoder, low, high, CONSTANT if encoder_learns else FIXED_CONSTANT)
     _write_decoder(vae.decoder, low, high, config.decoder_block_out_channels[0] // config.upsample_factor[0])
 
 
@@ -134,7 +142,7 @@ def _cleared(convolution: Any) -> Any:
     return inner
 
 
-def _write_encoder(encoder: Any, low: Components, high: Components) -> None:
+def _write_encoder(encoder: Any, low: Components, high: Components, constant: float) -> None:
     latents, width = len(high.deviation), len(low.deviation)
     conv = _cleared(encoder.conv_in)
     scaled = low.axes / low.scale
@@ -145,10 +153,10 @@ def _write_encoder(encoder: Any, low: Components, high: Components) -> None:
     conv.weight[:latents, :, 1:, 1:, 1:] += whitened.T.reshape(latents, 2, 2, 2, width).permute(0, 4, 1, 2, 3)
     conv.bias[:latents] = -(high.mean @ whitened)
     conv.weight[latents:] = 0
-    conv.bias[latents:] = CONSTANT
+    conv.bias[latents:] = constant
     conv = _cleared(encoder.conv_out)
     # After the normalisation x is small, where SiLU(x) is x/2.
-    gain = 2 * CONSTANT * math.sqrt((width - latents) / width)
+    gain = 2 * constant * math.sqrt((width - latents) / width)
     for channel in range(latents):
         conv.weight[channel, channel, 2, 1, 1] = gain * high.deviation[channel] / high.scale
     conv.weight[-1] = 0
@@ -272,8 +280,9 @@ def fine_tune(
     folder: Path,
     resume: bool,
     on_event: OnEvent,
-) -> None:
-    """Train every weight of `vae` that requires a gradient on `clips` (N, F, S, S, 3)."""
+    stopped: Callable[[], bool] = lambda: False,
+) -> Progress:
+    """Train every weight of `vae` that requires a gradient on `clips` (N, F, S, S, 3), as `Loop.run` does."""
     device = vae.device
     named = [(name, p) for name, p in vae.named_parameters() if p.requires_grad]
     kernels = [(name, p) for name, p in named if p.dim() == 5]
@@ -284,4 +293,5 @@ def fine_tune(
         adamw([p for _, p in named if p.dim() != 5], training.adamw_lr),
     ]
     loss = autoencoder_loss(vae, clips, training, device)
-    Loop(vae, optimizers, loss, settings, folder=folder, on_event=on_event).run(resume=resume)
+    loop = Loop(vae, optimizers, loss, settings, folder=folder, on_event=on_event)
+    return loop.run(resume=resume, stopped=stopped)

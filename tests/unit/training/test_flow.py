@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from praxino.training.dataset import LatentPool
+from praxino.training.distil import Guided, Halved
 from praxino.training.flow import (
     Denoiser,
     FlowObjective,
     FlowTraining,
     LatentGrid,
-    Teacher,
     TransformerSize,
     build_transformer,
 )
@@ -154,7 +154,7 @@ def test_a_step_is_decided_by_its_number(pool):
 @pytest.mark.parametrize("step", [TEXT_STEP, IMAGE_STEP, BOTH_STEP])
 def test_the_students_target_is_the_guided_answer_and_for_the_null_caption_the_plain_one(pool, step):
     answer, scale = Answer(16 if step == BOTH_STEP else 12), 3.0
-    objective = FlowObjective(answer, pool, Words(), GRID, TRAINING, Teacher(Formula(), scale))
+    objective = FlowObjective(answer, pool, Words(), GRID, TRAINING, Guided(Formula(), scale))
     found, batch = targets(answer, objective, step), objective.draw(step)
     x, t, _ = answer.calls[-1]
     t = (t[:, None, None] if t.dim() == 1 else t[..., None]).double()
@@ -169,9 +169,26 @@ def test_the_students_target_is_the_guided_answer_and_for_the_null_caption_the_p
     assert int(asked.sum()) == 12 - (GRID.cells if batch.keeps_first else 0)
 
 
+@pytest.mark.parametrize("step", [TEXT_STEP, IMAGE_STEP, BOTH_STEP])
+def test_a_step_of_the_halved_student_ends_where_two_of_its_teacher_end(pool, step):
+    answer, teacher = Answer(16 if step == BOTH_STEP else 12), Formula()
+    objective = FlowObjective(answer, pool, Words(), GRID, TRAINING, Halved(teacher, 4))
+    found, batch = targets(answer, objective, step), objective.draw(step)
+    x, t, _ = answer.calls[-1]
+    t = (t[:, None].expand(x.shape[:2]) if t.dim() == 1 else t).double()
+    words = batch.text.ids.double().mean(1)[:, None, None]
+    asked = found[0, :, 0] != 0
+    assert {round(time, 6) for time in t[:, asked].flatten().tolist()} <= {1.0, 0.75, 0.5, 0.25}
+    half, moves = 0.125, (t > 0)[..., None]
+    midway = x - half * moves * (0.3 * x + t[..., None] + words)
+    end = midway - half * moves * (0.3 * midway + (t[..., None] - half * moves) + words)
+    torch.testing.assert_close((x - 0.25 * found)[:, asked].double(), end[:, asked], atol=1e-4, rtol=1e-4)
+    assert teacher.gain.grad is None
+
+
 def test_the_teacher_learns_nothing(pool):
     teacher = Formula()
-    FlowObjective(Answer(), pool, Words(), GRID, TRAINING, Teacher(teacher, 3.0))(0).backward()
+    FlowObjective(Answer(), pool, Words(), GRID, TRAINING, Guided(teacher, 3.0))(0).backward()
     assert teacher.gain.grad is None
 
 

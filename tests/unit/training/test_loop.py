@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import time
 
 import pytest
 import torch
@@ -141,3 +142,9 @@ def test_the_rate_warms_up_holds_and_falls_to_the_floor(tmp_path):
 def test_two_steps_never_share_their_chance():
     drawn = {torch.rand(1, generator=generator(seed, step)).item() for seed in range(3) for step in range(50)}
     assert len(drawn) == 150
+
+
+def test_a_budget_of_processor_time_is_not_spent_by_waiting(tmp_path):
+    _, loop, _ = make(tmp_path, dataclasses.replace(STEPS, max_steps=None, seconds=1.0, is_processor_time=True))
+    assert loop.clock is time.process_time
+    assert make(tmp_path, STEPS)[1].clock is time.monotonic
