@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from praxino.accel.paces import Pace, Tried
 from praxino.recipe import Quality
@@ -45,6 +45,13 @@ def best(kind: str, pace: Pace, quality: Quality, is_crowded: Callable[[], bool]
 def told(kind: str, pace: Pace) -> str:
     """What came of trying a kind, in a line."""
     return "; ".join(map(_told, _of(kind, pace))) or "there is no other way for these networks"
+
+
+def summary(tried: Sequence[Tried]) -> str:
+    """What came of trying one way in several kinds of runs: as in "faster in 2 of 3, by 31 % at most"."""
+    good = [one for one in tried if not one.problem and one.error <= NEAR_ERROR and one.gain >= LEAST_GAIN]
+    most = f", by {max(one.gain for one in good):.0%} at most" if good else ""
+    return f"faster in {len(good)} of {len(tried)} kinds of runs{most}"
 
 
 def _of(kind: str, pace: Pace) -> list[Tried]:

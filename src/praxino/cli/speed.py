@@ -45,6 +45,7 @@ def speeds_here() -> dict[str, str]:
         "exact": f"answers of text encoders are kept, {_kept()}",
         "near": near,
         "fast": f"near, and steps left out of {FEWEST_STEPS} or more",
+        "tried": _tried(),
         **({"switched off": off} if off else {}),
     }
 
@@ -53,3 +54,16 @@ def _kept() -> str:
     folder, most = settings.answers_folder(), settings.answers_bytes()
     files = [file.stat().st_size for file in folder.glob("*.safetensors")]
     return f"{len(files)} in {amount(sum(files))} of {amount(most)}"
+
+
+def _tried() -> str:
+    """What came of trying other ways of computing, over all kinds of runs."""
+    from praxino.accel import paces, ways
+
+    found = [one for pace in paces.read(settings.paces_file()).values() for one in pace.tried]
+    if not found:
+        return "no other way of computing yet: runs that take long enough do it"
+    return "; ".join(
+        f"{name} {ways.summary([one for one in found if one.name == name])}"
+        for name in dict.fromkeys(one.name for one in found)
+    )

@@ -3,7 +3,7 @@
 import pytest
 
 from praxino.accel.paces import Pace, Tried
-from praxino.accel.ways import best, degree_of, told
+from praxino.accel.ways import best, degree_of, summary, told
 
 MATH = Tried("attention:math", 9.0, 10.0, 1e-6)
 SAGE = Tried("attention:sage", 4.0, 10.0, 5e-3)
@@ -44,3 +44,8 @@ def test_what_came_of_it_is_told():
         told("fused", Pace(tried=(Tried("fused:qkv", 10.1, 10.0),))) == "qkv took 10.1 s, 10 s plainly, the same bits"
     )
     assert told("fused", ALL) == "there is no other way for these networks"
+
+
+def test_what_came_of_a_way_in_several_kinds_of_runs():
+    assert summary([MATH, SAGE, WRONG, BROKEN]) == "faster in 2 of 4 kinds of runs, by 60% at most"
+    assert summary([SLOWER]) == "faster in 0 of 1 kinds of runs"

@@ -27,7 +27,7 @@ def test_explain_tells_every_means_and_draws_nothing(praxino, model, tmp_path, m
     assert heads.split() == ["MEANS", "FROM", "WHY", "ERROR"]
     assert {row[3:].split()[0]: row.startswith("*") for row in rows} == {
         "answers": True, "own": False, "bfloat16": False, "attention": False, "fused": False, "passes": False,
-        "compile": False, "reuse": True, "unguided": False,
+        "compile": False, "quantised": False, "reuse": True, "unguided": False,
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
@@ -70,3 +70,13 @@ def test_explain_tells_what_was_tried(praxino, model):
     assert means["attention"] == (False, "math took 3 s, 2 s plainly, off by 1e-07")
     assert means["fused"] == (True, "qkv: a call took 0.9 s, 1 s plainly")
     assert means["passes"] == (False, "there is no other way for these networks")
+
+
+def test_doctor_tells_what_was_tried(praxino):
+    assert json.loads(praxino("doctor", "--json").out)["speeds"]["tried"].startswith("no other way of computing yet")
+    tried = (Tried("attention:math", 3.0, 4.0), Tried("attention:sage", problem="no kernel"))
+    for kind in ("a", "b"):
+        remember(settings.paces_file(), kind, Pace(tried=tried))
+    assert json.loads(praxino("doctor", "--json").out)["speeds"]["tried"] == (
+        "attention:math faster in 2 of 2 kinds of runs, by 25% at most; attention:sage faster in 0 of 2 kinds of runs"
+    )
