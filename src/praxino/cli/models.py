@@ -95,7 +95,8 @@ def miniature(name: str, folder: str) -> None:
         known[name].miniature(path)
     else:
         known[models[name]].miniature(path, like=name)
-    click.echo(f'wrote {path}; try it: praxino "anything" -m {path}', err=True)
+    here = path if len(path.parts) > 1 else f"./{path}"  # a name alone might be that of a model
+    click.echo(f'wrote {path}; try it: praxino "anything" -m {here}', err=True)
 
 
 def summary(entry: Entry) -> dict[str, Any]:

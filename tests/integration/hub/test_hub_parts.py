@@ -171,6 +171,16 @@ def test_what_hunyuan_video_needs_stays_and_the_other_way_round(published, praxi
     assert catalog.find("framepack").lacking == [] and praxino("models", "verify", "framepack")[0] == 0
 
 
+def test_all_of_it_comes_from_a_cache_that_was_carried_here(published, praxino, monkeypatch, tmp_path):
+    praxino("models", "pull", "framepack")
+    carried = hub_cache.root()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "another"))
+    assert catalog.find("framepack").path is None
+    published.requests.clear()
+    assert praxino("models", "pull", "framepack", "--from", str(carried))[0] == 0
+    assert (published.requests, praxino("models", "verify", "framepack")[0]) == ([], 0)
+
+
 def test_several_names_in_one_command(published, praxino):
     code, out, _ = praxino("models", "pull", EYE, f"{COMPONENTS}/vae", "--quiet")
     assert (code, len(out.splitlines())) == (0, 2)

@@ -135,6 +135,11 @@ def test_a_transformer_beside_the_networks_of_others_draws_the_same(folder, part
     shutil.copytree(folder / "transformer", alone)
     found = FAMILY.identify(alone)
     assert found is not None and found.name == "framepack-f1", "by the repository's name"
+    for cached, name in {"FramePackI2V_HY": "framepack", "FramePack_F1_I2V_HY_20250503": "framepack-f1"}.items():
+        snapshot = tmp_path / "framepack" / f"models--lllyasviel--{cached}" / "snapshots" / "abc"
+        shutil.copytree(alone, snapshot)
+        told = FAMILY.identify(snapshot)
+        assert told is not None and told.name == name
     with pytest.raises(ModelError, match="names no folder 'components' with vae, text_encoder"):
         FAMILY.load(alone, found, "float32", "cpu")
     card = {

@@ -38,7 +38,7 @@ def identify(path: Path) -> Variant | None:
         return named(found, told) if told else found
     if card is not None:
         return None
-    return next((variant for variant in PUBLISHED.values() if _names(variant) & {*path.parts[-3:]}), FRAMEPACK)
+    return next((variant for variant in PUBLISHED.values() if _is_of(path, variant)), FRAMEPACK)
 
 
 def named(variant: Variant, parts: Mapping[str, Path]) -> Variant:
@@ -74,10 +74,11 @@ def load(path: Path, variant: Variant, kind: Any, dtype: Any) -> Any:
     )  # fmt: skip
 
 
-def _names(variant: Variant) -> set[str]:
-    """What its folder may be called; that of its repository in the Hub's cache is two above the files."""
+def _is_of(path: Path, variant: Variant) -> bool:
+    """Whether a folder is called as a variant or its repository is, or is of that repository in the Hub's cache."""
     repository = variant.source.replace("/", "--")
-    return {variant.name, variant.source.rpartition("/")[2], repository, f"models--{repository}"}
+    names = variant.name, variant.source.rpartition("/")[2], repository
+    return path.name in names or f"models--{repository}" in path.parts
 
 
 def _other(path: Path, variant: Variant, name: str) -> Path:
