@@ -24,7 +24,7 @@ _ACCENTS = re.compile("[\u0300-\u036f]")
 _STOP_WORDS = frozenset(
     "a an the on in of with and or is are be being it its at to from by for over against onto into "
     "background backdrop ground colour color coloured colored picture image gif clip video animation animated "
-    "that which very please draw make show me my some one emoji sticker "
+    "that which their there these those this very please draw make show me my some one emoji sticker "
     "un una el los las en de del con y que sobre fondo "
     "une le la les des du au dans qui et sur fond "
     "ein eine einen einem einer der die das den dem auf vor mit und sich hintergrund "
@@ -37,7 +37,8 @@ _STOP_WORDS = frozenset(
 _GROUND_WORDS = frozenset("background backdrop ground hintergrund 背".split())
 _GROUND_MARKS = frozenset("on in over against fondo fond fundo sobre sur auf vor фоне خلفية".split())
 """What stands before the name of a ground, and after it (above), in the languages that vocabularies come in."""
-
+_LEAST_LETTERS, _LEAST_EXCHANGED = 5, 6
+"""Shorter words are not taken for slips of others, or not for such with one letter exchanged: house is no horse."""
 
 WORDS_FILE = "praxino.json"
 
@@ -102,7 +103,7 @@ class Vocabulary:
         What the prompt leaves open is chosen by the prompt's own hash, so one prompt always means one caption. With a
         picture, the thing and the ground come from the picture, and only a motion is chosen.
         """
-        words = _words(prompt)
+        words = [self._spelt(word) for word in _words(prompt)]
         every = list(self._matches([_stem(word) for word in words]))
         matches = _one_of_each(every, words)
         if partner := self._partner(every, matches, words):
@@ -164,6 +165,46 @@ class Vocabulary:
         digest = hashlib.sha256(f"{kind} {prompt}".encode()).digest()
         names = self.names(kind)
         return names[int.from_bytes(digest[:8]) % len(names)]
+
+    def _spelt(self, word: str) -> str:
+        """The one word known here that an unknown one is a slip away from, or the word itself.
+
+        Real words lie beside each other: slips in the first letter do not count, nor exchanged letters in short words.
+        """
+        bare = _plain(word)
+        if len(bare) < _LEAST_LETTERS or bare in _STOP_WORDS or _stem(word) in self._known:
+            return word
+        near = {self._spellings[slip] for slip in _slips(bare, self._letters) if slip in self._spellings}
+        near = near & self._in_names or near
+        return near.pop() if len({_stem(other) for other in near}) == 1 else word
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        """Stems of all words of all phrases."""
+        return frozenset(stem for phrase in self._phrases for stem in phrase)
+
+    @cached_property
+    def _spellings(self) -> dict[str, str]:
+        """Known words that are long enough to be guessed, by themselves and by their stems; hints are too many."""
+        words = dict.fromkeys(_plain(w) for entry in self._entries for phrase in entry["words"] for w in _words(phrase))
+        spellings: dict[str, str] = {}
+        for word in (*sorted(self._in_names), *words, *sorted(_GROUND_WORDS)):
+            for form in _long_forms(word):
+                spellings.setdefault(form, word)
+        return spellings
+
+    @cached_property
+    def _in_names(self) -> frozenset[str]:
+        """Words of the names themselves: likelier to be meant than any other word."""
+        return frozenset(_plain(word) for entry in self._entries for word in _words(entry["name"]))
+
+    @cached_property
+    def _entries(self) -> list[Mapping[str, Any]]:
+        return [entry for kind in (*KINDS, *EXTRAS) for entry in self.data.get(kind, ())]
+
+    @cached_property
+    def _letters(self) -> frozenset[str]:
+        return frozenset("".join(self._spellings))
 
     @cached_property
     def _phrases(self) -> dict[tuple[str, ...], tuple[str, str, bool]]:
@@ -260,6 +301,25 @@ def _stem(word: str) -> str:
     if len(word) > 3 and word[-1] == word[-2]:
         word = word[:-1]
     return word
+
+
+def _long_forms(word: str) -> list[str]:
+    """A word and its stem, as far as they are long enough to tell words apart."""
+    return [form for form in dict.fromkeys((word, _stem(word))) if len(form) >= _LEAST_LETTERS]
+
+
+def _slips(word: str, letters: Iterable[str]) -> Iterator[str]:
+    """What is one slip away: two letters swapped, one left out, added or exchanged (Damerau 1964)."""
+    for form in _long_forms(word):
+        for at in range(1, len(form) + 1):
+            head, tail = form[:at], form[at:]
+            yield head + tail[1:]
+            if len(tail) > 1:
+                yield head + tail[1] + tail[0] + tail[2:]
+            for letter in letters:
+                yield head + letter + tail
+                if len(form) >= _LEAST_EXCHANGED:
+                    yield head + letter + tail[1:]
 
 
 def words_beside(path: Path) -> list[str]:

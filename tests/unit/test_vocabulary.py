@@ -69,6 +69,52 @@ def test_with_a_picture_only_the_motion_is_needed():
     assert VOCABULARY.understand("", has_picture=True).chosen
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a rokcet spinning on azure", "a rocet spinning on azure", "a rockket spinning on azure",
+        "a rocjet spinning on azure", "a rocket spining on azure", "a rocket sipnning on azure backgroud",
+    ],
+)  # fmt: skip
+def test_a_slip_of_the_finger_is_read_as_the_word_that_was_meant(prompt):
+    read = VOCABULARY.understand(prompt)
+    assert read.caption == "a rocket spinning on a blue background"
+    assert read.ignored == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "why"),
+    [
+        ("pocket", "its first letter differs"),
+        ("rkt", "two slips"),
+        ("rockjats", "two slips"),
+        ("cta", "too short to tell"),
+        ("azule", "an exchanged letter in a short word"),
+    ],
+)
+def test_other_words_are_not_taken_for_slips(word, why):
+    assert VOCABULARY.understand(word).ignored == (word,), why
+
+
+def test_a_known_word_is_never_taken_for_a_slip_nor_one_that_may_be_either_of_two():
+    words = Vocabulary(
+        {
+            **VOCABULARY.data,
+            "things": [{"name": name, "words": []} for name in ("planet", "plane", "castle", "cashew", "caster")],
+        }
+    )
+    assert words.understand("a plane").known == ("plane",)
+    assert words.understand("a castel").ignored == ("castel",)
+    assert words.understand("a casthew").known == ("cashew",)
+
+
+def test_words_of_names_are_likelier_meant_than_others():
+    things = [{"name": "balloon", "words": []}, {"name": "soccer ball", "words": ["balon"]}]
+    words = Vocabulary({**VOCABULARY.data, "things": things})
+    assert words.understand("a baloon").known == ("balloon",)
+    assert words.understand("a balon").known == ("soccer ball",)
+
+
 @given(st.text(max_size=60))
 def test_any_text_has_a_caption(prompt):
     read = VOCABULARY.understand(prompt)
