@@ -71,10 +71,12 @@ def num_bytes(parts: Any) -> int:
 
 def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
     # Not parameters() and buffers(): these make names, which takes several times as long, in each run.
-    for part in module.modules():
-        for tensor in (*part._parameters.values(), *part._buffers.values()):
-            if tensor is not None:
-                yield tensor
+    for tensor in (*module._parameters.values(), *module._buffers.values()):
+        if tensor is not None:
+            yield tensor
+    for part in module._modules.values():
+        if part is not None:
+            yield from _tensors(part)
 
 
 _PLAIN = (str, int, float, type(None), torch.Tensor)

@@ -109,6 +109,14 @@ def _local() -> dict[str, Entry]:
     return found
 
 
+def _locally(name: str) -> Entry | None:
+    """The bundled or imported model of a name. The others are not looked at: there may be many."""
+    if "/" in name:
+        return None
+    folders = bundled_folder(), records.models_folder()
+    return next((entry for folder in folders for entry in _in_folder(folder, name)), None)
+
+
 def _published_entry(family: Family, variant: Variant) -> Entry:
     """A published checkpoint; of one that is here, with where it lies, as its family says that."""
     path = _pulled(variant)
@@ -140,14 +148,13 @@ def find(name: str) -> Entry:
     Raises:
         UserError: there is none; the message has the nearest names, or how to fetch it.
     """
-    local = _local()
-    if name in local:
-        return local[name]
+    if (entry := _locally(name)) is not None:
+        return entry
     for family in families().values():
         if name in family.variants:
             return _published_entry(family, family.variants[name])
     if (family := families().get(name)) is not None:
-        meant = [local.get(variant.name) or _published_entry(family, variant) for variant in downloads(family)]
+        meant = [_locally(variant.name) or _published_entry(family, variant) for variant in downloads(family)]
         return next((entry for entry in meant if entry.path is not None), meant[0])
     path = _existing(Path(name).expanduser()) or _of_repository(name)
     if path is None:
@@ -290,11 +297,13 @@ def _not_pulled(name: str, source: Source) -> str:
     return f"{name} is not on this machine: no such file or folder, not pulled.\nFetch it: praxino models pull {name}"
 
 
-def _in_folder(folder: Path) -> Iterator[Entry]:
+def _in_folder(folder: Path, wanted: str | None = None) -> Iterator[Entry]:
+    """The models in a folder, or those of a name."""
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.name.startswith("."):
+        name = path.stem if path.is_file() else path.name
+        if path.name.startswith(".") or wanted not in (None, name):
             continue
-        if (entry := identify(path, path.stem if path.is_file() else path.name)) is not None:
+        if (entry := identify(path, name)) is not None:
             yield entry
 
 

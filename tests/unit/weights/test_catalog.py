@@ -4,7 +4,7 @@ import pytest
 
 from praxino.errors import UserError
 from praxino.families import families
-from praxino.weights import catalog
+from praxino.weights import catalog, records
 from praxino.weights.fingerprint import fingerprint
 
 
@@ -85,3 +85,15 @@ def test_fingerprint_of_a_large_file_sees_its_ends(tmp_path, monkeypatch):
     assert fingerprint(file) != before
     file.write_bytes(b"b" + b"a" * 399)
     assert fingerprint(file) != before
+
+
+def test_only_the_folder_of_a_name_is_looked_at(monkeypatch):
+    looked = []
+    seen = catalog.identify
+    monkeypatch.setattr(catalog, "identify", lambda path, name="": looked.append(path.name) or seen(path, name))
+    other = records.models_folder() / "other"
+    other.mkdir(parents=True)
+    assert catalog.find("pocket").name == "pocket"
+    assert looked == ["pocket"]
+    assert "other" not in {entry.name for entry in catalog.entries()}
+    assert "other" in looked
