@@ -44,6 +44,8 @@ BOUNDS: Mapping[Kind, tuple[float, ...]] = {
     "taylor": (2, 3, 4, 5, 6),
 }
 """From the most careful to the boldest, around what their authors use."""
+SAME_SPEED = 1.1
+"""Two measurements of one way differ by so much."""
 SHARES = (0.2, 0.3, 0.4, 0.5)
 """Of the steps, at the end, without guidance; likewise."""
 
@@ -103,8 +105,10 @@ def calibrated(trials: Sequence[Trial], ratios: tuple[float, ...], *, is_guided:
 
 
 def fastest(trials: Sequence[Trial]) -> Trial | None:
-    """Of those that are worth it."""
-    return max((trial for trial in trials if trial.is_worth_it), key=lambda trial: trial.speedup, default=None)
+    """Of those that are worth it; of several that are as fast as can be told, the one most like exact."""
+    worth = [trial for trial in trials if trial.is_worth_it]
+    best = max((trial.speedup for trial in worth), default=0.0)
+    return max((trial for trial in worth if trial.speedup >= best / SAME_SPEED), key=lambda one: one.ssim, default=None)
 
 
 class _Clips:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @click.option("--size", metavar="SIZE", help="as for a prompt")
 @click.option("--frames", type=int, help="as for a prompt")
 @click.option("--steps", type=int, help="as for a prompt")
+@click.option("--schedule", metavar="NAME", help="as for a prompt")
 @click.option("--guidance", type=float, help="as for a prompt")
 @click.option("--device", metavar="DEVICE", help="cpu, cuda, ...; the best there is by default")
 def command(model: str, prompts: tuple[str, ...], device: str | None, **asked: Any) -> None:

@@ -34,6 +34,8 @@ from praxino.accel.speed import (
 from praxino.engine import fitting
 from praxino.families import LoopState, Variant
 from praxino.recipe import Recipe
+from praxino.weights import catalog
+from praxino.weights.fingerprint import fingerprint
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,8 +68,7 @@ def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> 
     """Every means for a recipe that has none yet, on or off. Raises UserError as `speed_plan` and `choice` do."""
     known, choice = paces.read(settings.paces_file()), None
     if recipe.quality == "fast":
-        calibrated = calibrations.read(settings.calibrations_file()).get(recipe.revision)
-        choice = calibrations.choice(recipe.family, settings.reuse(), calibrated)
+        choice = calibrations.choice(recipe.family, settings.reuse(), _calibration(recipe))
     without = settings.without()
     return speed_plan(
         hardware(device),
@@ -79,6 +80,13 @@ def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> 
         is_crowded=partial(fitting.is_crowded, recipe, device),
         choice=choice,
     )
+
+
+def _calibration(recipe: Recipe) -> calibrations.Calibration | None:
+    """That of its checkpoint, also where the recipe is only to be told and knows no revision."""
+    known = calibrations.read(settings.calibrations_file())
+    path = catalog.find(recipe.model).path if known and not recipe.revision else None
+    return known.get(fingerprint(path) if path else recipe.revision)
 
 
 def as_run(recipe: Recipe) -> Recipe:

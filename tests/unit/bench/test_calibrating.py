@@ -21,6 +21,7 @@ CAREFUL, BOLD, UNLIKE = trial("easy", 0.97, 1.5), trial("mag", 0.91, 2.0), trial
     ("trials", "found"),
     [
         ([CAREFUL, BOLD, UNLIKE], BOLD),
+        ([BOLD, trial("mag", 0.95, 1.9)], trial("mag", 0.95, 1.9)),
         ([UNLIKE], None),
         ([trial("easy", 1.0, 1.1, math.inf)], None),
         ([trial("easy", 0.99, 0.9)], None),
