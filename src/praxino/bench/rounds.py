@@ -72,6 +72,7 @@ class Bench:
         return {
             "PRAXINO_HOME": str(self.scratch / "home"),
             "TORCHINDUCTOR_CACHE_DIR": str(self.scratch / "inductor"),
+            "PYTHONDONTWRITEBYTECODE": "",  # what pip installs is compiled; a checkout is by its first run
             **threads,
         }
 
