@@ -89,7 +89,8 @@ class App(Commands):
             formatter.write_dl([("--version", "show the version and exit")])
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """As click's, with `generate` put in front of a prompt or of its options."""
+        """As click's, with `generate` put in front of a prompt or of its options; what was given stays in `meta`."""
+        ctx.meta["args"] = tuple(args)
         own = {spelling for param in self.get_params(ctx) for spelling in param.opts}
         if args and args[0] not in COMMANDS and args[0] not in own:
             args = ["generate", *args]

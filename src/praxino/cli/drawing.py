@@ -106,10 +106,14 @@ def _run(recipe: Recipe, path: Path, running: Running, report: Report, faithful:
 def _drawn(
     recipe: Recipe, on_step: Callable[[StepEvent], None], running: Running, faithful: bool, early: EarlyFile
 ) -> tuple[Recipe, list[Drawn]]:
+    from praxino.accel.launched import count_launched
     from praxino.engine.fitting import draw_as_fits
     from praxino.engine.run import draw
+    from praxino.engine.together import lead
 
     given: dict[str, Any] = {"checkpoint": running.checkpoint, "device": running.device, "early": early}
+    if (count := count_launched()) > 1:
+        return lead(recipe, on_step, count, **given, faithful=faithful)
     if faithful:
         return recipe, draw(recipe, on_step, **given)
     return draw_as_fits(recipe, on_step, **given)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from praxino.cli.gpus import spread, takes_several
 from praxino.cli.options import GroupedCommand, GroupedOption, Running, request_of, request_options, running_options
 from praxino.errors import UserError
 from praxino.request import Request
@@ -39,10 +40,10 @@ def generate(
     if server is not None:
         from praxino.cli.remote import draw_remotely
 
-        if local:
-            raise UserError("--local and --server exclude each other; give one of them.")
+        if local or running.gpus is not None:
+            raise UserError(f"{'--local' if local else '--gpus'} and --server exclude each other; give one of them.")
         draw_remotely(request, output, server, running)
-    elif local or not _drawn_by_resident(request, output, running):
+    elif local or takes_several(running.gpus) or not _drawn_by_resident(request, output, running):
         draw_request(request, output, running)
 
 
@@ -68,7 +69,7 @@ def _tell(request: Request, output: str | None, server: str | None, running: Run
     if of_memory:
         memory.explain(resolution.recipe, running.device, running.json)
     else:
-        speed.explain(resolution, running.json)
+        speed.explain(resolution, running.json, running.gpus)
 
 
 def named_format(params: dict[str, Any], output: str | None) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def draw_request(request: Request, output: str | None, running: Running, origin:
     from praxino.cli.drawing import draw
     from praxino.engine.checkpoint import resolve_or_resume
 
+    spread(running.gpus, running.device)
     resolution, path = _resolve(request, Path(output) if output is not None else None, running)
     recipe = dataclasses.replace(resolution.recipe, parent=origin.identity)
     resolution = dataclasses.replace(resolution, recipe=recipe)

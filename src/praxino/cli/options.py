@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from praxino.cli.app import COMMANDS
+from praxino.cli.gpus import follow, is_follower
 from praxino.errors import UserError
 from praxino.request import Option, Request, flag, options, shape
 from praxino.settings import history_is_kept
@@ -163,11 +164,13 @@ class Running:
     json: bool
     preview: bool
     history: bool = True
+    gpus: int | None = None
 
 
 RUNNING_OPTIONS: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("--checkpoint",), {"metavar": "FOLDER", "help": "save the state there while denoising, and go on from it"}),
     (("--device",), {"metavar": "NAME", "help": "cpu, cuda, cuda:1, mps; by default the best there is"}),
+    (("--gpus",), {"type": int, "metavar": "N", "help": "draw with so many GPUs at the same time, one process each"}),
     (("--no-metadata",), {"is_flag": True, "help": "leave the recipe out of the file"}),
     (("-q", "--quiet"), {"is_flag": True, "help": "print the file's path and errors, nothing else"}),
     (("--json",), {"is_flag": True, "help": "print events as JSON, one a line, on stdout"}),
@@ -189,7 +192,10 @@ def running_options(command: Callable[..., Any]) -> Callable[..., Any]:
             json=params.pop("json"),
             preview=not params.pop("no_preview"),
             history=not params.pop("no_history") and history_is_kept(),
+            gpus=params.pop("gpus"),
         )
+        if is_follower():
+            follow(running.device)
         return command(running=running, **params)
 
     wrapped.__doc__ = command.__doc__

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from praxino.cli.gpus import spread
 from praxino.cli.options import GroupedCommand, GroupedOption, Running, running_options
 from praxino.errors import UserError
 
@@ -66,6 +67,7 @@ def _drawn(recipe: Recipe, path: Path, server: str | None, running: Running) -> 
         return replay_remotely(recipe, path, server, running)
     from praxino.cli.drawing import draw
 
+    spread(running.gpus, running.device)
     return draw(recipe, path, running, faithful=True)
 
 

@@ -15,17 +15,24 @@ if TYPE_CHECKING:
     from praxino.engine.resolve import Resolution
 
 
-def explain(resolution: Resolution, as_json: bool) -> None:
-    """Print every means of speed, whether the run has it, why, and what it does to the pixels."""
+def explain(resolution: Resolution, as_json: bool, num_gpus: int | None = None) -> None:
+    """Print every means of speed, whether the run has it, why, and what it does to the pixels; and how GPUs share it.
+
+    Raises:
+        UserError: so many GPUs cannot share it.
+    """
+    from praxino.accel.split import lines_of
+
     recipe = resolution.recipe
+    shared = lines_of(recipe, num_gpus or 1)
     if as_json:
-        told = {"quality": recipe.quality, "dtype": recipe.dtype, "speed": list(recipe.speed)}
+        told = {"quality": recipe.quality, "dtype": recipe.dtype, "speed": list(recipe.speed), "gpus": shared}
         click.echo(json.dumps(told | {"means": [dataclasses.asdict(item) for item in resolution.speed]}, indent=2))
         return
     click.echo(f"{recipe.model}, {recipe.steps} steps, quality {recipe.quality}, {recipe.dtype}")
     heads = ["", "MEANS", "FROM", "WHY", "ERROR"]
     rows = [["*" if item.is_on else "", item.name, item.degree, item.why, item.error] for item in resolution.speed]
-    click.echo(columns([heads, *rows]))
+    click.echo("\n".join([columns([heads, *rows]), *shared]))
 
 
 def speeds_here() -> dict[str, str]:

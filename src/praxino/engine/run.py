@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from praxino import media, settings
+from praxino.accel.paces import Clock
 from praxino.accel.plan import Estimate
 from praxino.accel.speed import QUANTISED, value_of
 from praxino.accel.trouble import is_out_of_memory
@@ -34,8 +35,8 @@ from praxino.weights import catalog, editions
 from praxino.weights.fingerprint import fingerprint
 
 if TYPE_CHECKING:
-    from praxino.accel.paces import Clock
     from praxino.accel.reuse import Reuse
+    from praxino.engine.together import Together
 
 _Named = TypeVar("_Named", Lora, Companion)
 
@@ -54,6 +55,7 @@ def draw(
     checkpoint: Path | None = None,
     device: str | None = None,
     early: EarlyFile | None = None,
+    together: Together | None = None,
 ) -> list[Drawn]:
     """Draw every sample of a recipe.
 
@@ -63,6 +65,7 @@ def draw(
         checkpoint: a folder for the state, saved by time; a run that finds its own state there goes on from it.
         device: cpu, cuda, ...; this machine's best when not given.
         early: what takes the frames as they are decoded, where family and format allow; to be saved by the caller.
+        together: the processes that all draw this, where there are several; then it has the checkpoint.
 
     Returns:
         n samples.
@@ -74,7 +77,8 @@ def draw(
     """
     entry = catalog.find(recipe.model)
     _check_revision(recipe, entry.fingerprint())
-    saved = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
+    own = RunCheckpoint(checkpoint, recipe, settings.checkpoint_seconds()) if checkpoint else None
+    saved = together.saved if together else own
     begin = None if early is None else partial(early.begin, recipe)
     recipe = dataclasses.replace(
         recipe,
@@ -88,11 +92,11 @@ def draw(
         on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=note))
 
     def attempt(plan: Estimate, name: str) -> list[Drawn]:
-        clock = speeding.clock(recipe, entry.variant, plan.plan, name)
+        clock = speeding.clock(recipe, entry.variant, plan.plan, name) if together is None else Clock(_untold)
         with (
             _ready(recipe, entry, plan, name, on_step) as parts,
-            trying.in_ways(parts, recipe, entry.variant, plan.plan, name, tell),
-            speeding.compiling(parts, recipe, plan.plan, name, tell),
+            nullcontext() if together else trying.in_ways(parts, recipe, entry.variant, plan.plan, name, tell),
+            together.splitting(parts) if together else speeding.compiling(parts, recipe, plan.plan, name, tell),
             speeding.reusing(parts, recipe) as reuse,
         ):
             samples = (
@@ -100,7 +104,12 @@ def draw(
             )
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
-    return _stepping_down(recipe, this_machine(device).device, attempt, on_step)
+    draw_on = _stepping_down if together is None else _staying
+    return draw_on(recipe, this_machine(device).device, attempt, on_step)
+
+
+def _untold(first: float, later: float) -> None:
+    """What a step takes that several processes share says nothing of this machine's paces."""
 
 
 def _stepping_down(
@@ -122,6 +131,22 @@ def _stepping_down(
     raise OutOfMemory(
         f"{told}, and no smaller one draws the same pixels.\nDraw it smaller or shorter; --fit tells more."
     )
+
+
+def _staying(
+    recipe: Recipe, device: str, attempt: Callable[[Estimate, str], list[Drawn]], on_step: OnStep
+) -> list[Drawn]:
+    """Draw on the first plan that has room, or not at all: one of several processes cannot turn to another."""
+    plan = fitting.steps_down(recipe, device)[0]
+    try:
+        return attempt(plan, device)
+    except Exception as problem:
+        if not is_out_of_memory(problem):
+            raise
+        raise OutOfMemory(
+            f"{device} ran out of memory on the plan {plan.plan.name} ({_said(problem)}), and several GPUs keep to "
+            "theirs.\nDraw it smaller or shorter, with more GPUs, or on one, which turns to smaller plans."
+        ) from problem
 
 
 def _said(problem: Exception) -> str:

@@ -19,6 +19,7 @@ from praxino.families._guider import kept, phase_at, running_in
 from praxino.families._hunyuan.rope import placed
 from praxino.families._hunyuan.settings import Kind, Motion
 from praxino.families._hunyuan.text import Embedded
+from praxino.families._passes import predicted
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.recipe import GuidancePhase
@@ -150,14 +151,20 @@ def guided_velocity(
     if state.step < plan.guider.zero_steps:
         return torch.zeros_like(x), before
     phase = phase_at(plan.phases, t)
-    v_t = velocity(transformer, x, start, plan, (start.text, t))
-    v_u = v_p = None
-    if plan.true_guidance > 1 and start.negative is not None:
-        v_u = velocity(transformer, x, start, plan, (start.negative, t))
-    if phase.stg_scale > 0:
+
+    def of(words: Embedded) -> Tensor:
+        return velocity(transformer, x, start, plan, (words, t))
+
+    def skipping() -> Tensor:
         blocks = nn.ModuleList([*transformer.transformer_blocks, *transformer.single_transformer_blocks])
         with perturbed(blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
-            v_p = velocity(transformer, x, start, plan, (start.text, t))
+            return of(start.text)
+
+    v_t, v_u, v_p = predicted(
+        partial(of, start.text),
+        partial(of, start.negative) if plan.true_guidance > 1 and start.negative is not None else None,
+        skipping if phase.stg_scale > 0 else None,
+    )
     scales = (plan.true_guidance, phase.stg_scale, phase.rescale)
     return combine(v_t, v_u, v_p, scales, plan.guider, before)
 

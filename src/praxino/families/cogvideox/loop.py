@@ -16,6 +16,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._guider import kept, phase_at, running_in
+from praxino.families._passes import are_shared, predicted
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.families.cogvideox.positions import Rotary
@@ -108,16 +109,24 @@ def guided_velocity(
         return torch.zeros_like(x), before
     timestep = plan.levels.timesteps[index]
     phase = phase_at(plan.phases, noise_level(plan.levels.alphas[index]))
-    v_u = v_p = None
-    scale = phase.scale
-    if scale > 1 and start.negative is not None:
-        scale = dynamic_scale(scale, timestep, plan.num_steps) if plan.dynamic else scale
-        v_u, v_t = velocity(transformer, x, start, (start.negative, start.text), timestep).split(1)
-    else:
-        v_t = velocity(transformer, x, start, (start.text,), timestep)
-    if phase.stg_scale > 0:
+    scale, negative = phase.scale, start.negative if phase.scale > 1 else None
+    if negative is not None and plan.dynamic:
+        scale = dynamic_scale(scale, timestep, plan.num_steps)
+
+    def of(*texts: Tensor) -> Tensor:
+        return velocity(transformer, x, start, texts, timestep)
+
+    def skipping() -> Tensor:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
-            v_p = velocity(transformer, x, start, (start.text,), timestep)
+            return of(start.text)
+
+    more = skipping if phase.stg_scale > 0 else None
+    if negative is None or are_shared():
+        apart = None if negative is None else partial(of, negative)
+        v_t, v_u, v_p = predicted(partial(of, start.text), apart, more)
+    else:
+        v_u, v_t = of(negative, start.text).split(1)
+        v_p = more() if more else None
     return guidance.combine(v_t, v_u, v_p, (scale, phase.stg_scale, phase.rescale), plan.guider, before)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._passes import predicted
 from praxino.families._walk import walk
 from praxino.families.flux.controlnet import Control, residuals
 from praxino.families.flux.text import Text
@@ -100,10 +101,13 @@ def advance(transformer: Any, start: Start, plan: Plan, noise: NoiseSource, stat
 
 def guided_velocity(transformer: Any, x: Tensor, start: Start, plan: Plan, t: float) -> Tensor:
     """The velocity, (1, N, C); with true guidance away from the negative text's."""
-    v_t = velocity(transformer, x, start, start.text, (t, plan.guidance))
+
+    def of(words: Text) -> Tensor:
+        return velocity(transformer, x, start, words, (t, plan.guidance))
+
     if start.negative is None:
-        return v_t
-    v_u = velocity(transformer, x, start, start.negative, (t, plan.guidance))
+        return of(start.text)
+    v_t, v_u = predicted(partial(of, start.text), partial(of, start.negative))
     return guidance.cfg(v_t, v_u, plan.true_guidance)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._guider import kept, phase_at, running_in
+from praxino.families._passes import are_shared, predicted
 from praxino.families._perturb import perturbed
 from praxino.families._walk import walk
 from praxino.families.ltx_video.text import Embedded
@@ -45,21 +46,21 @@ class Start:
     text: Embedded
     negative: Embedded | None
     """None when no step is guided by it."""
-    _asked: dict[int, Asked] = field(default_factory=dict, repr=False)
+    _asked: dict[tuple[int, ...], Asked] = field(default_factory=dict, repr=False)
 
-    def asked(self, count: int) -> Asked:
-        """What the transformer is asked besides the tokens, by the text alone (1) or by the negative as well (2).
+    def asked(self, *texts: Embedded) -> Asked:
+        """What the transformer is asked besides the tokens, by the text, by the negative, or by both.
 
         The same tensors at each call: a transformer may know them again.
         """
-        if count not in self._asked:
-            texts = [text for text in (self.negative, self.text) if text is not None][-count:]
-            self._asked[count] = {
+        known = tuple(map(id, texts))
+        if known not in self._asked:
+            self._asked[known] = {
                 "encoder_hidden_states": torch.cat([text.states for text in texts]),
                 "encoder_attention_mask": torch.cat([text.mask for text in texts]),
-                "video_coords": self.coords.expand(count, -1, -1),
+                "video_coords": self.coords.expand(len(texts), -1, -1),
             }
-        return self._asked[count]
+        return self._asked[known]
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,21 @@ def guided_velocity(
     t_token = torch.full((1, 1), t, device=x.device)
     if start.strengths is not None:
         t_token = torch.minimum(t_token, 1 - start.strengths)
-    if phase.scale > 1 and start.negative is not None:
-        v_u, v_t = _velocity(transformer, x, start.asked(2), t_token).split(1)
-    else:
-        v_u, v_t = None, _velocity(transformer, x, start.asked(1), t_token)
-    v_p = None
-    if phase.stg_scale > 0:
+
+    def of(*texts: Embedded) -> Tensor:
+        return _velocity(transformer, x, start.asked(*texts), t_token)
+
+    def skipping() -> Tensor:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode):
-            v_p = _velocity(transformer, x, start.asked(1), t_token)
+            return of(start.text)
+
+    negative, more = start.negative if phase.scale > 1 else None, skipping if phase.stg_scale > 0 else None
+    if negative is None or are_shared():
+        apart = None if negative is None else partial(of, negative)
+        v_t, v_u, v_p = predicted(partial(of, start.text), apart, more)
+    else:
+        v_u, v_t = of(negative, start.text).split(1)
+        v_p = more() if more else None
     scales = (phase.scale, phase.stg_scale, phase.rescale)
     return guidance.combine(v_t, v_u, v_p, scales, plan.guider, running_in(state, x))
 

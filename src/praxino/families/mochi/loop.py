@@ -18,6 +18,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._guider import kept, phase_at, running_in
+from praxino.families._passes import predicted
 from praxino.families._perturb import Surgery, perturbed
 from praxino.families._walk import walk
 from praxino.families.mochi.text import Embedded
@@ -95,13 +96,19 @@ def guided_velocity(
     if state.step < plan.guider.zero_steps:
         return torch.zeros_like(z), before
     phase = phase_at(plan.phases, t)
-    v_t = velocity(transformer, z, start.text, t, plan.dtype)
-    v_u = v_p = None
-    if phase.scale > 1 and start.negative is not None:
-        v_u = velocity(transformer, z, start.negative, t, plan.dtype)
-    if phase.stg_scale > 0:
+
+    def of(words: Embedded) -> Tensor:
+        return velocity(transformer, z, words, t, plan.dtype)
+
+    def skipping() -> Tensor:
         with perturbed(transformer.transformer_blocks, phase.stg_blocks, plan.stg_mode, SURGERY):
-            v_p = velocity(transformer, z, start.text, t, plan.dtype)
+            return of(start.text)
+
+    v_t, v_u, v_p = predicted(
+        partial(of, start.text),
+        partial(of, start.negative) if phase.scale > 1 and start.negative is not None else None,
+        skipping if phase.stg_scale > 0 else None,
+    )
     return guidance.combine(v_t, v_u, v_p, (phase.scale, phase.stg_scale, phase.rescale), plan.guider, before)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from praxino.families import LoopState
 from praxino.families._guider import RUNNING, kept, phase_at
+from praxino.families._passes import predicted
 from praxino.families._perturb import perturbed
 from praxino.families.wan.settings import LATENT_KIND_CHANNELS
 from praxino.recipe import GuidancePhase
@@ -104,12 +106,16 @@ def guided_velocity(
     if step < plan.guider.zero_steps:
         return torch.zeros_like(x), before
     phase = phase_at(plan.phases, level)
-    v_t, v_u, v_p = velocity(transformer, x, start, level), None, None
-    if phase.scale > 1 and start.negative is not None:
-        v_u = velocity(transformer, x, start, level, negative=True)
-    if phase.stg_scale > 0:
+    text = partial(velocity, transformer, x, start, level)
+
+    def skipping() -> Tensor:
         with perturbed(transformer.blocks, phase.stg_blocks, plan.stg_mode):
-            v_p = velocity(transformer, x, start, level)
+            return text()
+
+    guided = phase.scale > 1 and start.negative is not None
+    v_t, v_u, v_p = predicted(
+        text, partial(text, negative=True) if guided else None, skipping if phase.stg_scale > 0 else None
+    )
     scales = (phase.scale, phase.stg_scale, phase.rescale)
     return guidance.combine(v_t, v_u, v_p, scales, plan.guider, before)
 

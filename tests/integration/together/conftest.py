@@ -1,0 +1,70 @@
+"""Processes that draw one job together, on the CPU."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from praxino.accel.launched import RENDEZVOUS
+from praxino.families import families
+
+PROGRAM = Path(__file__).with_name("rank.py")
+MOST_SECONDS = 240
+"""After that a test fails: processes that wait for each other would wait for ever."""
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory):
+    return {
+        **os.environ,
+        "PRAXINO_HOME": str(tmp_path_factory.mktemp("together")),
+        "PRAXINO_DEVICE": "cpu",
+        "OMP_NUM_THREADS": "1",
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
+
+
+@pytest.fixture(scope="session")
+def miniatures(tmp_path_factory):
+    """A folder in which miniatures lie by their family's name; made when they are asked for."""
+    folder = tmp_path_factory.mktemp("miniatures")
+
+    def made(*names):
+        for name in names:
+            if not (folder / name).exists():
+                families()[name].miniature(folder / name)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def drawn(miniatures, environment, tmp_path_factory):
+    """What each of `count` processes tells of a table of cases: name -> (family, fields of the request).
+
+    `elsewhere`: all but the first look for the model in another folder, where it is not.
+    """
+
+    def draw(cases, count=2, elsewhere=False):
+        folder = miniatures(*{model for model, _ in cases.values()})
+        table = tmp_path_factory.mktemp("cases") / "cases.json"
+        table.write_text(json.dumps(cases))
+        shared = {**environment, "WORLD_SIZE": str(count), RENDEZVOUS: "given with each case"}
+        command = [sys.executable, str(PROGRAM), str(table), str(table.parent)]
+        ranks = []
+        for rank in range(count):
+            home, own = (table.parent if rank and elsewhere else folder), {**shared, "RANK": str(rank)}
+            ranks.append(subprocess.Popen(command, env=own, cwd=home, stdout=subprocess.PIPE, text=True))
+        try:
+            return [json.loads(rank.communicate(timeout=MOST_SECONDS)[0]) for rank in ranks]
+        finally:
+            for rank in ranks:
+                rank.kill()
+                rank.wait()
+                rank.stdout.close()
+
+    return draw

@@ -1,0 +1,65 @@
+"""Two processes draw what one draws: passes shared, tokens shared, both; and each is whole again afterwards."""
+
+import pytest
+
+SHORT = {"steps": 2}
+UNGUIDED = {"guidance": 1.0, "stg": 0.0}
+CASES = {
+    "wan": ("wan", {**SHORT, "frames": 5}),
+    "wan, three passes": ("wan", {**SHORT, "frames": 5, "stg": 1.0, "stg_blocks": [1]}),
+    "wan, tokens": ("wan", {**SHORT, "frames": 5, "guidance": 1.0}),
+    "ltx": ("ltx-video", {**SHORT, "frames": 9}),
+    "ltx, three passes, twice": ("ltx-video", {**SHORT, "frames": 9, "n": 2, "stg": 1.0, "stg_blocks": [1]}),
+    "ltx, tokens": ("ltx-video", {**SHORT, "frames": 9, "dtype": "bfloat16", **UNGUIDED}),
+    "ltx, own networks": ("ltx-video", {**SHORT, "frames": 9, **UNGUIDED}),
+    "flux, tokens": ("flux", SHORT),
+    "flux": ("flux", {**SHORT, "true_guidance": 2.0}),
+    "mochi": ("mochi", {**SHORT, "frames": 7}),
+    "cogvideox": ("cogvideox", {**SHORT, "frames": 5}),
+    "hunyuan": ("hunyuan-video", {**SHORT, "frames": 5, "true_guidance": 2.0}),
+}
+BATCHED = {"ltx", "ltx, three passes, twice", "cogvideox"}
+"""Alone, their two passes are one batch, whose sums are added up in another order."""
+REFUSED = {"ltx, own networks"}
+
+
+@pytest.fixture(scope="module")
+def told(drawn):
+    return drawn(CASES)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name not in REFUSED])
+def test_two_draw_what_one_draws(told, name):
+    first, second = (one[name] for one in told)
+    assert second is True
+    assert first["spread"] > 100, "a picture of one colour would prove nothing"
+    assert first["most"] <= (1 if name in BATCHED or "tokens" in name else 0)
+    assert first["as_before"], "the networks are whole again, and draw the same bits"
+    assert first["steps"] == SHORT["steps"] * CASES[name][1].get("n", 1)
+
+
+def test_networks_of_ones_own_are_refused_by_rank_0_alone(told):
+    first, second = (one["ltx, own networks"] for one in told)
+    assert first["error"] == "UserError" and "one device alone" in first["message"]
+    assert second is False
+
+
+def test_what_fails_in_another_process_is_told_by_rank_0(drawn):
+    first, second = drawn({"wan": CASES["wan"]}, elsewhere=True)
+    assert first["wan"]["error"] == "UserError"
+    assert first["wan"]["message"].startswith("rank 1 of 2: ") and "wan" in first["wan"]["message"]
+    assert second == {"wan": False}
+
+
+@pytest.mark.slow
+def test_four_share_both_passes_and_tokens(drawn):
+    cases = {name: CASES[name] for name in ("wan", "flux")}
+    for one in drawn(cases, 4)[1:]:
+        assert one == dict.fromkeys(cases, True)
+
+
+@pytest.mark.slow
+def test_more_than_the_heads_are_refused(drawn):
+    first, *others = drawn({"flux": CASES["flux, tokens"]}, 3)
+    assert "the 2 heads of its attention cannot be shared by 3 GPUs" in first["flux"]["message"]
+    assert [one["flux"] for one in others] == [False, False]
