@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from praxino import settings
@@ -50,10 +50,16 @@ _compiled: set[str] = set()
 
 def hardware(device: str) -> Hardware:
     """What of this machine decides which means pay."""
-    has_torchao = importlib.util.find_spec("torchao") is not None
+    has_torchao = _is_installed("torchao")
     in_bfloat16 = device == "cpu" and cpu_computes_bfloat16()
     capability = capability_of(device) if has_torchao else (0, 0)
     return Hardware(device, in_bfloat16, can_compile(device), capability, has_torchao)
+
+
+@cache
+def _is_installed(package: str) -> bool:
+    """Looked up once a process: it goes through every folder of packages."""
+    return importlib.util.find_spec(package) is not None
 
 
 def can_compile(device: str) -> bool:
@@ -126,7 +132,7 @@ def compiling(parts: Any, recipe: Recipe, plan: Plan, device: str, tell: Callabl
 def clock(recipe: Recipe, variant: Variant, plan: Plan, device: str) -> paces.Clock:
     """What times a run's steps and remembers them, where compiled blocks could come to pay for such runs."""
     kind = paces.kind_of(recipe, recipe.dtype, device)
-    is_compared = can_compile(device) and not variant.vocabulary and not why_not_compiled(recipe)
+    is_compared = not variant.vocabulary and can_compile(device) and not why_not_compiled(recipe)
 
     def told(first: float, later: float) -> None:
         if not is_compared or _why_plain(plan, device):
