@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -15,9 +16,9 @@ from praxino.families.ltx_video import FAMILY, load, miniature, single_file
 from praxino.families.ltx_video.family import POCKET
 from praxino.families.ltx_video.header import Header
 from praxino.families.ltx_video.networks.autoencoder import Autoencoder
-from praxino.families.ltx_video.networks.packed import Packable, prepare
+from praxino.families.ltx_video.networks.packed import Packable
 from praxino.families.ltx_video.networks.text_encoder import TextEncoder
-from praxino.families.ltx_video.networks.transformer import Transformer
+from praxino.families.ltx_video.networks.transformer import KEPT_LEVELS, KEPT_SCENES, Transformer
 
 CLOSE = {"atol": 2e-5, "rtol": 2e-5}
 """Sums are added in another order: some digits of float32's seven."""
@@ -71,7 +72,7 @@ def test_the_autoencoder_of_every_release(config, packs) -> None:
     stock = seeded(AutoencoderKLLTXVideo, **config)
     mine = own(Autoencoder, stock)
     if packs:
-        prepare(mine)
+        mine.prepare()
     pixels, latents = torch.rand(1, 3, 9, 64, 64) * 2 - 1, torch.randn(1, 16, 2, 2, 3)
     given, expected = mine.encode(pixels).latent_dist, stock.encode(pixels).latent_dist
     torch.testing.assert_close(given.mean, expected.mean, **CLOSE)
@@ -112,7 +113,7 @@ def test_the_transformer(changed, levels, packs) -> None:
     stock = seeded(LTXVideoTransformer3DModel, **config)
     mine = own(Transformer, stock)
     if packs:
-        prepare(mine)
+        mine.prepare()
     for batch in (1, 2):
         given = scene(stock, batch, levels)
         torch.testing.assert_close(mine(**given)[0], stock(**given, return_dict=False)[0], **CLOSE)
@@ -126,7 +127,7 @@ def test_the_text_encoder(kind, packs) -> None:
     stock = seeded(T5EncoderModel, T5Config(vocab_size=50, **config))
     mine = own(TextEncoder, stock)
     if packs:
-        prepare(mine)
+        mine.prepare()
     ids, mask = torch.randint(50, (2, 40)), torch.ones(2, 40, dtype=torch.long)
     mask[1, 12:] = 0
     given, expected = mine(ids, mask)[0], stock(input_ids=ids, attention_mask=mask)[0]
@@ -152,13 +153,54 @@ def test_a_step_and_a_decoding_of_the_bundled_model() -> None:
 
 
 @torch.no_grad()
-def test_one_two_and_four_threads_give_the_same_bits() -> None:
+def test_products_in_bfloat16_for_a_while() -> None:
+    parts = pocket()
+    transformer = LTXVideoTransformer3DModel.from_pretrained(POCKET / "transformer", torch_dtype=torch.float32)
+    given = scene(transformer, 1, LEVELS["one level"])
+    exact, expected = parts.transformer(**given)[0], transformer(**given, return_dict=False)[0]
+    with parts.transformer.narrowed():
+        near = parts.transformer(**given)[0]
+        assert torch.equal(parts.transformer(**given)[0], near)
+    off = ((near - expected).norm() / expected.norm()).item()
+    assert 1e-4 < off < 0.02
+    assert torch.equal(parts.transformer(**given)[0], exact)
+    for other in (parts.vae, parts.text_encoder):
+        with pytest.raises(RuntimeError, match="no layer can multiply in bfloat16"), other.narrowed():
+            pass
+
+
+@torch.no_grad()
+def test_levels_and_scenes_of_the_last_calls_alone_are_kept() -> None:
+    stock = seeded(LTXVideoTransformer3DModel, **miniature.TRANSFORMER)
+    mine = own(Transformer, stock)
+    for level in range(KEPT_LEVELS + 3):
+        given = scene(stock, 1, torch.tensor([[float(level)]]))
+        for _ in range(2):
+            torch.testing.assert_close(mine(**given)[0], stock(**given, return_dict=False)[0], **CLOSE)
+    assert list(mine._levels) == [float(level) for level in range(3, KEPT_LEVELS + 3)]
+    assert len(mine._scenes) == KEPT_SCENES
+
+
+@pytest.mark.parametrize("words", [7, 0], ids=["no padding", "no words"])
+@torch.no_grad()
+def test_a_text_without_padding_and_one_of_nothing_else(words) -> None:
+    stock = seeded(LTXVideoTransformer3DModel, **miniature.TRANSFORMER)
+    given = scene(stock, 1, LEVELS["one level"])
+    given["encoder_attention_mask"] = torch.zeros(1, 7)
+    given["encoder_attention_mask"][:, :words] = 1
+    torch.testing.assert_close(own(Transformer, stock)(**given)[0], stock(**given, return_dict=False)[0], **CLOSE)
+
+
+@pytest.mark.parametrize("narrows", [False, True], ids=["float32", "bfloat16"])
+@torch.no_grad()
+def test_one_two_and_four_threads_give_the_same_bits(narrows) -> None:
     parts, answers, before = pocket(), [], torch.get_num_threads()
     latents, ids, mask = torch.randn(1, 144, 5, 4, 4), torch.arange(20)[None], torch.ones(1, 20, dtype=torch.long)
     try:
         for count in (1, 2, 4):
             torch.set_num_threads(count)
-            predicted = parts.transformer(**scene(parts.transformer, 1, LEVELS["held tokens"]))[0]
+            with parts.transformer.narrowed() if narrows else nullcontext():
+                predicted = parts.transformer(**scene(parts.transformer, 1, LEVELS["held tokens"]))[0]
             read = parts.text_encoder(ids, mask)[0]
             answers.append((predicted, parts.vae.decode(latents).sample, read))
     finally:

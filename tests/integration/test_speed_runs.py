@@ -8,6 +8,7 @@ import pytest
 from praxino import api
 from praxino.accel.networks import networks
 from praxino.accel.speed import PHASED
+from praxino.bench.likeness import psnr_db
 from praxino.engine import loaded, speeding
 from praxino.engine.output import read_recipe
 from praxino.engine.resolve import resolve
@@ -54,6 +55,17 @@ def test_fast_is_in_the_file_and_is_drawn_again(models, name, tmp_path, monkeypa
     monkeypatch.setenv("PRAXINO_WITHOUT", "reuse,unguided")
     (again,) = api.replay(path)
     assert np.array_equal(again.frames, fast.frames)
+
+
+def test_near_of_the_bundled_model_is_close_to_exact_and_is_drawn_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(speeding, "cpu_computes_bfloat16", lambda: True)
+    exact, near = (api.generate("a red cat bouncing", seed=3, quality=quality) for quality in ("exact", "near"))
+    assert near.recipe.speed == ("products:bfloat16",)
+    assert not np.array_equal(near.frames, exact.frames)
+    assert psnr_db(near.frames, exact.frames) > 50
+    monkeypatch.setenv("PRAXINO_WITHOUT", "products")
+    (again,) = api.replay(near.save(tmp_path / "cat.gif"))
+    assert np.array_equal(again.frames, near.frames)
 
 
 @pytest.mark.parametrize("name", ["wan", "sd3"])

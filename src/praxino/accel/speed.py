@@ -20,7 +20,7 @@ from praxino.accel import caches, calibrations, ways
 from praxino.accel.caches import Caching
 from praxino.accel.calibrations import LEAST_SSIM, Choice
 from praxino.accel.paces import Pace, kind_of
-from praxino.accel.ways import WAYS
+from praxino.accel.ways import PRODUCTS, WAYS
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
@@ -29,6 +29,7 @@ ANSWERS, OWN, BFLOAT16, COMPILE = "answers", "own", "bfloat16", "compile"
 QUANTISED, REUSE, UNGUIDED = "quantised", "reuse", "unguided"
 NAMES = (ANSWERS, BFLOAT16, *WAYS, COMPILE, QUANTISED, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
+CPU_FACTS = Path("/proc/cpuinfo")
 NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
 """Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
 COLD_SECONDS = 60.0
@@ -113,13 +114,18 @@ def speed_plan(
     why_not = why_not_tried(variant, recipe)
     if not why_not and not pace.tried_all and not _is_chosen(compiled, recipe.quality, without):
         why_not = "not all ways of computing were tried here yet; runs of this size that take long enough do it"
+    found = {kind: _way(kind, why_not, recipe.quality, pace, is_crowded) for kind in WAYS}
+    if variant.vocabulary:
+        found[PRODUCTS] = _small_products(hardware, recipe)
+    if all(_is_chosen(one, recipe.quality, without) for one in (compiled, found[PRODUCTS])):
+        compiled, found[PRODUCTS] = _either(compiled, found[PRODUCTS], recipe.quality, pace)
     items = tuple(
         dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
         for item in (
             _answers(variant, recipe),
             _own(variant, recipe),
             bfloat16,
-            *(_way(kind, why_not, recipe.quality, pace, is_crowded) for kind in WAYS),
+            *found.values(),
             compiled,
             _quantised(hardware, recipe, is_compiled=_is_chosen(compiled, recipe.quality, without)),
             _reuse(recipe, choice),
@@ -165,16 +171,25 @@ def phases_of(recipe: Recipe) -> tuple[GuidancePhase, ...]:
     return (*kept, *(dataclasses.replace(phase, scale=1.0) for phase in starts))
 
 
-@cache
-def cpu_computes_bfloat16(listed: Path = Path("/proc/cpuinfo")) -> bool:
+def cpu_computes_bfloat16(listed: Path = CPU_FACTS) -> bool:
     """Whether the CPU has instructions for products of bfloat16 matrices."""
+    return bool(_words(listed) & {"avx512_bf16", "amx_bf16", "bf16"})
+
+
+def cpu_multiplies_int8(listed: Path = CPU_FACTS) -> bool:
+    """Whether the CPU is an x86 with instructions for products of 8-bit numbers."""
+    return bool(_words(listed) & {"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
+@cache
+def _words(listed: Path) -> frozenset[str]:
+    """What the system tells of the CPU, nothing but on Linux."""
     if platform.system() != "Linux":
-        return False
+        return frozenset()
     try:
-        words = set(listed.read_text(encoding="utf-8", errors="replace").split())
+        return frozenset(listed.read_text(encoding="utf-8", errors="replace").split())
     except OSError:
-        return False
-    return bool(words & {"avx512_bf16", "amx_bf16", "bf16"})
+        return frozenset()
 
 
 def why_not_compiled(recipe: Recipe) -> str:
@@ -249,6 +264,26 @@ def _way(kind: str, why_not: str, quality: Quality, pace: Pace, is_crowded: Call
     return Item(kind, ways.degree_of(found), True, why, error, value)
 
 
+def _small_products(hardware: Hardware, recipe: Recipe) -> Item:
+    """Of the bundled model: it is too small to be tried, and known."""
+    error = "frames are 59 dB from exact ones (docs/how-to/speed.md)"
+    if (hardware.device, recipe.dtype) != ("cpu", "float32"):
+        why = "its networks have others in float32 on a CPU alone"
+    elif not hardware.computes_bfloat16:
+        why = f"{hardware.device} has no instructions for bfloat16"
+    elif not (why := why_not_compiled(recipe)):
+        return Item(PRODUCTS, "near", True, "layers multiply in bfloat16: a third less time", error, BFLOAT16)
+    return Item(PRODUCTS, "near", False, why, error)
+
+
+def _either(compiled: Item, products: Item, quality: Quality, pace: Pace) -> tuple[Item, Item]:
+    """The one that saves more: they change the same layers."""
+    found = ways.best(PRODUCTS, pace, quality)
+    if found is not None and found.gain < _compile_gain(pace):
+        return compiled, dataclasses.replace(products, is_on=False, why="compiled blocks save more")
+    return dataclasses.replace(compiled, is_on=False, why="other products of layers save more"), products
+
+
 def _compile(hardware: Hardware, variant: Variant, recipe: Recipe, pace: Pace) -> Item:
     error = "rounds in another order: off by less than the number format itself"
     if variant.vocabulary:
@@ -286,11 +321,16 @@ def _why_not_pays(pace: Pace, num_steps: int) -> str:
         return "its blocks could not be compiled here"
     if not pace.plain:
         return "what a step takes here is not known yet; the first run of this size measures it"
-    gain = 1 - pace.compiled / pace.plain if pace.compiled else EXPECTED_GAIN
+    gain = _compile_gain(pace)
     if gain <= 0:
         return f"a step took {pace.compiled:.3g} s compiled and {pace.plain:.3g} s plain"
     saved, cost = num_steps * pace.plain * gain, pace.first if pace.compiled else COLD_SECONDS
     return "" if saved > cost else f"it takes {cost:.3g} s and saves {saved:.3g} s of {num_steps} steps"
+
+
+def _compile_gain(pace: Pace) -> float:
+    """The part of a step that compiled blocks save."""
+    return 1 - pace.compiled / pace.plain if pace.compiled else EXPECTED_GAIN
 
 
 def _reuse(recipe: Recipe, choice: Choice) -> Item:

@@ -25,7 +25,8 @@ from praxino.accel.fusion import can_fuse, fused
 from praxino.accel.networks import computing
 from praxino.accel.paces import Tried, wait
 from praxino.accel.passes import in_passes
-from praxino.accel.ways import ATTENTION, EXACT_ERROR, FUSED, PASSES
+from praxino.accel.products import kinds, multiplying
+from praxino.accel.ways import ATTENTION, EXACT_ERROR, FUSED, PASSES, PRODUCTS
 
 ROUNDS, ROUNDS_OF_LONG, LONG_SECONDS = 2, 1, 1.0
 """A way is timed so often after its first call; less often where a call takes longer. The least time counts."""
@@ -52,7 +53,12 @@ class Way:
 def way_of(name: str) -> Way:
     """A way by its name. Raises KeyError where there is none."""
     means, _, value = name.partition(":")
-    lays: dict[str, Lay] = {ATTENTION: partial(attending, kernel=value), FUSED: fused, PASSES: in_passes}
+    lays: dict[str, Lay] = {
+        ATTENTION: partial(attending, kernel=value),
+        FUSED: fused,
+        PASSES: in_passes,
+        PRODUCTS: partial(multiplying, kind=value),
+    }
     return Way(name, lays[means])
 
 
@@ -61,6 +67,7 @@ def ways(network: Any, device: str, scores_bytes: int) -> list[Way]:
     found = [f"{FUSED}:qkv"] if can_fuse(network) else []
     few = scores_bytes <= SCORES_BYTES
     found += [f"{ATTENTION}:{kernel}" for kernel in kernels(network, device) if few or kernel != "math"]
+    found += [f"{PRODUCTS}:{kind}" for kind in kinds(network, device)]
     return [way_of(name) for name in (*found, f"{PASSES}:1")]
 
 

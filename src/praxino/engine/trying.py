@@ -14,7 +14,7 @@ from praxino.accel import paces
 from praxino.accel.paces import Pace, Tried
 from praxino.accel.plan import Plan
 from praxino.accel.speed import COMPILE, value_of, why_not_tried
-from praxino.accel.ways import FUSED, WAYS
+from praxino.accel.ways import FUSED, PRODUCTS, WAYS
 from praxino.families import Variant
 from praxino.recipe import Recipe
 
@@ -51,7 +51,7 @@ def _lay(parts: Any, names: tuple[str, ...], plan: Plan, tell: Callable[[str], N
     from praxino.accel.trials import laid
 
     for name in names:
-        if name.startswith(FUSED) and _works_on_layers(plan):
+        if name.startswith((FUSED, PRODUCTS)) and _works_on_layers(plan):
             tell(f"{name} is left out: the memory plan {plan.name} works on layers one by one")
             continue
         try:

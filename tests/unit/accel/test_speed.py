@@ -11,6 +11,7 @@ from praxino.accel.speed import (
     QUANTISED,
     Hardware,
     cpu_computes_bfloat16,
+    cpu_multiplies_int8,
     decided,
     phases_of,
     speed_plan,
@@ -74,11 +75,27 @@ def test_near_is_exact_where_nothing_is_faster(hardware, dtype, own_dtype, why):
     assert decided(wish, items) == dataclasses.replace(wish, quality="exact")
 
 
-def test_the_bundled_model_has_nothing_faster_than_exact():
+def test_the_bundled_model_stays_in_float32_and_multiplies_in_bfloat16():
     wish = recipe(family="ltx-video", variant="pocket", quality="near", steps=8)
     items = speed_plan(ABLE, POCKET, wish)
-    assert decided(wish, items) == dataclasses.replace(wish, quality="exact")
+    assert decided(wish, items) == dataclasses.replace(wish, speed=("products:bfloat16",))
     assert "faster in float32" in next(item.why for item in items if item.name == "bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "fields", "why"),
+    [
+        (OLD, {}, "no instructions for bfloat16"),
+        (GPU, {}, "on a CPU alone"),
+        (ABLE, {"dtype": "float16"}, "in float32 on a CPU"),
+        (ABLE, {"loras": (Lora("a", 1.0, ""),)}, "LoRAs"),
+    ],
+)
+def test_the_bundled_model_is_exact_in_near_where_its_products_are_not_faster(hardware, fields, why):
+    wish = recipe(**{"family": "ltx-video", "variant": "pocket", "quality": "near", "steps": 8, **fields})
+    items = speed_plan(hardware, POCKET, wish, own_dtype=True)
+    assert why in next(item.why for item in items if item.name == "products")
+    assert decided(wish, items) == dataclasses.replace(wish, quality="exact")
 
 
 def test_fast_leaves_steps_and_passes_out():
@@ -205,7 +222,8 @@ def test_means_can_be_switched_off_one_by_one():
     known = {kind_of(wish, dtype, "cpu"): slow for dtype in ("float32", "bfloat16")}
     for name in NAMES:
         items = speed_plan(ABLE, WAN, wish, without=[name], paces=known)
-        assert on(items) == [other for other in NAMES if other not in (name, QUANTISED)]
+        left_out = {name, QUANTISED, "compile" if name != "products" else ""}
+        assert on(items) == [other for other in NAMES if other not in left_out]
     with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
         speed_plan(ABLE, WAN, wish, without=["compiling"])
 
@@ -240,6 +258,19 @@ def test_ways_are_for_networks_with_enough_to_do_and_nothing_laid_over_them(fiel
     assert not items["attention"].is_on and why in items["attention"].why
 
 
+@pytest.mark.parametrize(
+    ("compiled", "speed"), [(0.0, "products:int8"), (70.0, "products:int8"), (40.0, "compile:blocks")]
+)
+def test_of_products_and_compiled_blocks_a_run_has_what_saves_more(compiled, speed):
+    wish = recipe(quality="near", dtype="bfloat16")
+    tried = Tried("products:int8", 60.0, 100.0, 0.008)
+    pace = Pace(plain=100.0, compiled=compiled, first=1.0, tried=(tried,), tried_all=True)
+    items = speed_plan(ABLE, WAN, wish, own_dtype=True, paces={kind_of(wish, "bfloat16", "cpu"): pace})
+    assert decided(wish, items).speed == (speed,)
+    left_out = {item.why for item in items if item.name in ("products", "compile") and not item.is_on}
+    assert any("save more" in why for why in left_out)
+
+
 def test_a_recipe_of_a_newer_praxino_is_refused():
     with pytest.raises(UserError, match="'warp'"):
         value_of(recipe(speed=("warp:9",)), "reuse")
@@ -252,4 +283,7 @@ def test_the_processor_is_asked_for_its_instructions(tmp_path):
         listed = tmp_path / f"{index}"
         listed.write_text(f"flags\t\t: fpu {flags} mmx\n")
         assert cpu_computes_bfloat16(listed) is able
+        assert cpu_multiplies_int8(listed) is False
     assert cpu_computes_bfloat16(tmp_path / "none") is False
+    listed.write_text("flags\t\t: fpu avx_vnni mmx\n")
+    assert cpu_multiplies_int8(new := listed.rename(tmp_path / "new")) and not cpu_computes_bfloat16(new)

@@ -26,7 +26,6 @@ from praxino.families._in_context import Annotators
 from praxino.families.ltx_video import single_file, upsampler
 from praxino.families.ltx_video.networks.autoencoder import Autoencoder
 from praxino.families.ltx_video.networks.network import Network
-from praxino.families.ltx_video.networks.packed import prepare
 from praxino.families.ltx_video.networks.text_encoder import TextEncoder
 from praxino.families.ltx_video.networks.transformer import Transformer
 from praxino.families.ltx_video.text import Tokenizer
@@ -75,7 +74,7 @@ def load(path: Path, variant: Variant, dtype: str, device: str) -> Parts:
     for network in (transformer, vae, text_encoder):
         network.requires_grad_(False).eval().to(device)
         if isinstance(network, Network):
-            prepare(network)
+            network.prepare()
     parts = Parts(transformer, vae, text_encoder, Tokenizer(home / "tokenizer"), variant, torch.device(device))
     if (home / upsampler.FOLDER).is_dir():
         lay_upsampler(parts, home)

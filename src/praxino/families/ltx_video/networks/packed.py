@@ -1,44 +1,43 @@
 """Layers that lay their weights out as oneDNN's fastest kernels want them, before they first compute on a CPU.
 
-torch multiplies with MKL there, which on AMD's processors leaves half of the machine unused, and lays a convolution's
-weights out anew at each call. oneDNN's own operators, which torch's compiler uses too
-(torch/_inductor/fx_passes/mkldnn_fusion.py), do neither. They add sums in another order: results differ in the last
-digits. A layer for which they are not there, or give something else, stays plain.
+Results differ in the last digits. Where a run asks for it, linear layers multiply in bfloat16. A layer for which
+oneDNN's operators are not there, or give something else, stays plain.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from praxino.families.ltx_video.networks.network import Network
+from praxino.families import _products
+from praxino.families._products import Product
 
-TOLERANCE = 1e-4
+TOLERANCE, NARROW_TOLERANCE = 1e-4, 0.05
 """Of the largest value of a result."""
-MOST_PARAMETERS = 32 * 2**20
-"""Packed weights are a second copy: networks of more parameters than this stay plain."""
-
-Product = Callable[[Tensor], Tensor]
 
 
 class Packable(nn.Module):
-    """A layer with a plain way to compute, and perhaps a packed one."""
+    """A layer with a plain way to compute, and perhaps packed ones."""
 
     packs = False
     """Whether it is to be packed when it next computes."""
+    narrows = False
+    """Whether it multiplies in bfloat16, where it can."""
     _product: Product | None = None
+    _narrow: Product | None = None
 
     def forward(self, input: Tensor) -> Tensor:
         """The layer's result."""
         if self.packs:
-            self._pack()
-        if self._product is not None and input.is_cpu:
-            return self._product(input)
+            self.packs = False
+            self._product = self._checked(self.packed, TOLERANCE)
+        product = self._narrow if self.narrows and self._narrow is not None else self._product
+        if product is not None and input.is_cpu:
+            return product(input)
         return self.plain(input)
 
     def plain(self, x: Tensor) -> Tensor:
@@ -49,23 +48,33 @@ class Packable(nn.Module):
         """The same by packed weights."""
         raise NotImplementedError
 
+    def packed_narrow(self) -> Product:
+        """About the same, multiplied in bfloat16. RuntimeError where that is not to be had."""
+        raise NotImplementedError
+
     def probe(self) -> Tensor:
         """Something small to compute."""
         raise NotImplementedError
 
-    def _pack(self) -> None:
-        self.packs = False
+    def can_narrow(self) -> bool:
+        """Whether it can multiply in bfloat16; the weights are laid out for it when this is first asked."""
+        if self._narrow is None:
+            self._narrow = self._checked(self.packed_narrow, NARROW_TOLERANCE)
+        return self._narrow is not None
+
+    def _checked(self, make: Callable[[], Product], tolerance: float) -> Product | None:
         try:
-            product, probe = self.packed(), self.probe()
+            product, probe = make(), self.probe()
             found, expected = product(probe), self.plain(probe)
         except (RuntimeError, AttributeError):
-            return
-        if (found - expected).abs().max() <= TOLERANCE * expected.abs().max():
-            self._product = product
+            return None
+        return product if (found - expected).abs().max() <= tolerance * expected.abs().max() else None
 
 
 class Linear(Packable, nn.Linear):
     """`nn.Linear` whose weights come from a file: none are drawn."""
+
+    then: _products.Then = "none"
 
     def reset_parameters(self) -> None:
         """Leave the weights as memory has them."""
@@ -76,23 +85,25 @@ class Linear(Packable, nn.Linear):
 
     def packed(self) -> Product:
         """See `Packable`."""
-        return _linear(self.weight, self.bias)
+        return _products.linear(self.weight, self.bias, self.then)
+
+    def packed_narrow(self) -> Product:
+        """See `Packable`."""
+        return _products.linear_bfloat16(self.weight, self.bias, self.then)
 
     def probe(self) -> Tensor:
         """See `Packable`."""
-        return torch.linspace(-1, 1, self.in_features)[None]
+        return _waves(self.in_features)[None]
 
 
 class GeluLinear(Linear):
     """A linear layer and the tanh approximation of GELU, as one operator where it is packed."""
 
+    then = "gelu"
+
     def plain(self, x: Tensor) -> Tensor:
         """See `Packable`."""
         return F.gelu(super().plain(x), approximate="tanh")
-
-    def packed(self) -> Product:
-        """See `Packable`."""
-        return _linear(self.weight, self.bias, "gelu")
 
 
 class Beside(Packable):
@@ -108,13 +119,20 @@ class Beside(Packable):
 
     def packed(self) -> Product:
         """See `Packable`."""
-        biases: list[Tensor] = [linear.bias for linear in self.linears if linear.bias is not None]
-        weights: list[Tensor] = [linear.weight for linear in self.linears]
-        return _linear(torch.cat(weights), torch.cat(biases) if biases else None)
+        return _products.linear(*self._together())
+
+    def packed_narrow(self) -> Product:
+        """See `Packable`."""
+        return _products.linear_bfloat16(*self._together())
 
     def probe(self) -> Tensor:
         """See `Packable`."""
         return self.linears[0].probe()
+
+    def _together(self) -> tuple[Tensor, Tensor | None]:
+        biases: list[Tensor] = [linear.bias for linear in self.linears if linear.bias is not None]
+        weights: list[Tensor] = [linear.weight for linear in self.linears]
+        return torch.cat(weights), torch.cat(biases) if biases else None
 
 
 class Conv3d(Packable, nn.Conv3d):
@@ -130,27 +148,14 @@ class Conv3d(Packable, nn.Conv3d):
     def packed(self) -> Product:
         """See `Packable`."""
         how = (self.padding, self.stride, self.dilation, self.groups)
-        reorder = torch._C._nn.mkldnn_reorder_conv3d_weight  # pyright: ignore[reportAttributeAccessIssue]
-        weight, bias = reorder(self.weight.detach().to_mkldnn(), *how), self.bias
-        operator = torch.ops.mkldnn._convolution_pointwise.default
-        return lambda x: operator(x, weight, bias, *how, "none", [], "")
+        return _products.conv3d(self.weight, self.bias, how)
 
     def probe(self) -> Tensor:
         """See `Packable`."""
         shape = (1, self.in_channels, 3, 3, 3)
-        return torch.linspace(-1, 1, math.prod(shape)).view(shape)
+        return _waves(math.prod(shape)).view(shape).contiguous(memory_format=torch.channels_last_3d)
 
 
-def _linear(weight: Tensor, bias: Tensor | None, then: Literal["none", "gelu"] = "none") -> Product:
-    packed = torch.ops.mkldnn._reorder_linear_weight(weight.detach().contiguous(), None)
-    operator, how = torch.ops.mkldnn._linear_pointwise.default, "tanh" if then == "gelu" else ""
-    return lambda x: operator(x, packed, bias, then, [], how)
-
-
-def prepare(network: Network) -> None:
-    """Make a small network on a CPU fast: its layers are packed before they first compute, if torch has oneDNN."""
-    network.few_threads = sum(parameter.numel() for parameter in network.parameters()) <= MOST_PARAMETERS
-    if network.few_threads and torch.backends.mkldnn.is_available():
-        for module in network.modules():
-            if isinstance(module, Packable):
-                module.packs = True
+def _waves(count: int) -> Tensor:
+    """Values of -1 to 1 in which no neighbours are alike."""
+    return (12.9898 * torch.arange(count)).sin()

@@ -191,6 +191,7 @@ class Transformer(Network):
     """Predicts the velocity of noisy latent tokens."""
 
     config_class = Config
+    narrow_parts = ("transformer_blocks",)
     fixed: ClassVar = {
         "patch_size": 1,
         "patch_size_t": 1,

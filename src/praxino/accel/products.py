@@ -1,0 +1,79 @@
+"""Other products of a denoiser's linear layers on a CPU. Knows no family.
+
+onednn: in float32 by oneDNN in place of MKL, twice as fast on AMD's processors; no second copy of the weights. int8: of
+numbers rounded to 8 bits, with a copy of the weights in them; on processors with instructions for it. bfloat16: in
+networks that have such products themselves. Whether one pays is tried (`praxino.accel.trials`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from praxino.accel.memory import main_memory
+from praxino.accel.networks import computing
+from praxino.accel.speed import cpu_multiplies_int8
+from praxino.families._products import Product, linear, linear_int8
+
+ONEDNN, INT8, BFLOAT16 = "onednn", "int8", "bfloat16"
+FEWEST_ROWS = 32
+"""Inputs of fewer tokens are multiplied plainly: that is soon done, and they decide much, as noise levels do."""
+ROOM = 2
+"""Rounded weights are made where so many times their bytes are free."""
+
+
+def kinds(network: Any, device: str) -> list[str]:
+    """Those to be tried for a network on cpu, cuda, ..."""
+    layers = _layers(network)
+    if device != "cpu" or not layers or not torch.backends.mkldnn.is_available():
+        return []
+    found = [ONEDNN] if layers[0].weight.dtype == torch.float32 else []
+    has_room = main_memory()[0] >= ROOM * sum(layer.weight.numel() for layer in layers)
+    return [*found, INT8] if cpu_multiplies_int8() and has_room else found
+
+
+@contextmanager
+def multiplying(network: Any, kind: str) -> Iterator[None]:
+    """While it holds, a network's linear layers multiply in another way.
+
+    Raises:
+        RuntimeError: they cannot do that here.
+    """
+    with ExitStack() as undo:
+        if kind == BFLOAT16:
+            if not hasattr(network, "narrowed"):
+                raise RuntimeError("these networks have no such products")
+            undo.enter_context(network.narrowed())
+        else:
+            layers = _layers(network)
+            if not torch.backends.mkldnn.is_available() or any(not layer.weight.is_cpu for layer in layers):
+                raise RuntimeError("oneDNN multiplies on a CPU alone")
+            for layer in layers:
+                product = _product(layer, kind)
+                undo.enter_context(computing(layer, _of_many_rows(product, layer.forward, layer.in_features)))
+        yield
+
+
+def _layers(network: Any) -> list[nn.Linear]:
+    """Those that compute as torch has it."""
+    found = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    return [layer for layer in found if type(layer).forward is nn.Linear.forward and "forward" not in vars(layer)]
+
+
+def _product(layer: nn.Linear, kind: str) -> Product:
+    if kind == INT8:
+        return linear_int8(layer.weight, layer.bias)
+    return linear(layer.weight.detach(), layer.bias, packs=False)
+
+
+def _of_many_rows(product: Product, plain: Callable[[Tensor], Tensor], width: int) -> Product:
+    @wraps(plain)
+    def answer(input: Tensor) -> Tensor:
+        return product(input) if input.numel() >= FEWEST_ROWS * width else plain(input)
+
+    return answer
