@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from praxino.bench.likeness import psnr_db, ssim
-from praxino.bench.results import summary
+from praxino.bench.results import slower, summary
 from praxino.bench.rounds import Bench, in_turn
-from praxino.bench.work import Axis, Work, swept, work_of
+from praxino.bench.work import DIFFUSERS, Axis, Work, swept, work_of
 from praxino.recipe import QUALITIES
 from praxino.request import Request
 
@@ -42,14 +42,35 @@ def measure(bench: Bench, plan: Plan, tell: Callable[[str], None]) -> dict[str, 
         tell("counting the floor")
         results["roofline"] = roofline(bench, work)
     for axis, values in plan.sweeps.items():
-        found: dict[str, dict[str, float]] = {name: {} for name in plan.names}
-        for value in values:
-            grown = work_of(swept(plan.request, axis, value), plan.device)
-            for name in plan.names:
-                found[name][str(value)] = bench.warm_seconds(grown, name)
-                tell(f"{axis} {value}, {name}: warm {found[name][str(value)]:.3f} s")
+        works = [work_of(swept(plan.request, axis, value), plan.device) for value in values]
+        found: dict[str, dict[str, float]] = {}
+        for name in plan.names:
+            seconds = bench.warm_seconds(works, name)
+            tell(f"{axis}, {name}: warm {', '.join(f'{one:.3f}' for one in seconds)} s")
+            found[name] = {str(value): one for value, one in zip(values, seconds, strict=True)}
         results.setdefault("sweeps", {})[axis] = found
     return results
+
+
+def lost(
+    bench: Bench, plan: Plan, results: Mapping[str, Any], committed: Mapping[str, Any], tell: Callable[[str], None]
+) -> list[str]:
+    """What is slower beside plain diffusers than in committed results, one line each.
+
+    Whatever seems so is measured once more, and told only if it is slower again: noise seldom comes twice.
+
+    Raises:
+        UserError: the two did not draw the same.
+    """
+    suspects = slower(results, committed)
+    if not suspects:
+        return []
+    tell(f"{len(suspects)} slower; measuring once more")
+    named = {contender for contender, _ in suspects}
+    names = [name for name in plan.names if name in named | {DIFFUSERS}]
+    work = work_of(plan.request, plan.device)
+    again = slower(summary(work, in_turn(bench, work, names, plan.rounds, tell)), committed)
+    return [line for suspect, line in again.items() if suspect in suspects]
 
 
 def likeness(bench: Bench, work: Work, names: Sequence[str]) -> dict[str, dict[str, float | None]]:
@@ -67,15 +88,13 @@ def likeness(bench: Bench, work: Work, names: Sequence[str]) -> dict[str, dict[s
 
 def roofline(bench: Bench, work: Work) -> dict[str, Any]:
     """What `ceilings` counts and measures."""
-    described = bench.scratch / "work.json"
-    described.write_text(work.to_json(), encoding="utf-8")
-    return json.loads(bench.child(["-m", "praxino.bench.ceilings", str(described)]).printed)
+    return json.loads(bench.child(["-m", "praxino.bench.ceilings", str(bench.described(work))]).printed)
 
 
 def _frames(bench: Bench, work: Work, name: str) -> np.ndarray:
     kept = bench.scratch / f"{name}.npy"
     kept.unlink(missing_ok=True)
-    bench.workload(work, name, kept, 1)
+    bench.workload([work], name, kept, 1)
     return np.load(kept)
 
 

@@ -81,8 +81,8 @@ def as_rows(results: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def slower(results: Mapping[str, Any], committed: Mapping[str, Any]) -> list[str]:
-    """What is slower beside plain diffusers than it was, by more than `MOST_LOST`; one line each.
+def slower(results: Mapping[str, Any], committed: Mapping[str, Any]) -> dict[tuple[str, str], str]:
+    """What is slower beside plain diffusers than it was, by more than `MOST_LOST`: a line by contender and measure.
 
     Raises:
         UserError: the two did not draw the same.
@@ -90,7 +90,7 @@ def slower(results: Mapping[str, Any], committed: Mapping[str, Any]) -> list[str
     unlike = [k for k, v in committed["work"].items() if k not in ("device", "dtype") and results["work"].get(k) != v]
     if unlike:
         raise UserError(f"these results are of other work ({', '.join(unlike)}); compare with those of the same.")
-    lines = []
+    lines = {}
     for measure in WATCHED:
         before, now = committed["table"].get(measure, {}), results["table"].get(measure, {})
         for name in now:
@@ -98,7 +98,7 @@ def slower(results: Mapping[str, Any], committed: Mapping[str, Any]) -> list[str
             if name.startswith(DIFFUSERS) or old is None or new is None:
                 continue
             if new < old * (1 - MOST_LOST):
-                lines.append(f"{name}, {measure}: {new:.2f} times plain diffusers, {old:.2f} before")
+                lines[name, measure] = f"{name}, {measure}: {new:.2f} times plain diffusers, {old:.2f} before"
     return lines
 
 

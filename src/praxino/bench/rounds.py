@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from praxino.bench.work import CACHE_DIT, COMPILED, Work
 from praxino.errors import ModelError
@@ -79,10 +80,10 @@ class Bench:
     def one_round(self, work: Work, contender: str) -> Figures:
         """Every measure of a contender, once."""
         cold = self.child(self._cold(work, contender))
-        warm = self.workload(work, contender, self._out(work, contender), 1 + self.warm_requests)
-        requests = json.loads(warm.printed)["requests"]
+        (warm,) = self.workload([work], contender, self._out(work, contender), 1 + self.warm_requests)
+        requests = warm["requests"]
         figures = {COLD: cold.seconds, MEMORY: cold.peak_bytes / 2**20}
-        if gpu_peak_bytes := json.loads(warm.printed)["gpu_peak_bytes"]:
+        if gpu_peak_bytes := warm["gpu_peak_bytes"]:
             figures[GPU_MEMORY] = gpu_peak_bytes / 2**20
         for part, measure in PARTS.items():
             counted = requests[:1] if part == "load" else requests[1:]
@@ -90,26 +91,32 @@ class Bench:
                 figures[measure] = median(found) * (1000 if measure.endswith("ms") else 1)
         return figures
 
-    def warm_seconds(self, work: Work, contender: str) -> float:
-        """Of a request to a process that has made one file: the median."""
-        printed = self.workload(work, contender, self._out(work, contender), 1 + self.warm_requests).printed
-        return median(request["whole"] for request in json.loads(printed)["requests"][1:])
+    def warm_seconds(self, works: Sequence[Work], contender: str) -> list[float]:
+        """Of each work, a request to a process that has made one such file: the median."""
+        told = self.workload(works, contender, self._out(works[0], contender), 1 + self.warm_requests)
+        return [median(request["whole"] for request in one["requests"][1:]) for one in told]
 
-    def workload(self, work: Work, contender: str, out: Path, requests: int) -> Child:
-        """A process of `workload`."""
-        return self.child(self._workload(work, contender, out, requests))
+    def workload(self, works: Sequence[Work], contender: str, out: Path, requests: int) -> list[dict[str, Any]]:
+        """What a process of `workload` tells of each work."""
+        printed = self.child(self._workload(works, contender, out, requests)).printed
+        return [json.loads(line) for line in printed.splitlines()]
 
     def _cold(self, work: Work, contender: str) -> list[str]:
         """The whole program: for Praxino, its command."""
         out = self._out(work, contender)
         if contender in QUALITIES:
             return ["-m", "praxino", *self.arguments(work.request(contender, 0)), "--local", "-o", str(out)]
-        return self._workload(work, contender, out, 1)
+        return self._workload([work], contender, out, 1)
 
-    def _workload(self, work: Work, contender: str, out: Path, requests: int) -> list[str]:
-        described = self.scratch / "work.json"
-        described.write_text(work.to_json(), encoding="utf-8")
-        return ["-m", "praxino.bench.workload", contender, str(described), str(out), str(requests)]
+    def _workload(self, works: Sequence[Work], contender: str, out: Path, requests: int) -> list[str]:
+        files = [self.described(work, f"work-{index}") for index, work in enumerate(works)]
+        return ["-m", "praxino.bench.workload", contender, str(out), str(requests), *map(str, files)]
+
+    def described(self, work: Work, name: str = "work") -> Path:
+        """A file that tells a child process of a work."""
+        path = self.scratch / f"{name}.json"
+        path.write_text(work.to_json(), encoding="utf-8")
+        return path
 
     def _out(self, work: Work, contender: str) -> Path:
         return self.scratch / f"{contender}{'.gif' if work.num_frames > 1 else '.png'}"

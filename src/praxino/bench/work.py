@@ -75,7 +75,7 @@ def prompt_of(index: int) -> str:
 
 
 def work_of(request: Request, device: str | None = None) -> Work:
-    """What a request comes to; its prompt, seed and quality are left out.
+    """What a request comes to; its prompt, seed and quality are left out. Plain diffusers skips no blocks (STG).
 
     Raises:
         UserError: the request cannot be, or the model is no folder that diffusers reads.
@@ -86,8 +86,10 @@ def work_of(request: Request, device: str | None = None) -> Work:
     machine = this_machine(device)
     asked = {k: v for k, v in request.to_json().items() if k not in ("prompt", "seed", "quality")}
     work = Work({**asked, "model": str(folder)}, str(folder), 0, 0, 0, 0.0, 0, 0.0, 0, "", machine.device, request.n)
-    resolution = resolve(work.request("exact", 0), machine=machine)
-    recipe = resolution.recipe
+    recipe = resolve(work.request("exact", 0), machine=machine).recipe
+    if any(phase.stg_scale for phase in recipe.guidance_phases):
+        work = dataclasses.replace(work, asked={**work.asked, "stg": 0.0})
+        recipe = resolve(work.request("exact", 0), machine=machine).recipe
     return dataclasses.replace(
         work,
         width=recipe.width,
@@ -128,6 +130,11 @@ def contenders(work: Work, names: tuple[str, ...] = ()) -> tuple[str, ...]:
         return (DIFFUSERS, *(name for name in CONTENDERS if name in names and name != DIFFUSERS))
     offered = {*_qualities(work), DIFFUSERS, COMPILED, *([CACHE_DIT] if _has_cache_dit() else [])}
     return tuple(name for name in CONTENDERS if name in offered)
+
+
+def compared(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Of contenders, plain diffusers and those that a regression check holds against it."""
+    return tuple(name for name in names if name == DIFFUSERS or name in QUALITIES)
 
 
 def _qualities(work: Work) -> list[str]:

@@ -1,9 +1,10 @@
 """The process of one contender: makes files, one request after the other, and prints what each took as one JSON line.
 
-    python -m praxino.bench.workload CONTENDER WORK.json OUT REQUESTS
+    python -m praxino.bench.workload CONTENDER OUT REQUESTS WORK.json...
 
-OUT gets the file; where it ends in .npy, the frames of the first request instead, to be compared. Imports on the way
-are part of what a user waits for, so every contender imports its own.
+Each work has so many requests, and a line; all of them are of the same weights. OUT gets the file; where it ends in
+.npy, the frames of the first request instead, to be compared. Imports on the way are part of what a user waits for, so
+every contender imports its own.
 """
 
 from __future__ import annotations
@@ -13,16 +14,23 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from praxino.bench.work import CACHE_DIT, COMPILED, DIFFUSERS, Work, prompt_of
 
+TILED = "vae.enable_tiling()"
+"""What the example in a pipeline's docs has where its decoder needs it."""
 Seconds = dict[str, float]
 """By part: load, encode, step, decode, file, whole."""
 
 
-def praxino(work: Work, quality: str, out: Path, requests: int) -> list[Seconds]:
+Side = Callable[[Work, Path, int], list[Seconds]]
+"""Makes so many files of a work; the seconds of each."""
+
+
+def praxino(quality: str, work: Work, out: Path, requests: int) -> list[Seconds]:
     """Praxino as a library, at one quality."""
     from praxino.engine.machine import Machine
     from praxino.engine.output import save_clips
@@ -35,7 +43,8 @@ def praxino(work: Work, quality: str, out: Path, requests: int) -> list[Seconds]
         seconds: Seconds = {}
 
         def on_step(event: Any, seconds: Seconds = seconds) -> None:
-            seconds[event.stage] = event.seconds
+            if not event.note:
+                seconds[event.stage] = event.seconds
 
         began = time.perf_counter()
         recipe = resolve(work.request(quality, index), output=target, machine=Machine(work.device)).recipe
@@ -57,12 +66,15 @@ def praxino(work: Work, quality: str, out: Path, requests: int) -> list[Seconds]
     return rounds
 
 
-def diffusers(work: Work, contender: str, out: Path, requests: int) -> list[Seconds]:
-    """The pipeline that the folder names, called as its docs show."""
+def diffusers(contender: str, first: Work) -> Side:
+    """The pipeline that the folder of the first work names, called as its docs show."""
     began = time.perf_counter()
-    pipe = pipeline_of(work)
+    pipe = pipeline_of(first)
     _PREPARE[contender](pipe)
-    loading = time.perf_counter() - began
+    return partial(_piped, pipe, time.perf_counter() - began)
+
+
+def _piped(pipe: Any, loading: float, work: Work, out: Path, requests: int) -> list[Seconds]:
     rounds = []
     for index in range(requests):
         began = time.perf_counter()
@@ -78,12 +90,14 @@ def diffusers(work: Work, contender: str, out: Path, requests: int) -> list[Seco
 
 
 def pipeline_of(work: Work) -> Any:
-    """The folder's pipeline on the work's device, in its number format."""
+    """The folder's pipeline on the work's device, in its number format, set up as the example in its docs is."""
     import torch
     from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 
     pipe: Any = DiffusionPipeline.from_pretrained(work.folder, dtype=getattr(torch, work.dtype))
     pipe.set_progress_bar_config(disable=True)
+    if TILED in (pipe.__call__.__doc__ or ""):
+        pipe.vae.enable_tiling()
     return pipe.to(work.device)
 
 
@@ -181,11 +195,12 @@ def _gpu_peak_bytes() -> int:
 
 def main() -> None:
     """Draw, and print the parts of each request."""
-    contender, work_file, out, requests = sys.argv[1:]
-    work = Work.from_json(Path(work_file).read_text(encoding="utf-8"))
-    side = diffusers if contender in _PREPARE else praxino
-    rounds = side(work, contender, Path(out), int(requests))
-    print(json.dumps({"requests": rounds, "gpu_peak_bytes": _gpu_peak_bytes()}))
+    contender, out, requests, *files = sys.argv[1:]
+    works = [Work.from_json(Path(file).read_text(encoding="utf-8")) for file in files]
+    side = diffusers(contender, works[0]) if contender in _PREPARE else partial(praxino, contender)
+    for work in works:
+        rounds = side(work, Path(out), int(requests))
+        print(json.dumps({"requests": rounds, "gpu_peak_bytes": _gpu_peak_bytes()}))
 
 
 if __name__ == "__main__":

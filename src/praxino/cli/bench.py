@@ -39,10 +39,10 @@ def command(**asked: Any) -> None:
 
     The same weights, prompts, seeds, steps and guidance, in turn. It means something on an idle machine alone.
     """
-    from praxino.bench.measuring import Plan, measure, write
-    from praxino.bench.results import as_rows, slower
+    from praxino.bench.measuring import Plan, lost, measure, write
+    from praxino.bench.results import as_rows
     from praxino.bench.rounds import Bench
-    from praxino.bench.work import contenders, work_of
+    from praxino.bench.work import compared, contenders, work_of
     from praxino.cli.spelling import arguments
 
     committed = _read(asked["check"])
@@ -50,36 +50,44 @@ def command(**asked: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="praxino-bench-") as scratch:
         request = _request(asked, Path(scratch))
         names = contenders(work_of(request, asked["device"]), asked["named"])
+        if committed is not None:
+            names = compared(names)
         plan = Plan(request, names, asked["rounds"], sweeps, not asked["no_roofline"], asked["device"])
         bench = Bench(Path(scratch), arguments, asked["warm"], asked["threads"])
-        results = measure(bench, plan, lambda line: click.echo(line, err=True))
+        results = measure(bench, plan, _tell)
+        lines = [] if committed is None else lost(bench, plan, results, committed, _tell)
     click.echo(columns(as_rows(results)))
     if asked["output"]:
         write(results, Path(asked["output"]))
     if asked["plots"]:
         _plot(results, Path(asked["plots"]), asked["published"] or asked["model"])
-    if committed is not None and (lines := slower(results, committed)):
+    if lines:
         click.echo("\n".join(f"slower: {line}" for line in lines), err=True)
         click.get_current_context().exit(1)
+
+
+def _tell(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _request(asked: dict[str, Any], scratch: Path) -> Request:
     """What is drawn. A published network is made first."""
     from praxino.request import Request
 
-    model = asked["model"]
+    model, fields = asked["model"], {}
     if asked["blocks"] and not asked["published"]:
         raise UserError("--blocks belongs to --published; give that as well, or leave it out.")
     if asked["published"]:
-        from praxino.bench.published import write
+        from praxino.bench.published import request_of, write
         from praxino.engine.machine import this_machine
 
+        fields = request_of(asked["published"])
         click.echo(f"writing {asked['published']} with random weights", err=True)
         folder = scratch / asked["published"]
         write(asked["published"], folder, device=this_machine(asked["device"]).device, blocks=asked["blocks"])
         model = str(folder)
-    fields = {name: asked[name] for name in ("size", "frames", "steps", "guidance") if asked[name] is not None}
-    return Request(model=model, **fields)
+    given = {name: asked[name] for name in ("size", "frames", "steps", "guidance") if asked[name] is not None}
+    return Request(model=model, **{**fields, **given})
 
 
 def _sweep(text: str) -> tuple[Any, tuple[int, ...]]:
