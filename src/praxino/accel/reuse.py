@@ -19,7 +19,7 @@ from torch import Tensor
 
 from praxino.accel.caches import Caching
 from praxino.accel.caches.call import Cache, Call
-from praxino.accel.networks import networks
+from praxino.accel.networks import computing, networks
 
 LEVELS = ("timestep", "timesteps", "t")
 """What networks call the noise level that they are told."""
@@ -136,9 +136,7 @@ def reusing(parts: Any, caching: Caching, num_steps: int) -> Iterator[Reuse]:
         cached = [(network, cache) for network, cache in zip(denoisers, caches, strict=True) if cache is not None]
         reuse = Reuse(caching, num_steps, [cache for _, cache in cached])
         for index, (network, _) in enumerate(cached):
-            own = vars(network).get("forward")
-            network.forward = reuse.answering(index, network.forward)
-            undo.callback(_put_back, network, own)
+            undo.enter_context(computing(network, reuse.answering(index, network.forward)))
         yield reuse
 
 
@@ -158,12 +156,6 @@ def _cached(network: Any, caching: Caching, num_steps: int) -> Iterator[Cache | 
 
         with hooked(network, caching, num_steps) as cache:
             yield cache
-
-
-def _put_back(network: Any, own: Any) -> None:
-    del network.forward
-    if own is not None:
-        network.forward = own
 
 
 def _below(start: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -26,7 +26,8 @@ def command(model: str, prompts: tuple[str, ...], device: str | None, **asked: A
     """Measure which steps of a model can be left out.
 
     Draws each clip exact, then with every step cache and bound. What draws soonest with an SSIM of 0.90 or more
-    to exact is used by --quality fast from then on. It takes as long as some fifteen draws of every clip.
+    to exact is used by --quality fast from then on. It takes as long as some fifteen draws of every clip, and means
+    something on an idle machine alone.
     """
     from praxino.bench.calibrating import calibrate
     from praxino.request import Request

@@ -44,6 +44,8 @@ def speeds_here() -> dict[str, str]:
     found = hardware(this_machine().device)
     if found.device != "cpu":
         near = f"models are drawn in half precision on {found.device} in any case"
+        if found.device.startswith("cuda") and not found.has_torchao:
+            near += "; for layers in 8 bits: pip install 'praxino[quantised]'"
     else:
         near = "bfloat16" if found.computes_bfloat16 else "this processor has no bfloat16 instructions"
     near += "; compiled blocks, where they pay" if found.compiles else "; there is nothing to compile blocks with"
@@ -51,7 +53,7 @@ def speeds_here() -> dict[str, str]:
     return {
         "exact": f"answers of text encoders are kept, {_kept()}",
         "near": near,
-        "fast": f"near, and steps left out of {FEWEST_STEPS} or more",
+        "fast": f"near, and steps left out of {FEWEST_STEPS} or more; {_calibrated()}",
         "tried": _tried(),
         **({"switched off": off} if off else {}),
     }
@@ -61,6 +63,14 @@ def _kept() -> str:
     folder, most = settings.answers_folder(), settings.answers_bytes()
     files = [file.stat().st_size for file in folder.glob("*.safetensors")]
     return f"{len(files)} in {amount(sum(files))} of {amount(most)}"
+
+
+def _calibrated() -> str:
+    from praxino.accel import calibrations
+
+    count = len(calibrations.read(settings.calibrations_file()))
+    told = f"which ones was measured on {count} checkpoint{'' if count == 1 else 's'}"
+    return told if count else "praxino calibrate measures which ones, on a checkpoint"
 
 
 def _tried() -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from praxino import settings
+from praxino.accel.calibrations import Calibration, keep
 from praxino.accel.paces import Pace, Tried, kind_of, remember
 from praxino.engine.resolve import resolve
 from praxino.families import families
@@ -80,3 +81,12 @@ def test_doctor_tells_what_was_tried(praxino):
     assert json.loads(praxino("doctor", "--json").out)["speeds"]["tried"] == (
         "attention:math faster in 2 of 2 kinds of runs, by 25% at most; attention:sage faster in 0 of 2 kinds of runs"
     )
+
+
+def test_doctor_tells_what_was_calibrated(praxino):
+    assert "praxino calibrate measures" in json.loads(praxino("doctor", "--json").out)["speeds"]["fast"]
+    measured = Calibration("taylor", 3, 0, (), 0.3, 0.95, 32.0, 2.1)
+    keep(settings.calibrations_file(), "a", measured)
+    assert json.loads(praxino("doctor", "--json").out)["speeds"]["fast"].endswith("was measured on 1 checkpoint")
+    keep(settings.calibrations_file(), "b", measured)
+    assert json.loads(praxino("doctor", "--json").out)["speeds"]["fast"].endswith("was measured on 2 checkpoints")
