@@ -61,8 +61,7 @@ def _of(kind: str, pace: Pace) -> list[Tried]:
 
 
 def _told(one: Tried) -> str:
-    value = one.name.partition(":")[2]
     if one.problem:
-        return f"{value} does not do: {one.problem}"
+        return f"{one.name} does not do: {one.problem}"
     off = f", off by {one.error:.1g}" if one.error else ", the same bits"
-    return f"{value} took {one.seconds:.3g} s, {one.plain:.3g} s plainly{off}"
+    return f"{one.name} took {one.seconds:.3g} s, {one.plain:.3g} s plainly{off}"

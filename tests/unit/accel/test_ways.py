@@ -38,10 +38,11 @@ def test_branches_take_turns_where_there_is_not_room_for_both_however_long_that_
 
 def test_what_came_of_it_is_told():
     assert told("attention", Pace(tried=(BROKEN, SAGE))) == (
-        "cudnn does not do: no kernel; sage took 4 s, 10 s plainly, off by 0.005"
+        "attention:cudnn does not do: no kernel; attention:sage took 4 s, 10 s plainly, off by 0.005"
     )
     assert (
-        told("fused", Pace(tried=(Tried("fused:qkv", 10.1, 10.0),))) == "qkv took 10.1 s, 10 s plainly, the same bits"
+        told("fused", Pace(tried=(Tried("fused:qkv", 10.1, 10.0),)))
+        == "fused:qkv took 10.1 s, 10 s plainly, the same bits"
     )
     assert told("fused", ALL) == "there is no other way for these networks"
 

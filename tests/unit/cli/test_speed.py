@@ -68,7 +68,7 @@ def test_explain_tells_what_was_tried(praxino, model):
     remember(settings.paces_file(), kind, Pace(tried=tried, tried_all=True))
     told = json.loads(praxino("a cat", "-m", model, "--dtype", "float32", "--explain", "--json").out)
     means = {one["name"]: (one["is_on"], one["why"]) for one in told["means"]}
-    assert means["attention"] == (False, "math took 3 s, 2 s plainly, off by 1e-07")
+    assert means["attention"] == (False, "attention:math took 3 s, 2 s plainly, off by 1e-07")
     assert means["fused"] == (True, "qkv: a call took 0.9 s, 1 s plainly")
     assert means["passes"] == (False, "there is no other way for these networks")
 
