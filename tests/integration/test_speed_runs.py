@@ -86,6 +86,26 @@ def test_a_run_that_ended_goes_on_with_the_same_reused_steps(models, name, tmp_p
     assert np.array_equal(resumed.frames, whole.frames)
 
 
+@pytest.mark.parametrize("value", ["first-block/9/3", "mag/0.2/3/3/1,0.99,1.02", "taylor/3/3"])
+def test_so_it_does_with_every_cache(models, value, tmp_path, monkeypatch):
+    monkeypatch.setenv("PRAXINO_CHECKPOINT_SECONDS", "0")
+    exact = resolve(Request("a red cat", model=models("wan"), steps=10, seed=3, frames=5, dtype="float32")).recipe
+    recipe = dataclasses.replace(exact, quality="fast", speed=(f"reuse:{value}",))
+    (plain,), (whole,) = draw(exact, lambda event: None), draw(recipe, lambda event: None)
+    assert not np.array_equal(whole.frames, plain.frames)
+
+    def ends(event):
+        if (event.stage, event.step) == ("denoise", 5):
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        draw(recipe, ends, checkpoint=tmp_path)
+    (resumed,) = draw(recipe, lambda event: None, checkpoint=tmp_path)
+    assert np.array_equal(resumed.frames, whole.frames)
+    (again,) = draw(recipe, lambda event: None)
+    assert np.array_equal(again.frames, whole.frames)
+
+
 @pytest.mark.parametrize("name", PHASED)
 def test_the_last_steps_take_one_pass_where_a_loop_has_phases(models, name, monkeypatch):
     monkeypatch.setenv("PRAXINO_WITHOUT", "reuse")

@@ -59,13 +59,13 @@ class Reuse:
         return name.startswith(PREFIX)
 
     def state(self) -> dict[str, Tensor]:
-        """All that is known."""
+        """All that is known, on the CPU: beside what a GPU needs for it anyhow there may be no room for a copy."""
         found: dict[str, Tensor] = {}
         for index, place in enumerate(self._places):
             level = float("nan") if place.level is None else place.level
             numbers = torch.tensor([level, place.branch, place.steps, *place.shape], dtype=torch.float64)
             own = {PLACE: numbers, **{f"{PLACE}.{name}": tensor for name, tensor in place.cache.state().items()}}
-            found |= {f"{PREFIX}{index}.{name}": tensor.clone() for name, tensor in own.items()}
+            found |= {f"{PREFIX}{index}.{name}": tensor.detach().to("cpu", copy=True) for name, tensor in own.items()}
         return found
 
     def restore(self, tensors: dict[str, Tensor]) -> None:
