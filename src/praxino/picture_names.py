@@ -11,8 +11,8 @@ from praxino import motions
 from praxino.errors import UserError
 from praxino.request import Request
 
-WHOLE = ("image", "mask", "first", "last", "video", "motion_template")
-"""Fields that are the name of one picture or clip; `motion_template` may be the name of a motion that ships."""
+WHOLE = ("image", "mask", "first", "last", "video", "motion_template", "soundtrack")
+"""Fields that are the name of one picture, clip or sound; `motion_template` may be the name of a motion that ships."""
 PARTED = ("control", "reference", "keyframes")
 """Fields that are lists of KIND=NAME[:SCALE], NAME[:WEIGHT] and NAME@FRAME[:STRENGTH], or NAME@SECONDSs."""
 

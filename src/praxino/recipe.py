@@ -24,7 +24,7 @@ Format = Literal["gif", "webp", "avif", "png", "mp4", "webm", "jpeg", "svg", "fr
 GifQuality = Literal["small", "good", "best"]
 Codec = Literal["h264", "av1", "vp9", "none"]
 Matting = Literal["none", "ground", "rembg"]
-Sound = Literal["none", "drawn", "kept"]
+Sound = Literal["none", "drawn", "kept", "laid"]
 Trim = Literal["end", "start", "evenly"]
 Quality = Literal["exact", "near", "fast"]
 """How true the pixels are to those that the plain networks draw. exact: the same; near: of other number formats; fast:
@@ -67,6 +67,16 @@ class Lora:
     path: str
     scale: float
     sha256: str
+
+
+@dataclass(frozen=True)
+class Soundtrack:
+    """A file whose sound is laid under a clip."""
+
+    source: str
+    """As the user named it: it is read again."""
+    sha256: str
+    """Of the file."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +209,10 @@ class Recipe:
     upscale: tuple[int, ...] = ()
     """Width and height that a second stage brings the clip to; empty without one."""
     sound: Sound = "none"
-    """drawn: the family draws it with the frames; kept: it is that of the clip which is changed or extended."""
+    """drawn: the family draws it with the frames; kept: it is that of the clip which is changed or extended; laid: it
+    is the soundtrack."""
+    soundtrack: tuple[Soundtrack, ...] = ()
+    """Empty or one."""
     pieces: Pieces = Pieces()
     extends: tuple[Extended, ...] = ()
     """The clip that this one extends; empty or one."""
@@ -260,6 +273,6 @@ class Recipe:
 
 _LATER = {
     name: to_plain(Recipe.__dataclass_fields__[name].default)
-    for name in ("upscale", "sound", "pieces", "extends", "plan", "quality", "speed")
+    for name in ("upscale", "sound", "soundtrack", "pieces", "extends", "plan", "quality", "speed")
 }
 """Fields that older recipes lack: at these values they decide nothing."""

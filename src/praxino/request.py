@@ -124,6 +124,10 @@ class Request:
     )
     camera: tuple[str, ...] = option((), "how the camera moves; may be given again", "movement", choices=CAMERA)
     sound: bool | None = option(None, "draw the sound as well, where the model can", "movement")
+    soundtrack: str | None = option(
+        None, "sound to lay under the clip in place of any other, out of a sound file or a film", "movement",
+        metavar="FILE",
+    )  # fmt: skip
 
     size: str | None = option(None, "WIDTHxHEIGHT in pixels, or an aspect such as 16:9", "shape", metavar="SIZE")
     frames: int | None = option(None, "number of frames", "shape", min=1, max=10_000)
@@ -270,6 +274,7 @@ EXCLUSIVE = (
     ("first", "video"),
     ("mask", "expand"),
     ("guider", "cfg_star"),
+    ("sound", "soundtrack"),
 )
 """Pairs of fields that cannot be given together."""
 

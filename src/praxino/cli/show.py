@@ -44,6 +44,7 @@ def rows(recipe: Recipe) -> list[tuple[str, str]]:
         *_numbered("extends", [_extended(e) for e in recipe.extends]),
         ("upscaled to", "x".join(map(str, recipe.upscale))),
         ("sound", recipe.sound if recipe.sound != "none" else ""),
+        *_numbered("soundtrack", [laid.source for laid in recipe.soundtrack]),
         ("seed" if recipe.n == 1 else "seeds", seeds),
         ("steps", f"{recipe.steps}, {recipe.scheduler}, {recipe.schedule}"),
         ("sigmas", " ".join(f"{sigma:.4g}" for sigma in recipe.sigmas)),

@@ -63,6 +63,7 @@ def _check(recipe: Recipe) -> None:
         "companions": recipe.companions,
         "several pieces": recipe.pieces.count > 1 or recipe.extends,
         "a second stage": recipe.upscale,
+        "a soundtrack": recipe.soundtrack,
         "a plan that changes pixels": recipe.plan != "exact",
         "several guidance phases of its own": len(recipe.guidance_phases) > 1 and not _usual_phases(recipe),
         "pictures other than one to begin with, and a mask": {c.role for c in recipe.conditions}

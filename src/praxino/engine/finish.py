@@ -12,13 +12,14 @@ import numpy as np
 from praxino import media
 from praxino.engine.drawn import Drawn
 from praxino.engine.pieces import clip_of, joined
+from praxino.engine.soundtrack import laid_sound
 from praxino.media.sound import Sound, in_a_row
 from praxino.recipe import Media, Pieces, Recipe
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a clip is finished with: the clip that it is put beside, and the sound that is kept."""
+    """What a clip is finished with: the clip that it is put beside, and the sound that is kept or laid under it."""
 
     frames: np.ndarray | None
     """Of the clip that is extended, (F, H, W, 3) uint8."""
@@ -32,6 +33,8 @@ def source_of(recipe: Recipe) -> Source:
         UserError: it is gone, or no longer the same.
     """
     frames = media.load(recipe.extends[0].media) if recipe.extends else None
+    if recipe.sound == "laid":
+        return Source(frames, laid_sound(recipe))
     keeps = recipe.sound == "kept" or (recipe.sound == "drawn" and recipe.extends)
     return Source(frames, media.read_sound(media.file_of(_kept_from(recipe))) if keeps else None)
 
@@ -47,6 +50,8 @@ def finished(recipe: Recipe, pieces: list[Drawn], source: Source) -> Drawn:
 
 
 def _sound(recipe: Recipe, pieces: list[Drawn], source: Source) -> Sound | None:
+    if recipe.sound == "laid":
+        return source.sound
     drawn = _drawn_sound(recipe, [piece.sound for piece in pieces if piece.sound is not None])
     if source.sound is None:
         return drawn

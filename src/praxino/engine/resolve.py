@@ -21,7 +21,7 @@ from praxino.engine.length import Length, length_notes, longest, of_clip, resolv
 from praxino.engine.machine import Machine, this_machine
 from praxino.engine.pieces import check_chain
 from praxino.engine.rewriting import rewrite
-from praxino.engine.soundtrack import resolve_sound, sound_notes
+from praxino.engine.soundtrack import resolve_sound, resolve_soundtrack, sound_notes
 from praxino.engine.tasks import check_steering, task_of
 from praxino.engine.timing import in_time
 from praxino.errors import UserError
@@ -130,6 +130,7 @@ def resolve(
         pieces=length.pieces,
         extends=(joined.extended(variant),) if joined else (),
         sound=resolve_sound(request, variant, sources),
+        soundtrack=resolve_soundtrack(request),
         **sampled,
     )
     device = (machine or this_machine()).device

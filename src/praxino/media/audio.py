@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from praxino.errors import UserError
 from praxino.media.files import head_of
-from praxino.media.looks import is_video
+from praxino.media.looks import is_sound
 from praxino.media.sound import Sound
 
 if TYPE_CHECKING:
@@ -25,10 +26,11 @@ _BITS_PER_SECOND = 96_000
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
-def read_sound(path: str | Path) -> Sound | None:
-    """The first track of sound in a file, as one or two channels; None where there is none.
+def read_sound(path: str | Path, seconds: float = math.inf) -> Sound | None:
+    """The first track of sound in a film or a sound file, as one or two channels; None where there is none.
 
-    It begins when the pictures do: what comes before is left out, and silence stands for what is missing.
+    That of a film begins when the pictures do: what comes before is left out, and silence stands for what is missing.
+    With `seconds`, no more is read than that takes.
 
     Raises:
         UserError: the file is missing, or its sound is damaged.
@@ -36,7 +38,7 @@ def read_sound(path: str | Path) -> Sound | None:
     import av
 
     path = Path(path)
-    if not is_video(head_of(path)):
+    if not is_sound(head_of(path)):
         return None
     try:
         with path.open("rb") as file, av.open(file, "r") as container:
@@ -47,18 +49,21 @@ def read_sound(path: str | Path) -> Sound | None:
             resampler = av.AudioResampler("fltp", _LAYOUTS[channels], stream.codec_context.sample_rate)
             chunks, begins = [], None
             for frame in container.decode(stream):
-                begins = frame.time if begins is None else begins
+                begins = (frame.time or 0.0) if begins is None else begins
+                if (frame.time or 0.0) - begins >= seconds:
+                    break
                 chunks += [resampled.to_ndarray() for resampled in resampler.resample(frame)]
             chunks += [resampled.to_ndarray() for resampled in resampler.resample(None)]
             rate = stream.codec_context.sample_rate
+            lead = begins if begins and container.streams.video else 0.0
     except (OSError, ValueError, EOFError) as problem:
         raise UserError(
-            f"the sound of {path} is damaged or cut short; leave it out: --no-sound\n({problem})"
+            f"the sound of {path} is damaged or cut short; leave it out, or give another.\n({problem})"
         ) from problem
     if not chunks:
         return None
     sound = Sound(np.concatenate(chunks, axis=1).astype(np.float32), rate)
-    return sound.part(-(begins or 0.0), sound.seconds + (begins or 0.0))
+    return sound.part(-lead, sound.seconds + lead)
 
 
 def resampled(sound: Sound, sample_rate: int, channels: int) -> Sound:

@@ -61,6 +61,13 @@ def is_svg(head: bytes) -> bool:
     return b"<svg" in head and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
+def is_sound(head: bytes) -> bool:
+    """Whether a file begins as a sound that is read here: WAV, FLAC, MP3, AAC, or one in a video's container."""
+    is_framed = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0
+    is_wave = head[:4] == b"RIFF" and head[8:12] == b"WAVE"
+    return is_wave or is_framed or head.startswith((b"fLaC", b"ID3")) or is_video(head)
+
+
 def is_video(head: bytes) -> bool:
     """Whether a file begins as a video that is read here: MP4, QuickTime, WebM, Matroska, AVI, Ogg, FLV or MPEG."""
     if head[4:8] == b"ftyp":

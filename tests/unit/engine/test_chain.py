@@ -245,6 +245,74 @@ def test_an_extended_clip_keeps_its_sound_and_goes_on_with_what_is_drawn(countin
     assert not silent.samples.any()
 
 
+def song(path, seconds, codec="pcm_s16le", rate=8000):
+    """A file with nothing but a tone."""
+    import av
+
+    samples = (np.sin(np.arange(round(seconds * rate)) / 3) * 0.5).astype(np.float32)[None]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
+        frame.sample_rate = rate
+        resampler = av.AudioResampler(
+            stream.codec_context.format, "mono", rate, stream.codec_context.frame_size or None
+        )
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.wav", "pcm_s16le"), ("a.flac", "flac"), ("a.mp3", "libmp3lame"), ("a.m4a", "aac")]
+)
+def test_a_soundtrack_is_laid_under_a_clip_in_place_of_any_other(counting, tmp_path, name, codec):
+    laid = song(tmp_path / name, 4, codec)
+    found = resolved(counting, seconds=2, soundtrack=str(laid), format="mp4")
+    assert (found.recipe.sound, found.recipe.soundtrack[0].source) == ("laid", str(laid))
+    assert "of the soundtrack, the first 2 seconds are heard" in found.notes
+    (drawn,) = draw(found.recipe, ignore)
+    assert np.array_equal(drawn.sound.samples, media.read_sound(laid).part(0, 2).samples)
+    assert np.abs(drawn.sound.samples).max() > 0.4
+    (written,) = save_clips([drawn], found.recipe, tmp_path / "film.mp4")
+    heard = media.read_sound(written)
+    assert heard.seconds == pytest.approx(2, abs=0.15) and np.abs(heard.samples[:, 4000:12000]).max() > 0.4
+
+
+def test_a_soundtrack_that_ends_before_the_clip_is_told(counting, tmp_path, film):
+    found = resolved(counting, seconds=3, soundtrack=str(film), format="mp4")
+    assert "the soundtrack ends after 2 seconds; silence follows" in [note.replace("2.05", "2") for note in found.notes]
+    (drawn,) = draw(found.recipe, ignore)
+    assert drawn.sound.seconds == 3 and not drawn.sound.part(2.2, 0.8).samples.any()
+    assert "the sound is left out, as a gif file has none" in " ".join(
+        resolved(counting, seconds=3, soundtrack=str(film), format="gif").notes
+    )
+
+
+def test_a_clip_that_is_extended_takes_a_soundtrack_whole(counting, tmp_path, film):
+    laid = song(tmp_path / "a.wav", 9)
+    wish = dict(video=str(film), extend="backward", join=True, seconds=2, format="mp4", soundtrack=str(laid))
+    (drawn,) = draw(resolved(counting, **wish).recipe, ignore)
+    assert np.array_equal(drawn.sound.samples, media.read_sound(laid).part(0, 4.5).samples)
+
+
+def test_what_a_soundtrack_cannot_be(counting, tmp_path, clip):
+    with pytest.raises(UserError, match="--soundtrack: there is no file"):
+        resolved(counting, seconds=2, soundtrack=str(tmp_path / "none.wav"))
+    with pytest.raises(UserError, match=r"there is no sound in .*clip\.png; give a WAV"):
+        resolved(counting, seconds=2, soundtrack=str(clip))
+    (tmp_path / "cut.wav").write_bytes(b"RIFF1234WAVEfmt ")
+    with pytest.raises(UserError, match="damaged or cut short"):
+        resolved(counting, seconds=2, soundtrack=str(tmp_path / "cut.wav"))
+    with pytest.raises(UserError, match="--sound and --soundtrack exclude each other"):
+        resolved(counting, seconds=2, soundtrack="a.wav", sound=True)
+    laid = song(tmp_path / "a.wav", 4)
+    recipe = resolved(counting, seconds=2, soundtrack=str(laid), format="mp4").recipe
+    song(laid, 3)
+    with pytest.raises(UserError, match="gone, or no longer what the recipe was made with"):
+        draw(recipe, ignore)
+
+
 def test_the_source_must_be_the_same_at_a_replay(counting, clip):
     recipe = resolved(counting, video=str(clip), extend="forward", join=True, seconds=1).recipe
     other = np.zeros((20, 34, 36, 3), np.uint8)
