@@ -7,7 +7,7 @@ pipeline. A family does nothing for it; a contract test checks that every weight
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from praxino.accel.weight import Stage
+from praxino.families import Variant
 
 ENCODERS = {"PreTrainedModel", "TextEncoder"}
 """Classes of transformers, and the families' own, that read words or pictures."""
@@ -79,7 +80,8 @@ def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
             yield from _tensors(part)
 
 
-_PLAIN = (str, int, float, type(None), torch.Tensor)
+_PLAIN = (str, int, float, type(None), torch.Tensor, Variant)
+"""What holds no network. Of such there are thousands in a vocabulary, hundreds in what is told of a checkpoint."""
 
 
 def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
@@ -92,12 +94,15 @@ def _walk(value: Any, seen: set[int]) -> Iterator[Any]:
         yield from _walk(components, seen)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
         yield value
-        for field in dataclasses.fields(value):
-            yield from _walk(getattr(value, field.name), seen)
+        yield from _walk_all((getattr(value, field.name) for field in dataclasses.fields(value)), seen)
     elif isinstance(value, Mapping | list | tuple):
-        for item in value.values() if isinstance(value, Mapping) else value:
-            if not isinstance(item, _PLAIN):  # of a vocabulary there are thousands
-                yield from _walk(item, seen)
+        yield from _walk_all(value.values() if isinstance(value, Mapping) else value, seen)
+
+
+def _walk_all(values: Iterable[Any], seen: set[int]) -> Iterator[Any]:
+    for value in values:
+        if not isinstance(value, _PLAIN):
+            yield from _walk(value, seen)
 
 
 def _stage(module: nn.Module) -> Stage:

@@ -31,7 +31,10 @@ def estimates(recipe: Recipe, device: str, *, may_change: bool = True) -> tuple[
     Raises:
         UserError: the recipe's plan is not known, or a LoRA or a companion is not on this machine.
     """
-    entry = catalog.find(recipe.model)
+    return _estimates(recipe, catalog.find(recipe.model), device, may_change=may_change)
+
+
+def _estimates(recipe: Recipe, entry: catalog.Entry, device: str, *, may_change: bool) -> tuple[Estimate, ...]:
     width, height = recipe.size
     shape = Shape(width, height, recipe.drawn.num_frames, recipe.fps)
     variant = entry.variant
@@ -69,9 +72,9 @@ def chosen(found: tuple[Estimate, ...], device: str) -> Plan:
     return choose(found, loaded.memory(device))
 
 
-def steps_down(recipe: Recipe, device: str) -> tuple[Estimate, ...]:
-    """The plan that a run begins with and those that are smaller; all of them draw the recipe's pixels."""
-    found = estimates(recipe, device, may_change=False)
+def steps_down(recipe: Recipe, entry: catalog.Entry, device: str) -> tuple[Estimate, ...]:
+    """The plan that a run of a model begins with and those that are smaller; all of them draw the recipe's pixels."""
+    found = _estimates(recipe, entry, device, may_change=False)
     begin = chosen(found, device)
     return found[[one.plan for one in found].index(begin) :]
 

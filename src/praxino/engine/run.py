@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -104,8 +104,9 @@ def draw(
             )
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
-    draw_on = _stepping_down if together is None else _staying
-    return draw_on(recipe, this_machine(device).device, attempt, on_step)
+    name = this_machine(device).device
+    plans = fitting.steps_down(recipe, entry, name)
+    return _staying(plans[0], name, attempt) if together else _stepping_down(plans, name, attempt, tell)
 
 
 def _untold(first: float, later: float) -> None:
@@ -113,10 +114,13 @@ def _untold(first: float, later: float) -> None:
 
 
 def _stepping_down(
-    recipe: Recipe, device: str, attempt: Callable[[Estimate, str], list[Drawn]], on_step: OnStep
+    plans: Sequence[Estimate],
+    device: str,
+    attempt: Callable[[Estimate, str], list[Drawn]],
+    tell: Callable[[str], None],
 ) -> list[Drawn]:
     """Draw on the first plan that has room; where memory runs out all the same, on the next smaller one."""
-    plans, told = fitting.steps_down(recipe, device), ""
+    told = ""
     for plan, less in itertools.zip_longest(plans, plans[1:]):
         try:
             return attempt(plan, device)
@@ -126,18 +130,14 @@ def _stepping_down(
             told = f"{device} ran out of memory on the plan {plan.plan.name} ({_said(problem)})"
         loaded.forget()
         if less is not None:
-            note = f"{told}; going on with {less.plan.name}"
-            on_step(StepEvent("load", 1, 1, 0.0, num_samples=recipe.n, note=note))
+            tell(f"{told}; going on with {less.plan.name}")
     raise OutOfMemory(
         f"{told}, and no smaller one draws the same pixels.\nDraw it smaller or shorter; --fit tells more."
     )
 
 
-def _staying(
-    recipe: Recipe, device: str, attempt: Callable[[Estimate, str], list[Drawn]], on_step: OnStep
-) -> list[Drawn]:
+def _staying(plan: Estimate, device: str, attempt: Callable[[Estimate, str], list[Drawn]]) -> list[Drawn]:
     """Draw on the first plan that has room, or not at all: one of several processes cannot turn to another."""
-    plan = fitting.steps_down(recipe, device)[0]
     try:
         return attempt(plan, device)
     except Exception as problem:
