@@ -19,7 +19,7 @@ SHARES_PASSES = (
     "cogvideox", "flux", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "wan", "wan-animate",
 )  # fmt: skip
 """Families whose loops say which passes a step has; see `praxino.families._passes`."""
-SHARES_CONTEXT = ("flux", "ltx-video", "wan")
+SHARES_CONTEXT = ("flux", "flux2", "ltx-video", "qwen-image", "wan")
 """Families whose denoisers diffusers can split by tokens."""
 WHOLE_KINDS = ("vace",)
 """Of their variants, what else they are: networks without a plan."""

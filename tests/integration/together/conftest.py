@@ -11,7 +11,7 @@ import pytest
 from praxino.accel.launched import RENDEZVOUS
 from praxino.families import families
 
-PROGRAM = Path(__file__).with_name("rank.py")
+PROGRAMS = Path(__file__).parent
 MOST_SECONDS = 240
 """After that a test fails: processes that wait for each other would wait for ever."""
 
@@ -43,7 +43,30 @@ def miniatures(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def drawn(miniatures, environment, tmp_path_factory):
+def told(environment, tmp_path_factory):
+    """What each process of a program of this folder prints, as JSON; each in a working folder of its own."""
+
+    def run(program, arguments, folders):
+        meeting = tmp_path_factory.mktemp("meeting") / "store"
+        shared = {**environment, "WORLD_SIZE": str(len(folders)), RENDEZVOUS: str(meeting)}
+        command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
+        ranks = []
+        try:
+            for rank, folder in enumerate(folders):
+                own = {**shared, "RANK": str(rank)}
+                ranks.append(subprocess.Popen(command, env=own, cwd=folder, stdout=subprocess.PIPE, text=True))
+            return [json.loads(rank.communicate(timeout=MOST_SECONDS)[0]) for rank in ranks]
+        finally:
+            for rank in ranks:
+                rank.kill()
+                rank.wait()
+                rank.stdout.close()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def drawn(miniatures, told, tmp_path_factory):
     """What each of `count` processes tells of a table of cases: name -> (family, fields of the request).
 
     `elsewhere`: all but the first look for the model in another folder, where it is not.
@@ -53,18 +76,7 @@ def drawn(miniatures, environment, tmp_path_factory):
         folder = miniatures(*{model for model, _ in cases.values()})
         table = tmp_path_factory.mktemp("cases") / "cases.json"
         table.write_text(json.dumps(cases))
-        shared = {**environment, "WORLD_SIZE": str(count), RENDEZVOUS: "given with each case"}
-        command = [sys.executable, str(PROGRAM), str(table), str(table.parent)]
-        ranks = []
-        for rank in range(count):
-            home, own = (table.parent if rank and elsewhere else folder), {**shared, "RANK": str(rank)}
-            ranks.append(subprocess.Popen(command, env=own, cwd=home, stdout=subprocess.PIPE, text=True))
-        try:
-            return [json.loads(rank.communicate(timeout=MOST_SECONDS)[0]) for rank in ranks]
-        finally:
-            for rank in ranks:
-                rank.kill()
-                rank.wait()
-                rank.stdout.close()
+        others = table.parent if elsewhere else folder
+        return told("rank.py", [table, table.parent], [folder, *[others] * (count - 1)])
 
     return draw

@@ -24,13 +24,13 @@ REFUSED = {"ltx, own networks"}
 
 
 @pytest.fixture(scope="module")
-def told(drawn):
+def both(drawn):
     return drawn(CASES)
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name not in REFUSED])
-def test_two_draw_what_one_draws(told, name):
-    first, second = (one[name] for one in told)
+def test_two_draw_what_one_draws(both, name):
+    first, second = (one[name] for one in both)
     assert second is True
     assert first["spread"] > 100, "a picture of one colour would prove nothing"
     assert first["most"] <= (1 if name in BATCHED or "tokens" in name else 0)
@@ -38,10 +38,17 @@ def test_two_draw_what_one_draws(told, name):
     assert first["steps"] == SHORT["steps"] * CASES[name][1].get("n", 1)
 
 
-def test_networks_of_ones_own_are_refused_by_rank_0_alone(told):
-    first, second = (one["ltx, own networks"] for one in told)
+def test_networks_of_ones_own_are_refused_by_rank_0_alone(both):
+    first, second = (one["ltx, own networks"] for one in both)
     assert first["error"] == "UserError" and "one device alone" in first["message"]
     assert second is False
+
+
+def test_dealt_out_tokens_give_the_whole_answer(told, tmp_path):
+    """Also where tokens, heads and texts are not shared evenly, are padded, or have a time of their own."""
+    first, second = told("networks.py", [], [tmp_path] * 2)
+    assert first == second and len(first) == 8
+    assert max(first.values()) < 1e-6, first
 
 
 def test_what_fails_in_another_process_is_told_by_rank_0(drawn):
