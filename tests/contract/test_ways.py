@@ -15,9 +15,11 @@ QUICK = ("cogvideox", "flux", "hunyuan-video-i2v", "sd3", "sdxl", "wan")
 """Families of every kind of network; trying in all of them takes minutes."""
 MANY_TOKENS = ("framepack",)
 """Its scores of attention are too large for the kernel that holds them."""
-
 NOT_IN_PASSES = ("animatediff",)
 """It is given words for every frame of every sample, so that those of one sample cannot be told by their number."""
+
+ROUNDED = ("products:int8",)
+"""Ways that are no more than near."""
 
 
 def drawn(family, recipe, pictures, parts):
@@ -33,7 +35,7 @@ def test_every_way_is_within_exact_and_leaves_no_trace(name, tmp_path, monkeypat
     family, recipe, pictures, parts = begun(name, tmp_path / "model")
     weights = [list(network.state_dict()) for network in denoisers(parts)]
     plain, tried = drawn(family, recipe, pictures, parts), []
-    with trying(parts, 1000, lambda way: True, lambda found, is_all: tried.extend(found)):
+    with trying(parts, 1000, lambda way: way not in ROUNDED, lambda found, is_all: tried.extend(found)):
         assert torch.equal(drawn(family, recipe, pictures, parts), plain)
     assert ("attention:math" in [one.name for one in tried]) is (name not in MANY_TOKENS)
     assert [one.name for one in tried if one.problem] == ["passes:1"] * (name in NOT_IN_PASSES)
