@@ -98,3 +98,15 @@ def test_the_largest_scores_are_noted(x):
         Attends()(x, 1)
         F.scaled_dot_product_attention(x[:, :, :7], x, x)
     assert scores.num_bytes == 4 * 60 * 60 * 4
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+def test_every_kernel_of_a_gpu_answers_as_float64_does():
+    x = torch.randn(1, 4, 300, 64, generator=torch.Generator().manual_seed(1))
+    exact = F.scaled_dot_product_attention(*[x.double()] * 3)
+    network, on_gpu = Attends(), x.to("cuda", torch.bfloat16)
+    for kernel in kernels(network, "cuda"):
+        with attending(network, kernel):
+            found = network(on_gpu, 1)
+        assert (found.cpu() - exact).abs().max() <= 0.01 * exact.abs().max(), kernel
