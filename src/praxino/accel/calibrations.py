@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
-from praxino.accel.caches import KINDS, Kind, usual_bound, usual_longest
+from praxino.accel.caches import KINDS, Kind, published_ratios, usual_bound, usual_longest
 from praxino.errors import UserError
 from praxino.plain import from_plain, to_plain
 
@@ -88,11 +88,12 @@ def usual(family: str) -> Choice:
     return Choice("easy", most, error=f"predictions of steps that are left out are off by {most:.1%}, estimated")
 
 
-def choice(family: str, asked: str, known: Calibration | None) -> Choice:
-    """What a family's run leaves out.
+def choice(family: str, variant: str, asked: str, known: Calibration | None) -> Choice:
+    """What a run leaves out.
 
     Args:
         family: its name.
+        variant: likewise.
         asked: PRAXINO_REUSE: a cache's name, or that and its bound, as in taylor/4; "" for the best that is known.
         known: the checkpoint's calibration.
 
@@ -100,7 +101,7 @@ def choice(family: str, asked: str, known: Calibration | None) -> Choice:
         UserError: what is asked for is not known, or takes a calibration that there is not.
     """
     if asked:
-        return _asked(family, asked, known)
+        return _asked(family, variant, asked, known)
     if known is None:
         return usual(family)
     error = f"SSIM {known.ssim:.3f}, {known.psnr_db:.1f} dB, calibrated"
@@ -108,7 +109,7 @@ def choice(family: str, asked: str, known: Calibration | None) -> Choice:
     return Choice(known.kind, known.bound, shown, error, known.longest, known.ratios, known.unguided, True)
 
 
-def _asked(family: str, asked: str, known: Calibration | None) -> Choice:
+def _asked(family: str, variant: str, asked: str, known: Calibration | None) -> Choice:
     name, _, number = asked.partition("/")
     kind = cast("Kind", name) if name in KINDS else None
     try:
@@ -120,7 +121,7 @@ def _asked(family: str, asked: str, known: Calibration | None) -> Choice:
             f"PRAXINO_REUSE is {asked[:60]!r}; write one of {', '.join(KINDS)}, or with its bound, as in "
             "first-block/0.08 or taylor/4."
         )
-    ratios = known.ratios if known else ()
+    ratios = known.ratios if known else published_ratios(variant)
     if kind == "mag" and not ratios:
         raise UserError("PRAXINO_REUSE=mag takes figures of the checkpoint; measure them: praxino calibrate -m MODEL")
     unguided = known.unguided if known else UNGUIDED_SHARE

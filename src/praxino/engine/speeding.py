@@ -74,7 +74,7 @@ def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> 
     """Every means for a recipe that has none yet, on or off. Raises UserError as `speed_plan` and `choice` do."""
     known, choice = paces.read(settings.paces_file()), None
     if recipe.quality == "fast":
-        choice = calibrations.choice(recipe.family, settings.reuse(), _calibration(recipe))
+        choice = calibrations.choice(recipe.family, recipe.variant, settings.reuse(), _calibration(recipe))
     without = settings.without()
     return speed_plan(
         hardware(device),

@@ -6,13 +6,9 @@ from types import ModuleType, SimpleNamespace
 import pytest
 import torch
 from diffusers import WanTransformer3DModel
-from tests.unit.accel.test_speed import SLOW, WAN, recipe
 
-from praxino.accel.paces import Pace, kind_of
 from praxino.accel.quantised import quantise
-from praxino.accel.speed import Hardware, decided, speed_plan
 from praxino.errors import ModelError
-from praxino.recipe import Lora
 
 
 def wan(width_heads=4):
@@ -103,40 +99,3 @@ def test_on_a_gpu_it_is_off_by_less_than_five_percent(kind):
         given = x.to("cuda", torch.bfloat16), torch.tensor([500.0]).cuda(), text.to("cuda", torch.bfloat16)
         found = network(*given, return_dict=False)[0].float().cpu()
     assert (found - exact).norm() / exact.norm() < 0.05
-
-
-def planned(hardware, pace=SLOW, without=(), **fields):
-    wish = recipe(**{"quality": "near", "dtype": "bfloat16", **fields})
-    known = {kind_of(wish, wish.dtype, hardware.device): pace}
-    items = speed_plan(hardware, WAN, wish, paces=known, without=without)
-    return decided(wish, items).speed, next(item for item in items if item.name == "quantised")
-
-
-def gpu(major, minor, has_torchao=True):
-    return Hardware("cuda", False, True, (major, minor), has_torchao)
-
-
-def test_a_gpu_multiplies_what_it_can_in_compiled_blocks():
-    assert planned(gpu(9, 0))[0] == ("compile:blocks", "quantised:float8")
-    assert planned(gpu(8, 9))[0] == ("compile:blocks", "quantised:float8")
-    assert planned(gpu(8, 6))[0] == ("compile:blocks", "quantised:int8")
-
-
-@pytest.mark.parametrize(
-    ("hardware", "more", "why"),
-    [
-        (Hardware("cpu", True, True, (0, 0), True), {}, "for Nvidia's GPUs"),
-        (gpu(9, 0, False), {}, "praxino[quantised]"),
-        (gpu(7, 5), {}, "does not multiply 8-bit numbers"),
-        (gpu(9, 0), {"pace": Pace()}, "without compiled blocks"),
-        (gpu(9, 0), {"without": ["compile"]}, "without compiled blocks"),
-        (gpu(9, 0), {"loras": (Lora("a", 1.0, ""),)}, "without compiled blocks"),
-        (gpu(9, 0), {"dtype": "float16"}, "drawn in float16"),
-        (gpu(9, 0), {"quality": "exact"}, "of quality near"),
-        (gpu(9, 0), {"without": ["quantised"]}, "switched off"),
-    ],
-)
-def test_layers_stay_as_they_are_where_it_does_not_pay(hardware, more, why):
-    speed, item = planned(hardware, **more)
-    assert not any(one.startswith("quantised") for one in speed)
-    assert (item.is_on, why in item.why) == (False, True)

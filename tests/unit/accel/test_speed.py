@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from praxino.accel.calibrations import Calibration, choice
 from praxino.accel.paces import Pace, Tried, kind_of
 from praxino.accel.speed import (
     COLD_SECONDS,
@@ -20,7 +21,7 @@ from praxino.accel.speed import (
 from praxino.accel.ways import WAYS
 from praxino.errors import UserError
 from praxino.families import families
-from praxino.recipe import Encoding, GuidancePhase, Lora, Recipe
+from praxino.recipe import Companion, Encoding, GuidancePhase, Lora, Recipe
 
 ABLE, OLD, GPU = Hardware("cpu", True, True), Hardware("cpu", False, True), Hardware("cuda", False, True)
 WAN = families()["wan"].variants["wan2.1-t2v-1.3b"]
@@ -287,3 +288,87 @@ def test_the_processor_is_asked_for_its_instructions(tmp_path):
     assert cpu_computes_bfloat16(tmp_path / "none") is False
     listed.write_text("flags\t\t: fpu avx_vnni mmx\n")
     assert cpu_multiplies_int8(new := listed.rename(tmp_path / "new")) and not cpu_computes_bfloat16(new)
+
+
+MEASURED = Calibration("mag", 0.12, 2, (1.0, 0.9, 1.1), 0.5, 0.931, 31.24, 2.5)
+FIRST = dataclasses.replace(MEASURED, kind="first-block", bound=0.08)
+
+
+def speed(wish, **chosen):
+    items = speed_plan(OLD, WAN, wish, choice=choice(wish.family, "", chosen.get("asked", ""), chosen.get("known")))
+    return decided(wish, items).speed, {item.name: item for item in items}
+
+
+def test_what_was_measured_is_used_and_told():
+    kept, items = speed(recipe(quality="fast"), known=MEASURED)
+    assert kept == ("reuse:mag/0.12/4/2/1,0.9,1.1", "unguided:10")
+    assert "calibrated: mag 0.12" in items["reuse"].why
+    assert items["reuse"].error == items["unguided"].error == "SSIM 0.931, 31.2 dB, calibrated"
+    kept, _ = speed(recipe(quality="fast"), known=FIRST)
+    assert kept[0] == "reuse:first-block/0.08/4"
+
+
+def test_where_nothing_is_like_enough_nothing_is_left_out():
+    nothing = dataclasses.replace(MEASURED, kind="none", unguided=0.0)
+    kept, items = speed(recipe(quality="fast"), known=nothing)
+    assert kept == ()
+    assert "no cache is faster here with SSIM 0.90 or more" in items["reuse"].why
+
+
+def test_another_cache_stands_in_where_the_measured_one_does_not_fit_the_run():
+    fed = recipe(quality="fast", companions=(Companion("controlnet", "a", ""),))
+    assert speed(fed, known=FIRST)[0][0] == "reuse:0.05/4"
+    kept, items = speed(fed, known=FIRST, asked="first-block")
+    assert "reuse" not in {one.partition(":")[0] for one in kept}
+    assert "does not fit blocks that companions feed" in items["reuse"].why
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [
+        ("easy", "reuse:0.05/4"),
+        ("easy/0.1", "reuse:0.1/4"),
+        ("first-block", "reuse:first-block/0.05/4"),
+        ("taylor/3", "reuse:taylor/3/4"),
+        ("mag", "reuse:mag/0.12/4/2/1,0.9,1.1"),
+    ],
+)
+def test_another_cache_can_be_asked_for(asked, kept):
+    assert speed(recipe(quality="fast"), known=MEASURED, asked=asked)[0][0] == kept
+
+
+def planned(hardware, pace=SLOW, without=(), **fields):
+    wish = recipe(**{"quality": "near", "dtype": "bfloat16", **fields})
+    known = {kind_of(wish, wish.dtype, hardware.device): pace}
+    items = speed_plan(hardware, WAN, wish, paces=known, without=without)
+    return decided(wish, items).speed, next(item for item in items if item.name == "quantised")
+
+
+def gpu(major, minor, has_torchao=True):
+    return Hardware("cuda", False, True, (major, minor), has_torchao)
+
+
+def test_a_gpu_multiplies_what_it_can_in_compiled_blocks():
+    assert planned(gpu(9, 0))[0] == ("compile:blocks", "quantised:float8")
+    assert planned(gpu(8, 9))[0] == ("compile:blocks", "quantised:float8")
+    assert planned(gpu(8, 6))[0] == ("compile:blocks", "quantised:int8")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "more", "why"),
+    [
+        (Hardware("cpu", True, True, (0, 0), True), {}, "for Nvidia's GPUs"),
+        (gpu(9, 0, False), {}, "praxino[quantised]"),
+        (gpu(7, 5), {}, "does not multiply 8-bit numbers"),
+        (gpu(9, 0), {"pace": Pace()}, "without compiled blocks"),
+        (gpu(9, 0), {"without": ["compile"]}, "without compiled blocks"),
+        (gpu(9, 0), {"loras": (Lora("a", 1.0, ""),)}, "without compiled blocks"),
+        (gpu(9, 0), {"dtype": "float16"}, "drawn in float16"),
+        (gpu(9, 0), {"quality": "exact"}, "of quality near"),
+        (gpu(9, 0), {"without": ["quantised"]}, "switched off"),
+    ],
+)
+def test_layers_stay_as_they_are_where_it_does_not_pay(hardware, more, why):
+    speed, item = planned(hardware, **more)
+    assert not any(one.startswith("quantised") for one in speed)
+    assert (item.is_on, why in item.why) == (False, True)

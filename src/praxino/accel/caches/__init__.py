@@ -7,8 +7,10 @@ way a run takes, as its recipe keeps it. Imports no torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -16,6 +18,7 @@ from praxino.errors import UserError
 
 Kind = Literal["easy", "first-block", "mag", "taylor"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+RATIOS = Path(__file__).with_name("ratios.json")
 _OTHERS = ""
 """The key of what holds for families that their authors name no figure for."""
 BOUNDS: Mapping[Kind, Mapping[str, float]] = MappingProxyType(
@@ -28,14 +31,14 @@ BOUNDS: Mapping[Kind, Mapping[str, float]] = MappingProxyType(
             "mochi": 0.035,
             _OTHERS: 0.05,
         },
-        "mag": {"wan": 0.12, "flux": 0.24, _OTHERS: 0.06},
+        "mag": {"wan": 0.12, "flux": 0.24, "hunyuan-video": 0.12, _OTHERS: 0.06},
         "taylor": {_OTHERS: 5.0},
     }
 )
 """By family, what its authors use. easy: H-EmbodVis/EasyCache at 313ae5f. first-block: chengzeyi/ParaAttention at
 fb78944 and 2e255b2, of FLUX diffusers' docs (optimization/para_attn), of others diffusers 0.42's default. mag:
-Zehong-Ma/MagCache, of others diffusers' default. taylor: diffusers' default."""
-LONGEST: Mapping[str, int] = MappingProxyType({"wan": 2, "flux": 5, _OTHERS: 3})
+Zehong-Ma/MagCache at 1a4c2d3, 1a66b6d and 8715292, of others diffusers' default. taylor: diffusers' default."""
+LONGEST: Mapping[str, int] = MappingProxyType({"wan": 2, "flux": 5, "hunyuan-video": 4, _OTHERS: 3})
 """Steps in a row that mag leaves out at most; sources as above."""
 FIRST_BLOCK = ("cogvideox", "flux", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "wan")
 MAG = (*FIRST_BLOCK, "flux2", "sd3")
@@ -90,6 +93,15 @@ def usual_bound(kind: Kind, family: str) -> float:
 def usual_longest(family: str) -> int:
     """The same of steps in a row."""
     return LONGEST.get(family, LONGEST[_OTHERS])
+
+
+def published_ratios(variant: str) -> tuple[float, ...]:
+    """Of mag, as its authors measured them on a published checkpoint; none where they did not.
+
+    Source: Zehong-Ma/MagCache, MagCache4Wan2.1 at e1862e0 and MagCache4HunyuanVideo at 8715292 (720p); FLUX.1-dev:
+    diffusers 0.42. Where they tell of passes with and without the text, these are the means.
+    """
+    return tuple(json.loads(RATIOS.read_text(encoding="utf-8")).get(variant, ()))
 
 
 def why_not(kind: Kind, family: str, *, in_blocks: bool) -> str:

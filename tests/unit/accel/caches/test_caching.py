@@ -1,9 +1,21 @@
 """What a recipe keeps of a cache."""
 
-import pytest
+import json
 
-from praxino.accel.caches import KINDS, Caching, usual_bound, usual_longest, why_not
+import pytest
+from diffusers.hooks.mag_cache import FLUX_MAG_RATIOS
+
+from praxino.accel.caches import (
+    KINDS,
+    RATIOS,
+    Caching,
+    published_ratios,
+    usual_bound,
+    usual_longest,
+    why_not,
+)
 from praxino.errors import UserError
+from praxino.families import families
 
 
 @pytest.mark.parametrize(
@@ -36,3 +48,14 @@ def test_families_and_runs_that_a_cache_does_not_fit():
     assert not any(why_not(kind, "wan", in_blocks=False) for kind in KINDS)
     assert [kind for kind in KINDS if why_not(kind, "wan", in_blocks=True)] == ["first-block", "mag"]
     assert [kind for kind in KINDS if why_not(kind, "sdxl", in_blocks=False)] == ["first-block", "mag"]
+
+
+def test_published_figures_are_of_variants_that_there_are_and_near_one():
+    told = json.loads(RATIOS.read_text(encoding="utf-8"))
+    assert told.keys() <= {name for family in families().values() for name in family.variants}
+    for name, ratios in told.items():
+        assert published_ratios(name) == tuple(ratios)
+        assert ratios[0] == 1
+        assert all(0.7 < ratio < 1.3 for ratio in ratios)
+    assert published_ratios("flux-dev") == pytest.approx(FLUX_MAG_RATIOS.tolist(), abs=1e-4)
+    assert published_ratios("pocket") == ()
