@@ -66,18 +66,20 @@ def set_device(parts: Any, device: torch.device) -> None:
 
 def num_bytes(parts: Any) -> int:
     """Bytes of all weights and buffers."""
-    tensors = {id(tensor): tensor for network in networks(parts) for tensor in _tensors(network.module)}
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    found: dict[int, int] = {}
+    for network in networks(parts):
+        _count(network.module, found)
+    return sum(found.values())
 
 
-def _tensors(module: nn.Module) -> Iterator[torch.Tensor]:
-    # Not parameters() and buffers(): these make names, which takes several times as long, in each run.
+def _count(module: nn.Module, found: dict[int, int]) -> None:
+    """Bytes by tensor. Not by parameters(), which makes names and takes several times as long, in each run."""
     for tensor in (*module._parameters.values(), *module._buffers.values()):
         if tensor is not None:
-            yield tensor
+            found[id(tensor)] = tensor.nbytes
     for part in module._modules.values():
         if part is not None:
-            yield from _tensors(part)
+            _count(part, found)
 
 
 _PLAIN = (str, int, float, type(None), torch.Tensor, Variant)

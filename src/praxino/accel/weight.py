@@ -21,7 +21,7 @@ from praxino.accel.working import decoding_bytes, denoising_bytes
 from praxino.families import PARTS, Network, Shape, Variant, _header
 from praxino.weights.completeness import read_json
 from praxino.weights.download import BYTES
-from praxino.weights.listing import files_below
+from praxino.weights.listing import File, files_below, state
 from praxino.weights.selection import MODEL_INDEX, WEIGHTS, choose
 
 Stage = Literal["encode", "denoise", "vae"]
@@ -231,4 +231,10 @@ def _kinds(path: Path | None, variant: Variant) -> tuple[str, str]:
 
 
 def _class(folder: Path) -> str:
-    return str(read_json(folder / "config.json").get("_class_name", ""))
+    return _class_in(state(folder / "config.json"))
+
+
+@lru_cache(maxsize=64)
+def _class_in(config: tuple[File, ...]) -> str:
+    """Read once a process, as long as the file stays the same; none when there is no file."""
+    return str(read_json(Path(config[0].name)).get("_class_name", "")) if config else ""

@@ -86,8 +86,10 @@ def measure(key: Key) -> None:
 
 def make_room(device: str, num_bytes: int | None, but: Key) -> None:
     """Let others than `but` go until so much of a device is free beside it, or nothing is left that could go."""
+    if num_bytes is None or _oldest(device, but) is None:
+        return
     free = memory_of(device).device_free
-    if free is None or num_bytes is None:
+    if free is None:
         return
     own = _held[but].num_bytes if but in _held and but.home == device else 0
     goal = num_bytes - own
@@ -103,14 +105,16 @@ def forget() -> None:
 
 def _drop_until(home: str, is_enough: Callable[[], bool], but: Key | None = None) -> None:
     dropped = False
-    while not is_enough():
-        oldest = next((key for key in _held if key.home == home and key != but), None)
-        if oldest is None:
-            break
+    while (oldest := _oldest(home, but)) is not None and not is_enough():
         del _held[oldest]
         dropped = True
     if dropped:
         _give_back()
+
+
+def _oldest(home: str, but: Key | None) -> Key | None:
+    """Which networks would go first. Asked before the memory is, which takes longer."""
+    return next((key for key in _held if key.home == home and key != but), None)
 
 
 def _bytes_on(home: str) -> int:

@@ -283,9 +283,13 @@ def _needed_pickle(folder: Path) -> Path | None:
     """A network of a folder of which there are only pickles; None where there is none."""
     if not folder.is_dir():
         return None
-    names = [file.name for file in listing.files_below(folder)]
-    needed = (name for name in choose(names).pickles if not name.startswith("safety_checker/"))
-    return next((folder / name for name in needed), None)
+    name = _pickle_among(tuple(file.name for file in listing.files_below(folder)))
+    return folder / name if name else None
+
+
+@lru_cache(maxsize=64)
+def _pickle_among(names: tuple[str, ...]) -> str:
+    return next((name for name in choose(names).pickles if not name.startswith("safety_checker/")), "")
 
 
 def _not_pulled(name: str, source: Source) -> str:
