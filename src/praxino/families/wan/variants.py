@@ -29,8 +29,6 @@ FRAMES_AT_16 = {"num_frames": 81, "fps": 16.0}
 STEERING = ("lora", "stg", "apg", "cfg-zero-star")
 CONTROL_KINDS = ("depth", "pose", "scribble", "gray", "layout", "flow")
 """The maps that VACE was trained on (ali-vilab/VACE, vace/configs)."""
-FOLDERS = ("transformer", "transformer_2", "vae", "text_encoder", "tokenizer", "scheduler", "image_encoder")
-FILES = ("model_index.json", *(f"{folder}/*" for folder in (*FOLDERS, "image_processor")))
 
 TRANSFORMER_1_3B = Network(
     1_418_996_800, largest=14_155_776, matrices=1_418_019_840, width=1536, kind="WanTransformer3DModel"
@@ -100,7 +98,6 @@ def _published(name: str, title: str, repository: str, kind: Kind, **data: Any) 
         "schedule": "wan",
         "max_text_tokens": TEXT_TOKENS,
         "steering": STEERING,
-        "files": FILES,
         "file_formats": FIRST_FORMATS,
     }
     options = to_options(settings)

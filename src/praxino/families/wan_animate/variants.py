@@ -6,7 +6,7 @@ import dataclasses
 
 from praxino.families import Network, Variant
 from praxino.families.wan.settings import TEXT_TOKENS, Settings, to_options
-from praxino.families.wan.variants import FILES, HUB, NEGATIVE, PICTURE_BESIDE, grid
+from praxino.families.wan.variants import HUB, NEGATIVE, PICTURE_BESIDE, grid
 from praxino.recipe import GuidancePhase
 
 FAMILY_NAME = "wan-animate"
@@ -44,7 +44,6 @@ PUBLISHED: dict[str, Variant] = {
         options=to_options(Settings(shift=5.0)),
         steering=("motion-template", "video-mask", "reference", FACE, POSE, "lora", "stg", "apg", "cfg-zero-star"),
         needs=("motion-template", "video-mask"),
-        files=FILES,
         networks={"transformer": TRANSFORMER, **PICTURE_BESIDE},
         file_formats={"vae": "float32"},
     )
