@@ -7,6 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from diffusers.pipelines.ltx.pipeline_ltx import LTXPipeline
+from PIL import Image
 
 from praxino.cli import train as command
 from praxino.errors import UserError
@@ -16,8 +17,10 @@ from praxino.training.affine import AffineEncoder
 from praxino.training.export import SIZE_LIMIT_BYTES
 from praxino.training.flow import FlowTraining, LatentGrid, TransformerSize
 from praxino.training.live import Clips, LiveFlow, Showing
-from praxino.training.second import STAGES, SecondSettings, Studio, make_denoiser, run_stage, train_stage
+from praxino.training.second import run_stage, train_stage
+from praxino.training.second_card import second_scores_on_card
 from praxino.training.sprites import find_font
+from praxino.training.studio import STAGES, SecondSettings, Studio, make_denoiser
 from praxino.training.text import TextSize
 from praxino.training.vae import AutoencoderSize, AutoencoderTraining, build
 from praxino.training.wishes import Wish
@@ -58,11 +61,15 @@ def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path
         run_stage(studio, "stills", 1, out)
     for stage in STAGES:
         run_stage(studio, stage, 1, out)
-    assert re.match(r"all right: \d+% of 3 held out; \d", told[-1])
+    assert re.match(r"all right: plain \d+%, paraphrased \d+%, Chinese \d+%; pictures \d+%; \d", told[-1])
     assert FAMILY.identify(out).name == "pocket"
     assert LTXPipeline.from_pretrained(out).transformer.config.in_channels == 24
     assert "two" in [entry["name"] for entry in Vocabulary.read(out / "vocabulary.json").data["counts"]]
-    assert "Of 3 combinations" in (out / "README.md").read_text()
+    assert second_scores_on_card(out).keys() == {"plain", "paraphrased", "Chinese"}
+    assert "decoder 0, stills 0, teacher 0, student 0, halving 0" in (out / "README.md").read_text()
+    with Image.open(out / "sample_sheet.webp") as sheet, Image.open(out / "failures.webp") as failures:
+        assert sheet.width == 2 * failures.width == 2 * 5 * 64
+    assert (192, 128) in FAMILY.identify(out).grid.sizes
     run_stage(studio, "teacher", 1, out)
     assert told[-1] == "teacher is done already"
 

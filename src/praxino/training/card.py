@@ -199,13 +199,13 @@ def _making(making: Making, size: int) -> str:
     )
 
 
-def write_sheet(out: Path, clips: NDArray[np.uint8], columns: int = 2) -> None:
-    """Write the sheet to `out`: a row of frames for each of `clips` (N, F, S, S, 3), as finely as SHEET_BYTES allow."""
+def write_sheet(out: Path, clips: NDArray[np.uint8], columns: int = 2, name: str = SHEET) -> None:
+    """Write a sheet to `out`: a row of frames for each of `clips` (N, F, S, S, 3), as finely as SHEET_BYTES allow."""
     strips = [np.concatenate(list(frames), 1) for frames in clips]
     strips += [np.zeros_like(strips[0])] * (-len(strips) % columns)
     rows = [np.concatenate(strips[i : i + columns], 1) for i in range(0, len(strips), columns)]
     picture = Image.fromarray(np.concatenate(rows, 0))
     for quality in range(95, 0, -10):
-        picture.save(out / SHEET, quality=quality, method=6)
-        if (out / SHEET).stat().st_size <= SHEET_BYTES:
+        picture.save(out / name, quality=quality, method=6)
+        if (out / name).stat().st_size <= SHEET_BYTES:
             return

@@ -80,7 +80,7 @@ class Stage:
     def draw(self, wishes: Sequence[Wish], rng: np.random.Generator, *, is_still: bool = False) -> Tensor:
         """(B, F, 3, H, W) in 0..255, on the stage's device; of stills the first frame alone."""
         staging, grounds = self.place(wishes, rng), self.ground_pictures([wish.ground for wish in wishes], rng)
-        return self.play(staging, grounds, 1 if is_still else None)
+        return self.play(staging, grounds, slice(1) if is_still else slice(None))
 
     def place(self, wishes: Sequence[Wish], rng: np.random.Generator) -> Staging:
         """Give each thing its place and size, a little moved."""
@@ -105,19 +105,19 @@ class Stage:
         pictures = self.grounds[torch.tensor(rows, device=self.device)]
         return (pictures + torch.from_numpy(off).float().to(self.device)[..., None, None]).clamp(0, 255)
 
-    def play(self, staging: Staging, grounds: Tensor, first: int | None = None) -> Tensor:
-        """Move the staged things over `grounds` (B, 3, H, W): (B, F, 3, H, W) in 0..255, or the `first` frames."""
-        steps = poses(self.edition.motions, self.edition.num_frames).to(self.device)[staging.motion, :first]
-        frames = grounds[:, None].expand(-1, steps.shape[1], -1, -1, -1).clone()
+    def play(self, staging: Staging, grounds: Tensor, frames: slice = slice(None)) -> Tensor:
+        """Move the staged things over `grounds` (B, 3, H, W): (B, F, 3, H, W) in 0..255, of all `frames` or some."""
+        steps = poses(self.edition.motions, self.edition.num_frames).to(self.device)[staging.motion, frames]
+        shown = grounds[:, None].expand(-1, steps.shape[1], -1, -1, -1).clone()
         for place in range(staging.thing.shape[1]):
             rows = (staging.thing[:, place] >= 0).nonzero()[:, 0]
             if len(rows):
                 layer = self._layer(staging, rows, place, steps[rows])
-                shown = frames if len(rows) == len(frames) else frames[rows]
-                shown.mul_(1 - layer[:, :, 3:]).add_(layer[:, :, :3], alpha=255)
-                if shown is not frames:
-                    frames[rows] = shown
-        return frames
+                over = shown if len(rows) == len(shown) else shown[rows]
+                over.mul_(1 - layer[:, :, 3:]).add_(layer[:, :, :3], alpha=255)
+                if over is not shown:
+                    shown[rows] = over
+        return shown
 
     def _layer(self, staging: Staging, rows: Tensor, place: int, steps: Tensor) -> Tensor:
         """One thing of each clip of `rows`, moved: (R, F, 4, H, W) premultiplied in 0..1."""

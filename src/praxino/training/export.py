@@ -42,6 +42,8 @@ class Trained:
     tokenizer: T5Tokenizer
     grid: LatentGrid
     sigmas: Sequence[float]
+    sizes: Sequence[tuple[int, int]] = ()
+    """Widths and heights in pixels that it was trained at, where that is not the grid's alone."""
 
 
 def write_folder(model: Trained, out: Path, words: dict[str, Any] | None = None, clips: Clips | None = None) -> None:
@@ -102,7 +104,7 @@ def manifest(model: Trained, clips: Clips) -> dict[str, Any]:
         "causal_rope": True,
         "max_text_tokens": MAX_TOKENS,
         "size_multiple": 32,
-        "sizes": [[width, height]],
+        "sizes": [list(size) for size in model.sizes] or [[width, height]],
         "max_frames": grid.num_frames,
         "image_preparation": "sticker",
         "preview": [factors, bias],
