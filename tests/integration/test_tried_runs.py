@@ -149,3 +149,28 @@ def test_branches_take_turns_where_that_alone_leaves_room(model, monkeypatch):
         monkeypatch.setattr(loaded, "memory", lambda device, free=free: Memory(free, free, free, has_own=False))
         speeds.append(resolve(Request(**wish(model, steps=4))).recipe.speed)
     assert speeds == [(), ("passes:1",), ()]
+
+
+@pytest.mark.parametrize(
+    ("problem", "left"),
+    [(RuntimeError("no such shape"), ()), (torch.OutOfMemoryError("CUDA out of memory"), ("attention:math",))],
+)
+def test_ways_that_a_run_failed_with_are_struck_off(model, monkeypatch, problem, left):
+    known(model, MATH, FUSED)
+    recipe = resolve(Request(**wish(model, steps=4))).recipe
+    assert recipe.speed == ("attention:math", "fused:qkv")
+    family = families()["sd3"]
+
+    def failing(*args):
+        raise problem
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(family), "denoise", failing)
+        events = []
+        with pytest.raises((RuntimeError, MemoryError)):
+            draw(recipe, events.append)
+    blamed = ", ".join(name for name in recipe.speed if name not in left)
+    assert f"later runs of this kind do without {blamed}" in [event.note for event in events]
+    assert resolve(Request(**wish(model, steps=4))).recipe.speed == left
+    draw(recipe, lambda event: None)

@@ -14,6 +14,7 @@ from praxino.accel import paces
 from praxino.accel.paces import Pace, Tried
 from praxino.accel.plan import Plan
 from praxino.accel.speed import COMPILE, value_of, why_not_tried
+from praxino.accel.trouble import is_out_of_memory
 from praxino.accel.ways import FUSED, PRODUCTS, WAYS
 from praxino.families import Variant
 from praxino.recipe import Recipe
@@ -44,7 +45,26 @@ def in_ways(
             _try(parts, recipe, device, tell, undo)
         if value_of(recipe, COMPILE):
             _forget_code_of_others(names)
-        yield
+        try:
+            yield
+        except RuntimeError as problem:
+            _strike_off(recipe, device, names, problem, tell)
+            raise
+
+
+def _strike_off(
+    recipe: Recipe, device: str, names: tuple[str, ...], problem: RuntimeError, tell: Callable[[str], None]
+) -> None:
+    """A run that ended in an error is not to end so again; of memory that ran out, what takes some is the cause."""
+    file, kind = settings.paces_file(), paces.kind_of(recipe, recipe.dtype, device)
+    blamed = [name for name in names if not is_out_of_memory(problem) or name.startswith((FUSED, PRODUCTS))]
+    known = paces.read(file).get(kind, Pace()).tried
+    if not {one.name for one in known} & set(blamed):
+        return
+    said = f"a run ended in an error with it: {str(problem)[:120]}"
+    tried = tuple(Tried(one.name, problem=said) if one.name in blamed else one for one in known)
+    paces.remember(file, kind, Pace(tried=tried))
+    tell(f"later runs of this kind do without {', '.join(blamed)}")
 
 
 def _lay(parts: Any, names: tuple[str, ...], plan: Plan, tell: Callable[[str], None], undo: ExitStack) -> None:
