@@ -7,22 +7,19 @@ networks that have such products themselves. Whether one pays is tried (`praxino
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from praxino.accel.memory import main_memory
 from praxino.accel.networks import computing
 from praxino.accel.speed import cpu_multiplies_int8
-from praxino.families._products import Product, linear, linear_int8
+from praxino.families._products import Product, linear, linear_int8, of_many_rows
 
 ONEDNN, INT8, BFLOAT16 = "onednn", "int8", "bfloat16"
-FEWEST_ROWS = 32
-"""Inputs of fewer tokens are multiplied plainly: that is soon done, and they decide much, as noise levels do."""
 ROOM = 2
 """Rounded weights are made where so many times their bytes are free."""
 
@@ -55,7 +52,7 @@ def multiplying(network: Any, kind: str) -> Iterator[None]:
                 raise RuntimeError("oneDNN multiplies on a CPU alone")
             for layer in layers:
                 product = _product(layer, kind)
-                undo.enter_context(computing(layer, _of_many_rows(product, layer.forward, layer.in_features)))
+                undo.enter_context(computing(layer, of_many_rows(product, layer.forward, layer.in_features)))
         yield
 
 
@@ -69,11 +66,3 @@ def _product(layer: nn.Linear, kind: str) -> Product:
     if kind == INT8:
         return linear_int8(layer.weight, layer.bias)
     return linear(layer.weight.detach(), layer.bias, packs=False)
-
-
-def _of_many_rows(product: Product, plain: Callable[[Tensor], Tensor], width: int) -> Product:
-    @wraps(plain)
-    def answer(input: Tensor) -> Tensor:
-        return product(input) if input.numel() >= FEWEST_ROWS * width else plain(input)
-
-    return answer

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from praxino.families.ltx_video.networks.packed import Packable
 
 MOST_PARAMETERS = 32 * 2**20
-"""Packed weights are a second copy: networks of more parameters than this stay plain."""
+"""Networks of more parameters than this get no second copy of their weights."""
 
 
 class Network(nn.Module):
@@ -71,11 +71,11 @@ class Network(nn.Module):
         return network
 
     def prepare(self) -> None:
-        """Make a small network on a CPU fast: its layers are packed before they first compute, if torch has oneDNN."""
+        """Make it fast on a CPU: its layers come to compute by oneDNN when they first do, if torch has that."""
         self.few_threads = sum(parameter.numel() for parameter in self.parameters()) <= MOST_PARAMETERS
-        if self.few_threads and torch.backends.mkldnn.is_available():
+        if torch.backends.mkldnn.is_available():
             for layer in _layers(self):
-                layer.packs = True
+                layer.packs, layer.copies = True, self.few_threads
 
     @contextmanager
     def narrowed(self) -> Iterator[None]:

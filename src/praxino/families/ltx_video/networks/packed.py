@@ -1,7 +1,8 @@
 """Layers that lay their weights out as oneDNN's fastest kernels want them, before they first compute on a CPU.
 
-Results differ in the last digits. Where a run asks for it, linear layers multiply in bfloat16. A layer for which
-oneDNN's operators are not there, or give something else, stays plain.
+Those of large networks leave them as they are: a second copy would take too much memory, and oneDNN is the faster one
+all the same. Results differ in the last digits. Where a run asks for it, linear layers multiply in bfloat16. A layer
+for which oneDNN's operators are not there, or give something else, stays plain.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ class Packable(nn.Module):
 
     packs = False
     """Whether it is to be packed when it next computes."""
+    copies = True
+    """Whether it may keep a second copy of its weights for that."""
     narrows = False
     """Whether it multiplies in bfloat16, where it can."""
     _product: Product | None = None
@@ -85,7 +88,8 @@ class Linear(Packable, nn.Linear):
 
     def packed(self) -> Product:
         """See `Packable`."""
-        return _products.linear(self.weight, self.bias, self.then)
+        product = _products.linear(self.weight, self.bias, self.then, packs=self.copies)
+        return product if self.copies else _products.of_many_rows(product, self.plain, self.in_features)
 
     def packed_narrow(self) -> Product:
         """See `Packable`."""
@@ -93,7 +97,7 @@ class Linear(Packable, nn.Linear):
 
     def probe(self) -> Tensor:
         """See `Packable`."""
-        return _waves(self.in_features)[None]
+        return _waves(_products.FEWEST_ROWS * self.in_features).view(-1, self.in_features)
 
 
 class GeluLinear(Linear):
@@ -119,7 +123,10 @@ class Beside(Packable):
 
     def packed(self) -> Product:
         """See `Packable`."""
-        return _products.linear(*self._together())
+        if self.copies:
+            return _products.linear(*self._together())
+        products = [linear.packed() for linear in self.linears]
+        return lambda x: torch.cat([product(x) for product in products], dim=-1)
 
     def packed_narrow(self) -> Product:
         """See `Packable`."""
@@ -147,6 +154,8 @@ class Conv3d(Packable, nn.Conv3d):
 
     def packed(self) -> Product:
         """See `Packable`."""
+        if not self.copies:
+            raise RuntimeError("there is none without a copy")
         how = (self.padding, self.stride, self.dilation, self.groups)
         return _products.conv3d(self.weight, self.bias, how)
 
