@@ -133,10 +133,15 @@ class Clock:
 
 
 def wait() -> None:
-    """Until the device has done what it was given."""
+    """Until the devices that this process uses have done what they were given."""
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.synchronize()
+    if torch is None:
+        return
+    for device in (torch.cuda, torch.xpu):
+        if device.is_initialized():
+            device.synchronize()
+    if torch.backends.mps.is_available():
+        torch.mps.synchronize()
 
 
 @cache

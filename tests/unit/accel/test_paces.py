@@ -82,3 +82,19 @@ def test_the_processor_is_told_by_its_name(tmp_path, monkeypatch):
     monkeypatch.setattr(paces, "PROCESSORS", told)
     assert [paces._processor(device) for device in ("cpu:7", "cuda:7")] == ["Fast Chip 9", "NVIDIA H200"]
     assert paces._processor("mps:7") == paces.platform.machine()
+
+
+def test_every_kind_of_device_is_waited_for_where_it_is_used(monkeypatch):
+    import torch
+
+    waited = []
+    for name in ("cuda", "xpu", "mps"):
+        monkeypatch.setattr(getattr(torch, name), "synchronize", lambda name=name: waited.append(name))
+    paces.wait()
+    assert waited == [name for name in ("cuda", "xpu") if getattr(torch, name).is_initialized()]
+    for device in (torch.cuda, torch.xpu):
+        monkeypatch.setattr(device, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    waited.clear()
+    paces.wait()
+    assert waited == ["cuda", "xpu", "mps"]
