@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from praxino.engine.resolve import resolve
 from praxino.errors import ModelError, UserError
 from praxino.families import Shape
 from praxino.families._stock.load import quiet
@@ -114,6 +115,14 @@ def test_going_on_in_either_section_gives_the_same_bits(parts):
         saved = dataclasses.replace(state, tensors={name: tensor.clone() for name, tensor in state.tensors.items()})
         *_, last = FAMILY.denoise(recipe, parts, [FIRST], SEED, saved)
         assert np.array_equal(FAMILY.decode(recipe, parts, last), straight), state.step
+
+
+def test_a_miniature_is_drawn_small(folder):
+    picture = Image.new("RGB", (96, 64))
+    picture.save(folder.parent / "picture.png")
+    wish = Request(prompt=PROMPT, model=str(folder), first=str(folder.parent / "picture.png"))
+    assert resolve(wish).recipe.size == (96, 64)
+    assert resolve(dataclasses.replace(wish, model="framepack"), here=False).recipe.size == (768, 512)
 
 
 def test_what_is_refused():

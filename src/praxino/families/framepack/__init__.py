@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from praxino.errors import UserError
-from praxino.families import Family, Sampling, Shape, Variant
+from praxino.families import Family, Grid, Sampling, Shape, Variant
 from praxino.families._hunyuan.template import VIDEO
 from praxino.families._stock import FLOW, Given, StockFamily, standard
 from praxino.families._stock.lora_names import check_layers
@@ -44,6 +44,13 @@ def _arguments(given: Given) -> dict[str, Any]:
     return {**named, "num_frames": sections(recipe.num_frames) * WINDOW_FRAMES, "sampling_type": sampling}
 
 
+def _grid_of(variant: Variant) -> Grid:
+    """The published sizes; a checkpoint whose card names a smaller one is drawn in about that, with a picture too."""
+    if variant.width * variant.height >= min(width * height for width, height in variant.grid.buckets):
+        return variant.grid
+    return dataclasses.replace(variant.grid, buckets=())
+
+
 def sections(num_frames: int) -> int:
     """How many sections a clip is drawn in."""
     return (num_frames - 1) // SECTION_FRAMES
@@ -62,7 +69,7 @@ class _FramePack(StockFamily):
         if parted.is_transformer(path):
             return parted.identify(path)
         found = super().identify(path)
-        return found and dataclasses.replace(found, parts={})
+        return found and dataclasses.replace(found, parts={}, grid=_grid_of(found))
 
     def load(self, path: Path, variant: Variant, dtype: str, device: str) -> Parts:
         """Load the networks."""
