@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, distributed, nn
 
+from praxino.accel import dealt
 from praxino.accel.networks import networks
 from praxino.errors import UserError
 
@@ -39,7 +40,7 @@ def split(parts: Any, mesh: Any) -> Iterator[None]:
     Raises:
         UserError: none of them can be split.
     """
-    denoisers = [one.module for one in networks(parts) if one.stage == "denoise" and _plan_of(one.module)]
+    denoisers = [one.module for one in networks(parts) if one.stage == "denoise" and _can_be_split(one.module)]
     if not denoisers:
         raise UserError(
             "these networks compute on one device alone; several GPUs share what diffusers' own classes draw.\n"
@@ -58,38 +59,61 @@ def _check_heads(network: Any, count: int) -> None:
         raise UserError(f"the {heads} heads of its attention cannot be shared by {count} GPUs; use fewer.")
 
 
-def _plan_of(network: Any) -> dict[str, Any]:
-    return getattr(network, "_cp_plan", None) or {}
+def _can_be_split(network: Any) -> bool:
+    return _kind(network) == dealt.KIND or bool(getattr(network, "_cp_plan", None))
+
+
+def _kind(network: Any) -> str:
+    return type(network).__name__
 
 
 def _split(network: Any, mesh: Any, undo: ExitStack) -> None:
-    from diffusers.hooks.context_parallel import apply_context_parallel, remove_context_parallel
     from diffusers.models._modeling_parallel import ContextParallelConfig, ParallelConfig
 
-    group, count = mesh["ulysses"].get_group(), mesh["ulysses"].size()
+    count, group = mesh["ulysses"].size(), mesh["ulysses"].get_group()
     _check_heads(network, count)
     config = ContextParallelConfig(ulysses_degree=count, ulysses_anything=True, mesh=mesh)
     rank = distributed.get_rank()
     config.setup(rank, distributed.get_world_size(), torch.device(mesh.device_type), mesh)  # pyright: ignore
-    whole = ParallelConfig(context_parallel_config=config)
-    local = LOCAL_ATTENTION.get(type(network).__name__)
-    for name, module in network.named_modules():
-        processor: Any = getattr(module, "processor", None)
-        if hasattr(processor, "_parallel_config") and name.rpartition(".")[2] != local:
-            processor._parallel_config = whole
-            undo.callback(setattr, processor, "_parallel_config", None)
-    dealt, gathered = _parts_of(_plan_of(network), text_is_local=local is not None)
-    apply_context_parallel(network, config, dealt)
-    undo.callback(remove_context_parallel, network, dealt)
-    undo.callback(network.register_forward_pre_hook(_deal_times(group), with_kwargs=True).remove)
+    for processor in _exchanging(network):
+        processor._parallel_config = ParallelConfig(context_parallel_config=config)
+        undo.callback(setattr, processor, "_parallel_config", None)
+    if _kind(network) == dealt.KIND:
+        blocks = dealt.blocks_of(network)
+        dealing = dealt.Dealing(blocks[0], distributed.get_rank(group), count)
+        for block in blocks:
+            undo.callback(block.register_forward_pre_hook(dealing).remove)
+        gathered = {"proj_out": 1}
+    else:
+        gathered = _by_plan(network, config, undo)
+        undo.callback(network.register_forward_pre_hook(_deal_times(group), with_kwargs=True).remove)
     for name, dim in gathered.items():
         hook = network.get_submodule(name).register_forward_hook(_gathering(dim, group))
         undo.callback(hook.remove)
 
 
+def _exchanging(network: Any) -> Iterator[Any]:
+    """The processors of the attentions that all processes compute together."""
+    local, within = LOCAL_ATTENTION.get(_kind(network)), dealt.BLOCKS if _kind(network) == dealt.KIND else ("",)
+    for name, module in network.named_modules():
+        processor: Any = getattr(module, "processor", None)
+        if hasattr(processor, "_parallel_config") and name.startswith(within) and name.rpartition(".")[2] != local:
+            yield processor
+
+
+def _by_plan(network: Any, config: Any, undo: ExitStack) -> dict[str, int]:
+    """Deal out by diffusers' plan; by module, the dimension that its output is to be gathered in."""
+    from diffusers.hooks.context_parallel import apply_context_parallel, remove_context_parallel
+
+    given, gathered = _parts_of(network._cp_plan, text_is_local=_kind(network) in LOCAL_ATTENTION)
+    apply_context_parallel(network, config, given)
+    undo.callback(remove_context_parallel, network, given)
+    return gathered
+
+
 def _parts_of(plan: dict[str, Any], *, text_is_local: bool) -> tuple[dict[str, Any], dict[str, int]]:
     """Of diffusers' plan: what is dealt out, but for `PER_TOKEN`, and the dimension that each output is gathered in."""
-    dealt, gathered = {}, {}
+    given, gathered = {}, {}
     for name, found in plan.items():
         if not isinstance(found, dict):
             gathered[name] = found.gather_dim
@@ -100,20 +124,20 @@ def _parts_of(plan: dict[str, Any], *, text_is_local: bool) -> tuple[dict[str, A
             if argument == PER_TOKEN or (text_is_local and str(argument).startswith("encoder_"))
         }
         if kept := {argument: how for argument, how in found.items() if argument not in left_out}:
-            dealt[name] = kept
-    return dealt, gathered
+            given[name] = kept
+    return given, gathered
 
 
 def _deal_times(group: Any) -> Any:
     count, rank = distributed.get_world_size(group), distributed.get_rank(group)
 
-    def dealt(network: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    def given(network: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         times = kwargs.get(PER_TOKEN)
         if isinstance(times, Tensor) and times.ndim == 2 and times.shape[1] > 1:
             kwargs = {**kwargs, PER_TOKEN: times.tensor_split(count, dim=1)[rank]}
         return args, kwargs
 
-    return dealt
+    return given
 
 
 def _gathering(dim: int, group: Any) -> Any:

@@ -1,9 +1,9 @@
 """How one job is split over several GPUs: which families can be, and how many GPUs do what. Imports no torch.
 
 Two ways, which go together. Passes: guidance asks the denoiser two or three times a step, and each GPU answers one of
-them. Context: the tokens of a pass are dealt out, and attention exchanges them (Ulysses; diffusers'
-models/_modeling_parallel.py), for networks of which diffusers says how (`_cp_plan`). Text encoders and the VAE are on
-every GPU, and each computes the same. Results differ from one GPU's by the order of sums alone.
+them. Context: the tokens of a pass are dealt out, and attention exchanges them, for networks of which diffusers says
+how (`_cp_plan`), or `praxino.accel.dealt`. Text encoders and the VAE are on every GPU, and each computes the same. Results
+differ from one GPU's by the order of sums alone.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from praxino.errors import UserError
 from praxino.recipe import Recipe
 
 SHARES_PASSES = (
-    "cogvideox", "flux", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "wan", "wan-animate",
+    "cogvideox", "flux", "hotshot-xl", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "mochi", "wan", "wan-animate",
 )  # fmt: skip
 """Families whose loops say which passes a step has; see `praxino.families._passes`."""
-SHARES_CONTEXT = ("flux", "flux2", "ltx-video", "qwen-image", "wan")
-"""Families whose denoisers diffusers can split by tokens."""
+SHARES_CONTEXT = ("flux", "flux2", "hunyuan-video", "hunyuan-video-i2v", "ltx-video", "qwen-image", "wan")
+"""Families whose denoisers are split by tokens."""
 WHOLE_KINDS = ("vace",)
 """Of their variants, what else they are: networks without a plan."""
 MOST_PASSES = 2
@@ -84,7 +84,7 @@ def notes_of(recipe: Recipe) -> tuple[str, ...]:
 def _why_whole(recipe: Recipe) -> str:
     """Why the denoiser cannot be split by tokens; "" where it can."""
     if recipe.family not in SHARES_CONTEXT or recipe.options.get("kind") in WHOLE_KINDS:
-        return "diffusers has no plan for splitting its network by tokens"
+        return "there is no plan for splitting its network by tokens"
     if any(companion.role.startswith("controlnet") for companion in recipe.companions):
         return "what a ControlNet adds is not split by tokens"
     return ""

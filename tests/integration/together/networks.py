@@ -9,6 +9,7 @@ import torch
 from diffusers import (
     Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    HunyuanVideoTransformer3DModel,
     LTXVideoTransformer3DModel,
     QwenImageTransformer2DModel,
     WanTransformer3DModel,
@@ -74,6 +75,23 @@ def pictures():
     yield "qwen, padded", qwen, {**given, "img_shapes": [[(1, 3, 5)]], "encoder_hidden_states_mask": mask}
 
 
+def hunyuan():
+    """27 tokens of a clip and 9 of a text, of which 5 are words; a held picture's stand at time 0."""
+    size = {
+        "in_channels": 4, "out_channels": 4, "num_attention_heads": 2, "attention_head_dim": 16, "num_layers": 2,
+        "num_single_layers": 2, "num_refiner_layers": 1, "patch_size": 1, "patch_size_t": 1, "text_embed_dim": 16,
+        "pooled_projection_dim": 8, "rope_axes_dim": (4, 4, 8),
+    }  # fmt: skip
+    mask = torch.ones(1, 9)
+    mask[:, 5:] = 0
+    given = {"hidden_states": torch.randn(1, 4, 3, 3, 3), "encoder_hidden_states": torch.randn(1, 9, 16)}
+    given |= {"encoder_attention_mask": mask, "pooled_projections": torch.randn(1, 8)}
+    given |= {"timestep": torch.tensor([500]), "guidance": torch.tensor([6000.0])}
+    yield "hunyuan", HunyuanVideoTransformer3DModel(**size, guidance_embeds=True), given
+    held = HunyuanVideoTransformer3DModel(**size, guidance_embeds=True, image_condition_type="token_replace")
+    yield "hunyuan, a held picture", held, given
+
+
 @torch.no_grad()
 def answers(network, given):
     return network(**given, return_dict=False)[0]
@@ -82,7 +100,7 @@ def answers(network, given):
 torch.manual_seed(0)
 ranks = Ranks("cpu")
 told = {}
-for name, network, given in (*wan(), *ltx(), *pictures()):
+for name, network, given in (*wan(), *ltx(), *pictures(), *hunyuan()):
     network.eval()
     whole = answers(network, given)
     with ranks.splitting([network], Split(1, ranks.count)):

@@ -26,6 +26,7 @@ def recipe(family="wan", scale=5.0, stg=0.0, speed=(), companions=(), **options)
         (recipe("flux", scale=1.0, true_guidance=1.0), 4, Split(1, 4)),
         (recipe("flux", scale=1.0, true_guidance=3.0), 4, Split(2, 2)),
         (recipe("mochi"), 2, Split(2, 1)),
+        (recipe("hunyuan-video", scale=1.0), 3, Split(1, 3)),
         (recipe(kind="vace"), 2, Split(2, 1)),
     ],
 )

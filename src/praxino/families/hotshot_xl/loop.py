@@ -7,13 +7,15 @@ level, so that the temporal layers see it as it has to become. Knows latents and
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from praxino.families import LoopState
+from praxino.families._passes import are_shared, predicted
 from praxino.families._stock import state as carried
 from praxino.families.hotshot_xl.sampling import Walk
 from praxino.sampling import guidance
@@ -61,6 +63,11 @@ class Start:
     controls: Sequence[Control]
     held: Held | None
 
+    def only(self, text: int) -> Start:
+        """The same with one of the texts alone."""
+        kept = slice(text, text + 1)
+        return replace(self, states=self.states[kept], pooled=self.pooled[kept], time_ids=self.time_ids[kept])
+
 
 def denoise(
     unet: Any, start: Start, walk: Walk, generator: torch.Generator, state: LoopState | None
@@ -96,17 +103,24 @@ def advance(unet: Any, start: Start, walk: Walk, generator: torch.Generator, sta
 
 def predict(unet: Any, start: Start, scaled: Tensor, timestep: Tensor) -> Tensor:
     """The guided prediction for latents (1, C, F, h, w), float32 of the same shape."""
+    if len(start.states) == 1:
+        return _asked(unet, start, scaled, timestep)
+    if are_shared():
+        positive, negative = predicted(*(partial(_asked, unet, start.only(text), scaled, timestep) for text in (1, 0)))
+    else:
+        negative, positive = _asked(unet, start, scaled, timestep).split(1)
+    guided = guidance.cfg(positive, negative, start.scale)
+    return guided if start.rescale == 1 else rescaled(guided, positive, 1 - start.rescale)
+
+
+def _asked(unet: Any, start: Start, scaled: Tensor, timestep: Tensor) -> Tensor:
+    """The prediction for each of the texts, (texts, C, F, h, w) float32."""
     texts, num_frames = len(start.states), scaled.shape[2]
     given = scaled.expand(texts, -1, -1, -1, -1).to(start.states.dtype)
     states = start.states.repeat_interleave(num_frames, 0)
     added = {"text_embeds": start.pooled, "time_ids": start.time_ids}
     residuals = control_residuals(start, given, timestep, states) if start.controls else {}
-    predicted = unet(given, timestep, states, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
-    if texts == 1:
-        return predicted
-    negative, positive = predicted.split(1)
-    guided = guidance.cfg(positive, negative, start.scale)
-    return guided if start.rescale == 1 else rescaled(guided, positive, 1 - start.rescale)
+    return unet(given, timestep, states, added_cond_kwargs=added, return_dict=False, **residuals)[0].float()
 
 
 def rescaled(guided: Tensor, positive: Tensor, share: float) -> Tensor:
