@@ -17,6 +17,7 @@ from praxino.training.affine import AffineEncoder
 from praxino.training.export import SIZE_LIMIT_BYTES
 from praxino.training.flow import FlowTraining, LatentGrid, TransformerSize
 from praxino.training.live import Clips, LiveFlow, Showing
+from praxino.training.rescore import rescore
 from praxino.training.second import run_stage, train_stage
 from praxino.training.second_card import second_scores_on_card
 from praxino.training.sprites import find_font
@@ -53,7 +54,9 @@ def font():
 
 
 @pytest.mark.slow
-def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path):
+def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path, monkeypatch):
+    monkeypatch.setattr("praxino.training.rescore.SecondSettings", lambda: TINY)
+    monkeypatch.setattr("praxino.training.second_score.PICTURES", 4)
     told = []
     out = tmp_path / "model"
     studio = Studio(TINY, tmp_path / "model.work", 0, torch.device("cpu"), told.append)
@@ -70,6 +73,8 @@ def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path
     with Image.open(out / "sample_sheet.webp") as sheet, Image.open(out / "failures.webp") as failures:
         assert sheet.width == 2 * failures.width == 2 * 5 * 64
     assert (192, 128) in FAMILY.identify(out).grid.sizes
+    again = rescore(out, 2)
+    assert [(score.kind, score.count) for score in again] == [("plain", 2), ("paraphrased", 2), ("Chinese", 2)]
     run_stage(studio, "teacher", 1, out)
     assert told[-1] == "teacher is done already"
 

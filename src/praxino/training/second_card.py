@@ -7,7 +7,7 @@ from pathlib import Path
 from praxino.training.card import write_sheet
 from praxino.training.edition import second
 from praxino.training.judging import Marks
-from praxino.training.second_score import PictureMarks, SecondScore
+from praxino.training.second_score import PictureMarks, WordMarks
 
 FAILURES = "failures.webp"
 SHEET_FRAMES = slice(None, None, 4)
@@ -80,20 +80,20 @@ class SecondMaking:
     sigmas: tuple[float, ...]
 
 
-def write_card(out: Path, score: SecondScore, making: SecondMaking) -> None:
+def write_card(out: Path, words: WordMarks, pictures: PictureMarks, making: SecondMaking) -> None:
     """Write README.md, and the failures as pictures, to `out`."""
-    if score.failures:
-        write_sheet(out, score.failed[:, SHEET_FRAMES], 1, FAILURES)
+    if words.failures:
+        write_sheet(out, words.failed[:, SHEET_FRAMES], 1, FAILURES)
     edition = second()
     width, height = edition.frame_sizes[0]
-    plain = score.by_words["plain"]
+    plain = words.by_words["plain"]
     text = CARD.format(
         things=len(edition.things), motions=len(edition.motions), grounds=len(edition.grounds), width=width,
         height=height, frames=edition.num_frames, fps=edition.fps, sigmas=list(making.sigmas),
-        scores="\n".join(_score_row(kind, marks) for kind, marks in score.by_words.items()),
-        pictures=_picture_row(score.pictures),
+        scores="\n".join(_score_row(kind, marks) for kind, marks in words.by_words.items()),
+        pictures=_picture_row(pictures),
         rows="\n".join(f"| {name} | {share:.0%} |" for name, share in sorted(plain.by_name.items())),
-        failures=_failures(score), making=_making(making),
+        failures=_failures(words), making=_making(making),
     )  # fmt: skip
     (out / "README.md").write_text(text, encoding="utf-8")
 
@@ -116,10 +116,10 @@ def _picture_row(marks: PictureMarks) -> str:
     )
 
 
-def _failures(score: SecondScore) -> str:
-    if not score.failures:
+def _failures(words: WordMarks) -> str:
+    if not words.failures:
         return "None among those that were measured."
-    rows = [f"| {caption} | {_told(seen.shown)}, {seen.motion}, {seen.ground} |" for caption, seen in score.failures]
+    rows = [f"| {caption} | {_told(seen.shown)}, {seen.motion}, {seen.ground} |" for caption, seen in words.failures]
     return "\n".join([f"![failures]({FAILURES})\n", "From above:\n", "| Asked | seen |", "|---|---|", *rows])
 
 

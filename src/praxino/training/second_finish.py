@@ -19,7 +19,7 @@ from praxino.training.lexicon import vocabulary
 from praxino.training.live import Clips, tokenizer
 from praxino.training.sample import shifted_sigmas
 from praxino.training.second_card import SHEET_FRAMES, SecondMaking, write_card
-from praxino.training.second_score import draw, score_second
+from praxino.training.second_score import draw, move_pictures, score_words
 from praxino.training.studio import STAGES, Studio, read_denoiser
 from praxino.training.wishes import Wish
 from praxino.vocabulary import Vocabulary
@@ -35,11 +35,12 @@ def finish(studio: Studio, out: Path) -> Path:
     model = Trained(vae.to(studio.device).eval(), denoiser, tokenizer(), settings.grid, sigmas, second().frame_sizes)
     write_folder(model, out, vocabulary(), clips.stored(64, studio.seed + 31))
     shipped = read_folder(out, settings.grid, studio.device)
-    score = score_second(shipped, Vocabulary.read(out / "vocabulary.json"), clips, settings.scored_clips)
+    words = score_words(shipped, Vocabulary.read(out / "vocabulary.json"), clips, settings.scored_clips)
+    pictures = move_pictures(shipped, clips)
     write_sheet(out, draw(shipped, sheet_captions(), seed=5)[:, SHEET_FRAMES])
-    write_card(out, score, _making(studio, tuple(sigmas)))
-    told = ", ".join(f"{kind} {marks.all_right:.0%}" for kind, marks in score.by_words.items())
-    studio.on_event(f"all right: {told}; pictures {score.pictures.motion:.0%}; {folder_bytes(out) / 1e6:.1f} MB")
+    write_card(out, words, pictures, _making(studio, tuple(sigmas)))
+    told = ", ".join(f"{kind} {marks.all_right:.0%}" for kind, marks in words.by_words.items())
+    studio.on_event(f"all right: {told}; pictures {pictures.motion:.0%}; {folder_bytes(out) / 1e6:.1f} MB")
     if folder_bytes(out) > SIZE_LIMIT_BYTES:
         raise UserError(f"{out} holds {folder_bytes(out)} bytes; the limit is {SIZE_LIMIT_BYTES}: use smaller widths")
     return out

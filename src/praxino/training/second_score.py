@@ -49,36 +49,28 @@ class PictureMarks:
 
 
 @dataclass(frozen=True)
-class SecondScore:
-    """All that is measured of a model. `by_words` are marks of captions: plain, paraphrased, Chinese."""
+class WordMarks:
+    """Marks of captions by kind: plain, paraphrased, Chinese; and of the plain ones some that were not drawn right."""
 
     by_words: dict[str, Marks]
-    pictures: PictureMarks
     failures: list[tuple[str, Wish]]
-    """Some plain captions that were not drawn right, and what was seen instead."""
+    """The caption, and what was seen instead."""
     failed: NDArray[np.uint8]
     """Their clips (N, F, H, W, 3)."""
 
 
-def score_second(model: Trained, words: Vocabulary, clips: Clips, count: int) -> SecondScore:
-    """Draw `count` held-out combinations three times, by plain captions and in other words, and 50 pictures."""
+def score_words(model: Trained, words: Vocabulary, clips: Clips, count: int) -> WordMarks:
+    """Draw `count` held-out combinations three times: by plain captions, and in other words."""
     wishes = [Wish((thing,), motion, ground) for thing, motion, ground in sorted(held_out())[:count]]
     judge = Judge(second(), clips.named, clips.stage.width, clips.stage.height)
-    captions = {
-        "plain": [canonical_caption(wish) for wish in wishes],
-        "paraphrased": read(words, wishes, _in_english),
-        "Chinese": read(words, wishes, _in_chinese),
-    }
-    marks, failures, failed = {}, [], []
-    for number, (kind, asked) in enumerate(captions.items()):
-        drawn = draw(model, asked, seed=number)
-        shown = judged(judge, drawn)
-        marks[kind] = mark(wishes, shown)
-        if kind == "plain":
-            wrong = [place for place, wish in enumerate(wishes) if mark([wish], [shown[place]]).all_right < 1]
-            failures = [(asked[place], shown[place]) for place in wrong[:SHOWN_FAILURES]]
-            failed = drawn[wrong[:SHOWN_FAILURES]]
-    return SecondScore(marks, move_pictures(model, judge), failures, np.asarray(failed))
+    plain = [canonical_caption(wish) for wish in wishes]
+    drawn = draw(model, plain, seed=0)
+    seen = judged(judge, drawn)
+    wrong = [row for row, wish in enumerate(wishes) if mark([wish], [seen[row]]).all_right < 1][:SHOWN_FAILURES]
+    marks = {"plain": mark(wishes, seen)}
+    for number, (kind, saying) in enumerate((("paraphrased", _in_english), ("Chinese", _in_chinese)), 1):
+        marks[kind] = mark(wishes, judged(judge, draw(model, read(words, wishes, saying), seed=number)))
+    return WordMarks(marks, [(plain[row], seen[row]) for row in wrong], drawn[wrong])
 
 
 def read(words: Vocabulary, wishes: Sequence[Wish], saying: Saying) -> list[str]:
@@ -116,8 +108,9 @@ def as_frames(clips: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(clips).permute(0, 1, 4, 2, 3).float()
 
 
-def move_pictures(model: Trained, judge: Judge) -> PictureMarks:
+def move_pictures(model: Trained, clips: Clips) -> PictureMarks:
     """Give the model pictures that it has never seen on white, and compare with those very pictures moved."""
+    judge = Judge(second(), clips.named, clips.stage.width, clips.stage.height)
     stage = picture_stage(judge)
     motions = [motion for motion in judge.edition.motions if motion not in UNSEEN_AT_AN_END]
     wishes = [Wish((str(number),), motions[number % len(motions)], "white") for number in range(PICTURES)]

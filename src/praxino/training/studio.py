@@ -4,7 +4,7 @@ Must not know what any stage does.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from praxino.training.flow import Denoiser, FlowTraining, LatentGrid, Transforme
 from praxino.training.live import tokenizer
 from praxino.training.loop import LoopSettings, OnEvent, Progress
 from praxino.training.text import TextSize, build_text_encoder
-from praxino.training.vae import DECODER_TRAINING, AutoencoderSize, AutoencoderTraining
+from praxino.training.vae import AutoencoderSize, AutoencoderTraining
 
 STAGES = ("autoencoder", "decoder", "stills", "teacher", "student", "halving", "finish")
 FORERUNNERS = {"teacher": "stills", "student": "teacher", "halving": "student"}
@@ -30,7 +30,7 @@ class SecondSettings:
     transformer: TransformerSize = field(default_factory=lambda: TransformerSize(4, 64, 5))
     text: TextSize = field(default_factory=TextSize)
     grid: LatentGrid = field(default_factory=lambda: LatentGrid(frames=9, height=8, width=8, fps=12.0))
-    decoder_training: AutoencoderTraining = field(default_factory=lambda: replace(DECODER_TRAINING, batch=24))
+    decoder_training: AutoencoderTraining = field(default_factory=lambda: AutoencoderTraining(batch=24))
     flow: FlowTraining = field(default_factory=lambda: FlowTraining(batch=192))
     stills_batch: int = 1024
     other_sizes: float = 0.25
@@ -53,7 +53,7 @@ class SecondSettings:
         """The usual ones; on a processor with batches of which it does a step in seconds."""
         if device.type != "cpu":
             return cls()
-        return cls(decoder_training=replace(DECODER_TRAINING, batch=8), flow=FlowTraining(batch=32), stills_batch=192)
+        return cls(decoder_training=AutoencoderTraining(batch=8), flow=FlowTraining(batch=32), stills_batch=192)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from praxino.training.grammar import canonical_caption
 from praxino.training.lexicon import vocabulary
 from praxino.training.live import Clips
 from praxino.training.second_card import SecondMaking, second_scores_on_card, write_card
-from praxino.training.second_score import move_pictures, picture_stage, score_second
+from praxino.training.second_score import move_pictures, picture_stage, score_words
 from praxino.training.wishes import Wish
 from praxino.vocabulary import Vocabulary
 
@@ -58,15 +58,15 @@ def true(clips, monkeypatch):
 
 
 def test_a_model_that_draws_the_truth_has_full_marks(clips, true, tmp_path):
-    score = score_second(None, Vocabulary(vocabulary()), clips, COUNT)
+    score, pictures = score_words(None, Vocabulary(vocabulary()), clips, COUNT), move_pictures(None, clips)
     assert {kind: marks.all_right for kind, marks in score.by_words.items()} == dict.fromkeys(score.by_words, 1.0)
     assert list(score.by_words) == ["plain", "paraphrased", "Chinese"]
-    assert score.pictures.motion >= 11 / 12
-    assert score.pictures.same == 1.0
-    assert score.pictures.last_db == score.pictures.first_db == pytest.approx(138, abs=1)
+    assert pictures.motion >= 11 / 12
+    assert pictures.same == 1.0
+    assert pictures.last_db == pictures.first_db == pytest.approx(138, abs=1)
     assert score.failures == []
     making = SecondMaking({"decoder": 30.0, "teacher": 90.0}, "cpu", "one processor core", (1.0, 0.5))
-    write_card(tmp_path, score, making)
+    write_card(tmp_path, score, pictures, making)
     card = (tmp_path / "README.md").read_text()
     assert (
         "120 minutes on one processor core (decoder 30, teacher 90); at 10 W, which is an assumption, 0.02 kWh" in card
@@ -80,21 +80,20 @@ def test_failures_are_told_and_shown(clips, monkeypatch, tmp_path):
         return np.full((len(captions), 17, 96, 96, 3), 255, np.uint8)
 
     monkeypatch.setattr(second_score, "draw", empty)
-    score = score_second(None, Vocabulary(vocabulary()), clips, COUNT)
+    score, pictures = score_words(None, Vocabulary(vocabulary()), clips, COUNT), move_pictures(None, clips)
     assert score.by_words["plain"].all_right == 0
-    assert (score.pictures.motion, score.pictures.same < 0.1) == (0, True)
+    assert (pictures.motion, pictures.same < 0.1) == (0, True)
     assert len(score.failures) == len(score.failed) == COUNT
-    write_card(tmp_path, score, SecondMaking({}, "cpu", "one processor core", (1.0,)))
+    write_card(tmp_path, score, pictures, SecondMaking({}, "cpu", "one processor core", (1.0,)))
     assert "| nothing, standing still, white |" in (tmp_path / "README.md").read_text()
     assert (tmp_path / "failures.webp").stat().st_size > 100
 
 
 def test_pictures_swapped_for_others_are_not_the_same(clips, true, monkeypatch):
-    judge = second_score.Judge(second(), clips.named, 96, 96)
     draw = second_score.draw
     monkeypatch.setattr(
         second_score, "draw", lambda model, captions, seed, given: np.roll(draw(model, captions, seed, given), 1, 0)
     )
-    marks = move_pictures(None, judge)
+    marks = move_pictures(None, clips)
     assert marks.same < 0.1
     assert marks.last_db < 20
