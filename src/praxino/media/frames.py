@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,8 @@ from praxino.media.files import head_of
 from praxino.media.image import encode_png
 from praxino.media.provenance import PNG_PREFIX, RECIPE_FILE
 
+_MOST_THREADS = 8
+"""That compress at once: the library does so beside others, and each picture by itself."""
 _NUMBERED = re.compile(r"\d{4,}\.png")
 
 
@@ -19,8 +24,12 @@ def write_frames(frames: np.ndarray, folder: Path, metadata: str | None) -> None
 
     `metadata` goes into each picture, and into recipe.json.
     """
-    for number, frame in enumerate(frames, 1):
+
+    def write(number: int, frame: np.ndarray) -> None:
         (folder / f"{number:04}.png").write_bytes(encode_png(frame[None], 1, 0, metadata))
+
+    with ThreadPoolExecutor(min(len(frames), os.cpu_count() or 1, _MOST_THREADS)) as pool:
+        list(pool.map(write, itertools.count(1), frames))
     if metadata is not None:
         (folder / RECIPE_FILE).write_text(metadata, encoding="utf-8", newline="")
 
