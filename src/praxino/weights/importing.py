@@ -5,6 +5,7 @@ It is copied, never moved or linked: what its owner does to the original later m
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -67,6 +68,7 @@ def take_in(
         else:
             originals.write(original, work, on_bytes)
         content = work if origin.is_dir() else work / copies[0].target
+        _keep_variant(origin, content)
         kind, about = _recognise(content)
         written = sorted(path for path in work.rglob("*") if path.is_file())
         hashes = {path.relative_to(work).as_posix(): sha256(path) for path in written}
@@ -139,6 +141,16 @@ def _copied(found: Path, target: Path) -> Iterator[int]:
         while piece := source.read(_PIECE_BYTES):
             copy.write(piece)
             yield copy.tell()
+
+
+def _keep_variant(origin: Path, content: Path) -> None:
+    """Note which checkpoint a folder is, where only the name that it had tells that from its like."""
+    meant, found, card = catalog.identify(origin), catalog.identify(content), content / "praxino.json"
+    if meant is None or found is None or content.is_file() or card.exists():
+        return
+    if meant.variant.name != found.variant.name:
+        told = {"family": meant.family.name, "variant": meant.variant.name}
+        card.write_text(json.dumps(told), encoding="utf-8")
 
 
 def _recognise(content: Path) -> tuple[Literal["model", "lora", "part"], str]:

@@ -240,3 +240,17 @@ def test_a_lora_that_is_not_here():
     with pytest.raises(UserError, match="praxino models pull someone/lora"):
         catalog.locate_file("someone/lora")
     assert Path("someone").exists() is False
+
+
+def test_what_only_its_folders_name_tells_is_kept(tmp_path):
+    """Both checkpoints of FramePack are alike in every config and shape."""
+    folder = tmp_path / "FramePack_F1_I2V_HY_20250503"
+    folder.mkdir()
+    save_file({"weight": np.zeros((4, 4), np.float32)}, folder / "diffusion_pytorch_model.safetensors")
+    (folder / "config.json").write_text('{"_class_name": "HunyuanVideoFramepackTransformer3DModel"}')
+    assert take_in(folder, "mine").about == "FramePack, framepack-f1"
+    assert catalog.find("mine").variant.name == "framepack-f1"
+    assert verify("mine").well
+    folder = folder.rename(tmp_path / "FramePackI2V_HY")
+    assert take_in(folder, "other").about == "FramePack, framepack"
+    assert not (records.kept("other") / "praxino.json").exists()
