@@ -32,12 +32,13 @@ def linear(weight: Tensor, bias: Tensor | None, then: Then = "none", *, packs: b
     return lambda x: operator(x, laid, bias, then, [], how)
 
 
-def linear_bfloat16(weight: Tensor, bias: Tensor | None, then: Then = "none") -> Product:
-    """As `linear`, multiplied in bfloat16 and added up in float32."""
+def linear_bfloat16(weight: Tensor, bias: Tensor | None, then: Then = "none", *, widens: bool = True) -> Product:
+    """As `linear`, multiplied in bfloat16 and added up in float32; what comes out stays rounded where it widens not."""
     operator, how = torch.ops.mkldnn._linear_pointwise.default, _how(then)
     laid = torch.ops.mkldnn._reorder_linear_weight(weight.detach().bfloat16().contiguous(), None)
     rounded = None if bias is None else bias.detach().bfloat16()
-    return lambda x: operator(x.bfloat16(), laid, rounded, then, [], how).float()
+    given = torch.float32 if widens else torch.bfloat16
+    return lambda x: operator(x.bfloat16(), laid, rounded, then, [], how).to(given)
 
 
 def linear_int8(weight: Tensor, bias: Tensor | None) -> Product:
@@ -61,7 +62,11 @@ def linear_int8(weight: Tensor, bias: Tensor | None) -> Product:
 
 def of_many_rows(product: Product, plain: Product, width: int) -> Product:
     """For inputs of `width` channels: the plain product where they have few tokens, which it soon has done."""
-    return lambda x: product(x) if x.numel() >= FEWEST_ROWS * width else plain(x)
+
+    def multiplied(input: Tensor) -> Tensor:  # by the name that nn.Linear gives it: some are called by it
+        return product(input) if input.numel() >= FEWEST_ROWS * width else plain(input)
+
+    return multiplied
 
 
 def rounded(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -34,6 +34,7 @@ def test_bfloat16_is_added_up_in_float32():
     found = linear_bfloat16(weight, bias)(x)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found, wanted.float(), atol=1e-3, rtol=2**-8)
+    assert torch.equal(linear_bfloat16(weight, bias, widens=False)(x), found.bfloat16())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

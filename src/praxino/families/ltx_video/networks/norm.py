@@ -9,4 +9,4 @@ from torch import Tensor
 def rms_norm(x: Tensor, eps: float) -> Tensor:
     """`x` over its root mean square along the last dimension, as `F.rms_norm` without a weight; (..., C)."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x * (length.square() / x.shape[-1] + eps).rsqrt()
+    return x * torch.add(eps, length.square(), alpha=1 / x.shape[-1]).rsqrt()
