@@ -2,8 +2,8 @@
 
 Two ways, which go together. Passes: guidance asks the denoiser two or three times a step, and each GPU answers one of
 them. Context: the tokens of a pass are dealt out, and attention exchanges them, for networks of which diffusers says
-how (`_cp_plan`), or `praxino.accel.dealt`. Text encoders and the VAE are on every GPU, and each computes the same. Results
-differ from one GPU's by the order of sums alone.
+how (`_cp_plan`), or `praxino.accel.dealt` does. Text encoders and the VAE are on every GPU, and each computes the same.
+Results differ from one GPU's by the order of sums alone.
 """
 
 from __future__ import annotations

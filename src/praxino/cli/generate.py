@@ -40,8 +40,8 @@ def generate(
     if server is not None:
         from praxino.cli.remote import draw_remotely
 
-        if local or running.gpus is not None:
-            raise UserError(f"{'--local' if local else '--gpus'} and --server exclude each other; give one of them.")
+        if local:
+            raise UserError("--local and --server exclude each other; give one of them.")
         draw_remotely(request, output, server, running)
     elif local or takes_several(running.gpus) or not _drawn_by_resident(request, output, running):
         draw_request(request, output, running)

@@ -111,7 +111,8 @@ def replay_remotely(recipe: Recipe, path: Path, url: str, running: Running) -> l
 
 def _check_running(running: Running) -> None:
     """Refuse what is about a run on this machine. Raises UserError."""
-    given = {"--checkpoint": running.checkpoint, "--device": running.device, "--no-metadata": not running.metadata}
+    given = {"--checkpoint": running.checkpoint, "--device": running.device, "--gpus": running.gpus}
+    given |= {"--no-metadata": not running.metadata}
     for flag, value in given.items():
         if value:
             raise UserError(f"{flag} is about drawing on this machine; leave it out with --server.")

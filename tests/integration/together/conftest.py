@@ -46,14 +46,15 @@ def miniatures(tmp_path_factory):
 def told(environment, tmp_path_factory):
     """What each process of a program of this folder prints, as JSON; each in a working folder of its own."""
 
-    def run(program, arguments, folders):
+    def run(program, arguments, folders, device="cpu"):
         meeting = tmp_path_factory.mktemp("meeting") / "store"
-        shared = {**environment, "WORLD_SIZE": str(len(folders)), RENDEZVOUS: str(meeting)}
+        shared = {**environment, "PRAXINO_DEVICE": device, RENDEZVOUS: str(meeting)}
+        shared["WORLD_SIZE"] = str(len(folders))
         command = [sys.executable, str(PROGRAMS / program), *map(str, arguments)]
         ranks = []
         try:
             for rank, folder in enumerate(folders):
-                own = {**shared, "RANK": str(rank)}
+                own = {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}
                 ranks.append(subprocess.Popen(command, env=own, cwd=folder, stdout=subprocess.PIPE, text=True))
             return [json.loads(rank.communicate(timeout=MOST_SECONDS)[0]) for rank in ranks]
         finally:
@@ -72,11 +73,11 @@ def drawn(miniatures, told, tmp_path_factory):
     `elsewhere`: all but the first look for the model in another folder, where it is not.
     """
 
-    def draw(cases, count=2, elsewhere=False):
+    def draw(cases, count=2, elsewhere=False, device="cpu"):
         folder = miniatures(*{model for model, _ in cases.values()})
         table = tmp_path_factory.mktemp("cases") / "cases.json"
         table.write_text(json.dumps(cases))
         others = table.parent if elsewhere else folder
-        return told("rank.py", [table, table.parent], [folder, *[others] * (count - 1)])
+        return told("rank.py", [table, table.parent], [folder, *[others] * (count - 1)], device)
 
     return draw

@@ -117,7 +117,7 @@ def test_a_launcher_that_dies_leaves_nobody_behind(start):
     ("options", "said"),
     [
         (["--gpus", "0"], "--gpus must be 1 to 64, got 0."),
-        (["--gpus", "2", "--server", "http://127.0.0.1:9"], "--gpus and --server exclude each other"),
+        (["--gpus", "2", "--server", "http://127.0.0.1:9"], "--gpus is about drawing on this machine"),
         (["--gpus", "2", "--device", "mps"], "mps"),
         (["--gpus", "2", "--explain", "--quality", "fast", "--steps", "40"], "quality fast leaves steps out"),
     ],

@@ -1,6 +1,7 @@
 """Two processes draw what one draws: passes shared, tokens shared, both; and each is whole again afterwards."""
 
 import pytest
+import torch
 
 SHORT = {"steps": 2}
 UNGUIDED = {"guidance": 1.0, "stg": 0.0}
@@ -73,6 +74,15 @@ def test_what_fails_in_another_process_is_told_by_rank_0(drawn):
     assert first["wan"]["error"] == "UserError"
     assert first["wan"]["message"].startswith("rank 1 of 2: ") and "wan" in first["wan"]["message"]
     assert second == {"wan": False}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+def test_two_gpus_draw_what_one_draws(drawn):
+    cases = {name: CASES[name] for name in ("wan", "wan, tokens", "flux", "hunyuan, tokens")}
+    first, second = drawn(cases, device="cuda")
+    assert second == dict.fromkeys(cases, True)
+    assert all(one["most"] <= 8 and one["spread"] > 100 for one in first.values()), first
 
 
 @pytest.mark.slow
