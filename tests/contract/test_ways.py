@@ -15,8 +15,8 @@ QUICK = ("cogvideox", "flux", "hunyuan-video-i2v", "sd3", "sdxl", "wan")
 """Families of every kind of network; trying in all of them takes minutes."""
 MANY_TOKENS = ("framepack",)
 """Its scores of attention are too large for the kernel that holds them."""
-NOT_IN_PASSES = ("animatediff",)
-"""It is given words for every frame of every sample, so that those of one sample cannot be told by their number."""
+NOT_IN_PASSES = ("animatediff", "hotshot-xl")
+"""They are given words for every frame of every sample, so that those of one sample cannot be told by their number."""
 
 ROUNDED = ("products:int8",)
 """Ways that are no more than near."""

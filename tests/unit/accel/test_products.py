@@ -40,6 +40,12 @@ def test_layers_multiply_in_another_way_for_a_while(network, kind, most):
     assert not any("forward" in vars(layer) for layer in network)
 
 
+def test_a_layer_may_be_called_with_its_input_by_name(network):
+    x = torch.randn(2, FEWEST_ROWS, 64)
+    with multiplying(network, "onednn"):
+        assert torch.equal(network[0](input=x), network[0](x))
+
+
 def test_a_few_tokens_are_multiplied_plainly(network):
     x = torch.randn(FEWEST_ROWS - 1, 64)
     plain = network(x)
