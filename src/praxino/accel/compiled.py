@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch._dynamo.exc import TorchDynamoException
 
-from praxino.accel.networks import networks
+from praxino.accel.networks import computing, networks
 from praxino.accel.reuse import LEVELS
 
 LEFT_OUT = ("HunyuanVideoTokenReplaceTransformerBlock", "HunyuanVideoTokenReplaceSingleTransformerBlock")
@@ -38,8 +38,7 @@ def compiling(parts: Any, folder: Path, failed: Callable[[str], None]) -> Iterat
     fallback = _Fallback(failed)
     with ExitStack() as undo:
         for block in blocks(parts):
-            undo.callback(_put_back, block, vars(block).get("forward"))
-            block.forward = fallback.over(block.forward)
+            undo.enter_context(computing(block, fallback.over(block.forward)))
         yield
 
 
@@ -98,9 +97,3 @@ class _Fallback:
 def _said(problem: Exception) -> str:
     """An error of the compiler in a line: torch names the cause in the second."""
     return " ".join(str(problem).split("\n")[:2]).strip()[:200] or type(problem).__name__
-
-
-def _put_back(block: Any, own: Any) -> None:
-    del block.forward
-    if own is not None:
-        block.forward = own
