@@ -80,20 +80,21 @@ def test_every_stage_runs_by_itself_and_leaves_a_model_that_loads(font, tmp_path
 
 
 @pytest.mark.slow
-def test_a_stage_taken_up_again_ends_as_an_unbroken_one(font, tmp_path):
-    """The teacher alone, from weights that nobody trained."""
+@pytest.mark.parametrize(("stage", "before"), [("decoder", None), ("teacher", "stills"), ("halving", "student")])
+def test_a_stage_taken_up_again_ends_as_an_unbroken_one(font, tmp_path, stage, before):
+    """One stage alone, from weights that nobody trained."""
     weights = []
     for name, stops in (("whole", False), ("broken", True)):
         told = []
         studio = Studio(TINY, tmp_path / name, 0, torch.device("cpu"), told.append, lambda stops=stops: stops)
-        torch.manual_seed(0)
         run_stage(studio, "autoencoder", 1, tmp_path / "model")
-        keep_untrained(studio, "stills")
+        if before:
+            keep_untrained(studio, before)
         for _ in range(3 if stops else 1):
-            done = run_stage(studio, "teacher", 1, tmp_path / "model")
+            done = run_stage(studio, stage, 1, tmp_path / "model")
         assert sum("the same command goes on" in line for line in told) == (2 if stops else 0)
-        weights.append((done / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes())
-    assert weights[0] == weights[1]
+        weights.append([path.read_bytes() for path in sorted(done.rglob("*.safetensors"))])
+    assert weights[0] == weights[1] != []
 
 
 def keep_untrained(studio, stage):
@@ -133,6 +134,14 @@ def test_what_a_step_shows_is_told_by_its_number(font):
     assert first.x0.shape == (4, 9 * 16, 24)
     rng = np.random.default_rng(0)
     assert flow.caption(Wish(("never taught",), "flipping", "red"), True, rng) == "flipping"
+
+
+def test_clips_that_are_stored_in_a_file_are_the_same(font, tmp_path):
+    clips = Clips(edition.second(), TINY.grid, torch.device("cpu"))
+    file = tmp_path / "deep" / "clips.npy"
+    assert np.array_equal(clips.mapped(3, 1, file, batch=2), clips.stored(3, 1, batch=2))
+    assert [path.name for path in file.parent.iterdir()] == ["clips.npy"]
+    assert np.array_equal(clips.mapped(3, 99, file), np.load(file)), "drawn once"
 
 
 def test_steps_at_other_sizes_hold_about_as_many_tokens(font):

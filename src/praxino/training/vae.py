@@ -294,4 +294,8 @@ def fine_tune(
     ]
     loss = autoencoder_loss(vae, clips, training, device)
     loop = Loop(vae, optimizers, loss, settings, folder=folder, on_event=on_event)
-    return loop.run(resume=resume, stopped=stopped)
+    progress = loop.run(resume=resume, stopped=stopped)
+    if progress.fraction(settings) >= 1:
+        # It may have been stopped at its very last step, where the averages are not yet used.
+        loop.use_ema()
+    return progress
