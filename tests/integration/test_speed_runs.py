@@ -127,6 +127,19 @@ def test_the_last_steps_take_one_pass_where_a_loop_has_phases(models, name, monk
         assert sum(calls) == expected
 
 
+@pytest.mark.parametrize(("name", "frames"), [("wan", 5), ("ltx-video", 9)])
+def test_products_in_8_bits_are_those_of_the_run_that_has_them(models, name, frames):
+    wish = Request("a red cat", model=models(name), steps=2, seed=3, frames=frames, dtype="float32", size="128x128")
+    exact = resolve(wish).recipe
+    near = dataclasses.replace(exact, quality="near", speed=("products:int8",))
+    notes = []
+    drawn = [draw(recipe, lambda event: notes.append(event.note))[0].frames for recipe in (exact, near, near, exact)]
+    assert np.array_equal(drawn[0], drawn[3]) and np.array_equal(drawn[1], drawn[2])
+    told = " ".join(filter(None, notes))
+    assert np.array_equal(drawn[0], drawn[1]) is ("have no such products" in told) is (name == "ltx-video")
+    assert psnr_db(drawn[0], drawn[1]) > 30
+
+
 def test_networks_that_compute_in_8_bits_are_others_than_those_that_do_not(models, monkeypatch):
     def rounded(parts, kind, device):
         assert (kind, device) == ("int8", "cpu")

@@ -41,18 +41,21 @@ def multiplying(network: Any, kind: str) -> Iterator[None]:
     Raises:
         RuntimeError: they cannot do that here.
     """
+    layers = _layers(network)
+    if not (hasattr(network, "narrowed") if kind == BFLOAT16 else layers):
+        raise RuntimeError("these networks have no such products")
+    if kind != BFLOAT16 and not all(layer.weight.is_cpu for layer in layers):
+        raise RuntimeError("oneDNN multiplies on a CPU alone")
+    with network.narrowed() if kind == BFLOAT16 else _laid(layers, kind):
+        yield
+
+
+@contextmanager
+def _laid(layers: list[nn.Linear], kind: str) -> Iterator[None]:
     with ExitStack() as undo:
-        if kind == BFLOAT16:
-            if not hasattr(network, "narrowed"):
-                raise RuntimeError("these networks have no such products")
-            undo.enter_context(network.narrowed())
-        else:
-            layers = _layers(network)
-            if not torch.backends.mkldnn.is_available() or any(not layer.weight.is_cpu for layer in layers):
-                raise RuntimeError("oneDNN multiplies on a CPU alone")
-            for layer in layers:
-                product = _product(layer, kind)
-                undo.enter_context(computing(layer, of_many_rows(product, layer.forward, layer.in_features)))
+        for layer in layers:
+            product = _product(layer, kind)
+            undo.enter_context(computing(layer, of_many_rows(product, layer.forward, layer.in_features)))
         yield
 
 
