@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 from praxino.bench import measuring, published, workload
 from praxino.bench.ceilings import count
 from praxino.bench.results import summary
-from praxino.bench.rounds import COLD, WARM
+from praxino.bench.rounds import COLD, GPU_MEMORY, WARM
 from praxino.bench.work import DIFFUSERS, contenders, work_of
 from praxino.cli.app import app
 from praxino.errors import UserError
@@ -59,6 +60,18 @@ def test_a_bench_measures_both_sides(miniature: Path, tmp_path: Path) -> None:
     assert list(results["sweeps"]["steps"]["exact"]) == ["1"]
     assert (tmp_path / "steps.png").read_bytes().startswith(b"\x89PNG")
     assert COLD in done.output
+
+
+@pytest.mark.gpu
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU to measure")
+def test_a_round_on_a_gpu(tmp_path: Path) -> None:
+    kept = tmp_path / "kept.json"
+    bench("--published", "ltx-middle", "--device", "cuda", "--rounds", "1", "--warm", "1", "-o", str(kept))
+    results = json.loads(kept.read_text())
+    assert results["work"]["device"] == "cuda" and results["roofline"]["floor_seconds"] > 0
+    assert set(results["table"][GPU_MEMORY]) == set(results["table"][WARM]) >= {DIFFUSERS, "exact"}
+    assert all(cell["median"] > 0 for row in results["table"].values() for cell in row.values())
 
 
 @pytest.mark.parametrize("again", [1.2, 1.0])
