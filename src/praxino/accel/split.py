@@ -2,8 +2,9 @@
 
 Two ways, which go together. Passes: guidance asks the denoiser two or three times a step, and each GPU answers one of
 them. Context: the tokens of a pass are dealt out, and attention exchanges them, for networks of which diffusers says
-how (`_cp_plan`), or `praxino.accel.dealt` does. Text encoders and the VAE are on every GPU, and each computes the same.
-Results differ from one GPU's by the order of sums alone.
+how (`_cp_plan`), or `praxino.accel.dealt` does. Text encoders and the VAE are on every GPU, and each computes the same,
+but for a clip that is decoded in tiles, which are dealt out (`praxino.accel.tiles`). Results differ from one GPU's by
+the order of sums alone.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def lines_of(recipe: Recipe, count: int) -> list[str]:
         told.append(f"the {num_passes(recipe)} passes of a step are made at the same time, by {split.passes} of them")
     if split.context > 1:
         told.append(f"the tokens of a pass are dealt out to {split.context}, which exchange them for attention")
+    told.append("where frames are decoded in tiles, the tiles are dealt out to all")
     return [*told, *notes_of(recipe)]
 
 

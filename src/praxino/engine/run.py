@@ -100,7 +100,8 @@ def draw(
             speeding.reusing(parts, recipe) as reuse,
         ):
             samples = (
-                _Sample(recipe, entry.family, parts, reuse, clock, i, on_step, saved, begin) for i in range(recipe.n)
+                _Sample(recipe, entry.family, parts, reuse, clock, i, on_step, saved, begin, together)
+                for i in range(recipe.n)
             )
             return [finished(recipe, sample.draw(pictures), source) for sample in samples]
 
@@ -222,6 +223,7 @@ class _Sample:
     saved: RunCheckpoint | None
     begin: Callable[[], Put | None] | None
     """See `EarlyFile.begin`."""
+    together: Together | None
 
     def draw(self, pictures: list[np.ndarray]) -> list[Drawn]:
         """Every piece."""
@@ -258,7 +260,8 @@ class _Sample:
         if state is None:
             raise RuntimeError(f"{self.family.name} yielded no state")
         began = time.monotonic()
-        frames = self._decoded(recipe, state)
+        with self.together.decoding(self.parts) if self.together else nullcontext():
+            frames = self._decoded(recipe, state)
         sound = None
         if recipe.sound == "drawn" and isinstance(self.family, DrawsSound):
             sound = Sound(*self.family.sound(recipe, self.parts, state))

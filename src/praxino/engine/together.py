@@ -71,6 +71,14 @@ class Together:
         with self.ranks.splitting(parts, self.split):
             yield
 
+    @contextmanager
+    def decoding(self, parts: Any) -> Iterator[None]:
+        """While it holds, tiles are decoded by all. Not while steps are drawn: rank 0 alone decodes previews."""
+        from praxino.accel import tiles
+
+        with tiles.dealt_out(parts):
+            yield
+
 
 def lead(
     recipe: Recipe,

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from praxino.accel import tiles
 from praxino.accel.launched import RENDEZVOUS
 from praxino.engine import together
 from praxino.engine.resolve import resolve
@@ -24,10 +25,16 @@ meetings = Path(sys.argv[2])
 count, leads = int(os.environ["WORLD_SIZE"]), os.environ["RANK"] == "0"
 
 
+tiles_here = []
+compute = tiles._computed
+tiles._computed = lambda *given: tiles_here.append(given) or compute(*given)
+
+
 def compared(recipe):
     """How a recipe comes out together, and how it is alone before and after."""
     before = draw(recipe, lambda event: None)
     steps = []
+    tiles_here.clear()
     _, found = together.lead(recipe, steps.append, count)
     after = draw(recipe, lambda event: None)
     both = [np.concatenate([one.frames for one in drawn]).astype(int) for drawn in (before, found)]
@@ -35,6 +42,7 @@ def compared(recipe):
         "most": int(np.abs(both[0] - both[1]).max()),
         "spread": int(np.ptp(both[0])),
         "as_before": all(np.array_equal(a.frames, b.frames) for a, b in zip(before, after, strict=True)),
+        "tiles": len(tiles_here),
         "steps": sum(event.stage == "denoise" for event in steps),
     }
 

@@ -19,9 +19,19 @@ CASES = {
     "cogvideox": ("cogvideox", {**SHORT, "frames": 5}),
     "hotshot": ("hotshot-xl", SHORT),
     "hunyuan, tokens": ("hunyuan-video", {**SHORT, "frames": 5}),
+    "hunyuan, tiles": ("hunyuan-video", {**SHORT, "frames": 5, "true_guidance": 2.0, "size": "272x64"}),
     "hunyuan": ("hunyuan-video", {**SHORT, "frames": 5, "true_guidance": 2.0}),
 }
-USUAL = {"wan", "wan, three passes", "wan, tokens", "ltx", "ltx, own networks", "flux", "hunyuan, tokens"}
+USUAL = {
+    "wan",
+    "wan, three passes",
+    "wan, tokens",
+    "ltx",
+    "ltx, own networks",
+    "flux",
+    "hunyuan, tokens",
+    "hunyuan, tiles",
+}
 """One of each kind; the others take longer."""
 BATCHED = {"ltx", "ltx, three passes, twice", "cogvideox", "hotshot"}
 """Alone, their two passes are one batch, whose sums are added up in another order."""
@@ -54,6 +64,10 @@ def test_two_draw_what_one_draws(both, name):
     assert first["most"] <= (1 if name in BATCHED or "tokens" in name else 0)
     assert first["as_before"], "the networks are whole again, and draw the same bits"
     assert first["steps"] == SHORT["steps"] * CASES[name][1].get("n", 1)
+
+
+def test_two_tiles_of_a_clip_are_decoded_one_each(both):
+    assert [both(name)[0]["tiles"] for name in ("hunyuan, tiles", "hunyuan, tokens")] == [1, 0]
 
 
 def test_networks_of_ones_own_are_refused_by_rank_0_alone(both):

@@ -58,4 +58,5 @@ def test_passes_are_counted_where_they_are_most():
 
 def test_one_gpu_is_not_told_of_and_what_is_left_out_is():
     assert lines_of(recipe(), 1) == []
+    assert lines_of(recipe(), 2)[-1] == "where frames are decoded in tiles, the tiles are dealt out to all"
     assert lines_of(recipe(speed=("compile:blocks",)), 2)[-1] == "left out, as several GPUs draw this: compile"
