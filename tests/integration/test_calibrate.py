@@ -1,5 +1,6 @@
 """A miniature calibrated by the command, and drawn fast with what was measured."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -47,6 +48,15 @@ def test_what_was_measured_is_what_fast_then_draws(model, monkeypatch):
     assert found.psnr_db == pytest.approx(psnr_db(fast.frames, exact.frames))
     told = resolve(Request(**{**wish, "quality": "fast"}), here=False).speed
     assert "calibrated" in next(item.why for item in told if item.name == "reuse")
+
+
+def test_caches_are_measured_without_recorded_calls(model, monkeypatch):
+    recipe = resolve(Request("a red cat", model=str(model), dtype="float32", **SHAPE)).recipe
+    drawn = []
+    monkeypatch.setattr(calibrating, "run", lambda recipe, heard, device: [drawn.append(recipe)])
+    monkeypatch.setattr(calibrating, "KINDS", ("easy",))
+    calibrating._Clips([dataclasses.replace(recipe, speed=("attention:math", "graphs:cuda"))], "cpu")
+    assert {one.speed for one in drawn} == {("attention:math",)}
 
 
 @pytest.mark.parametrize("kind", ["easy", "first-block", "taylor"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from praxino import api, settings
-from praxino.accel import paces, trials
+from praxino.accel import graphs, paces, trials
 from praxino.accel.memory import Memory
 from praxino.accel.paces import Pace, Tried
 from praxino.accel.plan import Plan
@@ -174,3 +174,43 @@ def test_ways_that_a_run_failed_with_are_struck_off(model, monkeypatch, problem,
     assert f"later runs of this kind do without {blamed}" in [event.note for event in events]
     assert resolve(Request(**wish(model, steps=4))).recipe.speed == left
     draw(recipe, lambda event: None)
+
+
+class Recorder:
+    """Plays by computing again, and at last not at all."""
+
+    def __init__(self, device):
+        self.left = 2
+
+    def capture(self, function):
+        def replay():
+            self.left -= 1
+            if self.left < 0:
+                raise RuntimeError("illegal memory access")
+            return function()
+
+        return replay
+
+
+def test_a_run_whose_recorded_call_fails_goes_on_and_later_ones_do_without(model, monkeypatch):
+    plain = resolve(Request(**wish(model, steps=4))).recipe
+    known(model, Tried("graphs:cuda", 0.1, 1.0), MATH)
+    recorded = dataclasses.replace(plain, speed=("graphs:cuda",))
+    monkeypatch.setattr(graphs, "CudaRecorder", Recorder)
+    frames, notes = told_in(recorded)
+    assert notes == [
+        "a call could not be recorded or played: illegal memory access; the denoiser computes plainly from here",
+        "later runs of this kind do without graphs:cuda",
+    ]
+    assert np.array_equal(frames, told_in(plain)[0])
+    (pace,) = paces.read(settings.paces_file()).values()
+    assert {one.name: bool(one.problem) for one in pace.tried} == {"graphs:cuda": True, "attention:math": False}
+
+
+@pytest.mark.parametrize("plan", [Plan("offload"), Plan("group"), Plan("resident", "float8")])
+def test_nothing_is_recorded_where_weights_come_and_go(model, plan):
+    recipe = dataclasses.replace(resolve(Request(**wish(model))).recipe, speed=("graphs:cuda",))
+    variant, notes = families()["sd3"].identify(Path(model)), []
+    with trying.in_ways([], recipe, variant, plan, "cpu", notes.append):
+        pass
+    assert notes == [f"graphs:cuda is left out: the memory plan {plan.name} moves the weights"]

@@ -44,6 +44,11 @@ class Plan:
         return self.pixels == "exact"
 
     @property
+    def moves_weights(self) -> bool:
+        """Whether the denoiser's weights come and go, or are widened at each call."""
+        return self.placement != "resident" or self.pixels == "float8"
+
+    @property
     def name(self) -> str:
         """As in "group" and "group+tiled"."""
         return self.placement if self.exact else f"{self.placement}+{self.pixels}"

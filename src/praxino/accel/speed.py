@@ -20,7 +20,8 @@ from praxino.accel import caches, calibrations, ways
 from praxino.accel.caches import Caching
 from praxino.accel.calibrations import LEAST_SSIM, Choice
 from praxino.accel.paces import Pace, kind_of
-from praxino.accel.ways import PRODUCTS, WAYS
+from praxino.accel.plan import Plan
+from praxino.accel.ways import GRAPHS, PRODUCTS, WAYS
 from praxino.errors import UserError
 from praxino.families import Variant
 from praxino.recipe import QUALITIES, GuidancePhase, Quality, Recipe
@@ -88,6 +89,7 @@ def speed_plan(
     paces: Mapping[str, Pace] = MappingProxyType({}),
     is_crowded: Callable[[], bool] = lambda: False,
     choice: Choice | None = None,
+    plan: Callable[[], Plan] = lambda: Plan("resident"),
 ) -> tuple[Item, ...]:
     """Every means, on or off, for a recipe that has none yet.
 
@@ -100,6 +102,7 @@ def speed_plan(
         paces: what runs took on this machine, by their kind.
         is_crowded: see `ways.best`.
         choice: what is left out in fast; the family's usual when not given.
+        plan: tells how its networks share memory.
 
     Raises:
         UserError: `without` names what is not.
@@ -119,6 +122,9 @@ def speed_plan(
         found[PRODUCTS] = _small_products(hardware, recipe)
     if all(_is_chosen(one, recipe.quality, without) for one in (compiled, found[PRODUCTS])):
         compiled, found[PRODUCTS] = _either(compiled, found[PRODUCTS], recipe.quality, pace)
+    reuse = _reuse(recipe, choice)
+    others = [one for one in (compiled, reuse) if _is_chosen(one, recipe.quality, without)]
+    found[GRAPHS] = _graphs(found[GRAPHS], hardware, recipe, others, plan)
     items = tuple(
         dataclasses.replace(item, is_on=False, why="switched off by PRAXINO_WITHOUT") if item.name in without else item
         for item in (
@@ -128,7 +134,7 @@ def speed_plan(
             *found.values(),
             compiled,
             _quantised(hardware, recipe, is_compiled=_is_chosen(compiled, recipe.quality, without)),
-            _reuse(recipe, choice),
+            reuse,
             _unguided(recipe, choice),
         )
     )
@@ -274,6 +280,23 @@ def _small_products(hardware: Hardware, recipe: Recipe) -> Item:
     elif not (why := why_not_compiled(recipe)):
         return Item(PRODUCTS, "near", True, "layers multiply in bfloat16: a third less time", error, BFLOAT16)
     return Item(PRODUCTS, "near", False, why, error)
+
+
+def _graphs(item: Item, hardware: Hardware, recipe: Recipe, others: Sequence[Item], plan: Callable[[], Plan]) -> Item:
+    """Calls as they were recorded, where nothing changes between them that Python decides."""
+    if not hardware.device.startswith("cuda"):
+        why = "for GPUs that torch calls cuda"
+    elif not item.is_on:
+        return item
+    elif any(phase.stg_scale > 0 for phase in recipe.guidance_phases):
+        why = "blocks are perturbed in some passes; a recorded call stays as it was"
+    elif others:
+        why = f"{others[0].name} is on: it decides between the blocks, or records them, itself"
+    elif (found := plan()).moves_weights:
+        why = f"the memory plan {found.name} moves the weights; a recorded call reads them where they were"
+    else:
+        return item
+    return dataclasses.replace(item, is_on=False, why=why)
 
 
 def _either(compiled: Item, products: Item, quality: Quality, pace: Pace) -> tuple[Item, Item]:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from praxino.accel.paces import Pace, Tried
 from praxino.recipe import Quality
 
-ATTENTION, FUSED, PASSES, PRODUCTS = "attention", "fused", "passes", "products"
-WAYS = (ATTENTION, FUSED, PASSES, PRODUCTS)
+ATTENTION, FUSED, PASSES, PRODUCTS, GRAPHS = "attention", "fused", "passes", "products", "graphs"
+WAYS = (ATTENTION, FUSED, PASSES, PRODUCTS, GRAPHS)
 """The kinds of them: another kernel of attention, projections in one product, branches of guidance in turn, other
-products of linear layers. They are laid in this order."""
+products of linear layers, whole calls recorded. They are laid in this order."""
 EXACT_ERROR, NEAR_ERROR = 1e-5, 0.02
 """How far an answer of the denoiser may be off in these degrees, in parts of its largest value: in near, as far as
 bfloat16 puts thirty blocks of a transformer like Wan (0.017, with random weights)."""

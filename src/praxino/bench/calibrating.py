@@ -25,6 +25,7 @@ from praxino.accel.speed import (
     unguided_count,
     why_not_unguided,
 )
+from praxino.accel.ways import GRAPHS
 from praxino.bench.likeness import psnr_db, ssim
 from praxino.bench.work import prompt_of
 from praxino.engine.machine import Machine, this_machine
@@ -115,8 +116,8 @@ class _Clips:
     """What is drawn again and again, and how it is exact."""
 
     def __init__(self, recipes: Sequence[Recipe], device: str | None) -> None:
-        self.recipes, self._device = recipes, device
-        first = recipes[0]
+        self.recipes, self._device = [_without_graphs(recipe) for recipe in recipes], device
+        first = self.recipes[0]
         self.is_guided = not why_not_unguided(first)
         self.kinds: list[Kind] = [
             kind for kind in KINDS if not why_not(kind, first.family, in_blocks=are_blocks_fed(first))
@@ -125,7 +126,7 @@ class _Clips:
         with measuring_ratios() as found:
             self._draw(first)
         self.ratios = found[0] if "mag" in self.kinds else ()
-        self._exact = [self._draw(recipe) for recipe in recipes]
+        self._exact = [self._draw(recipe) for recipe in self.recipes]
 
     def tried(self, choice: Choice) -> Trial:
         """All of them with a choice."""
@@ -168,6 +169,11 @@ def _of_guidance(clips: _Clips, trials: Sequence[Trial]) -> Iterator[Trial]:
         yield trial
         if trial.ssim < LEAST_SSIM:
             break
+
+
+def _without_graphs(recipe: Recipe) -> Recipe:
+    """Caches decide in Python, which no recorded call runs."""
+    return dataclasses.replace(recipe, speed=tuple(one for one in recipe.speed if not one.startswith(GRAPHS)))
 
 
 def _left_out(recipe: Recipe, choice: Choice) -> Recipe:

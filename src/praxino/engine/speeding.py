@@ -85,6 +85,7 @@ def items(recipe: Recipe, variant: Variant, device: str, *, own_dtype: bool) -> 
         paces=known,
         is_crowded=partial(fitting.is_crowded, recipe, device),
         choice=choice,
+        plan=lambda: fitting.chosen(fitting.estimates(recipe, device), device),
     )
 
 

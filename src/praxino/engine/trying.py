@@ -15,7 +15,7 @@ from praxino.accel.paces import Pace, Tried
 from praxino.accel.plan import Plan
 from praxino.accel.speed import COMPILE, value_of, why_not_tried
 from praxino.accel.trouble import is_out_of_memory
-from praxino.accel.ways import FUSED, PRODUCTS, WAYS
+from praxino.accel.ways import FUSED, GRAPHS, PRODUCTS, WAYS
 from praxino.families import Variant
 from praxino.recipe import Recipe
 
@@ -38,44 +38,59 @@ def in_ways(
         tell: told which ways were tried, and which are not to be had here.
     """
     names = tuple(f"{name}:{value}" for name in WAYS if (value := value_of(recipe, name)))
+
+    def failed(problem: RuntimeError) -> None:
+        said = f"a call could not be recorded or played: {str(problem)[:120]}"
+        tell(f"{said}; the denoiser computes plainly from here")
+        _strike_off(recipe, device, [name for name in names if name.startswith(GRAPHS)], said, tell)
+
     with ExitStack() as undo:
         if names:
-            _lay(parts, names, plan, tell, undo)
+            _lay(parts, names, plan, tell, failed, undo)
         elif not _why_not(recipe, variant, plan):
-            _try(parts, recipe, device, tell, undo)
+            _try(parts, recipe, plan, device, tell, undo)
         if value_of(recipe, COMPILE):
             _forget_code_of_others(names)
         try:
             yield
         except RuntimeError as problem:
-            _strike_off(recipe, device, names, problem, tell)
+            takes_memory = (FUSED, PRODUCTS, GRAPHS)
+            blamed = [name for name in names if not is_out_of_memory(problem) or name.startswith(takes_memory)]
+            _strike_off(recipe, device, blamed, f"a run ended in an error with it: {str(problem)[:120]}", tell)
             raise
 
 
-def _strike_off(
-    recipe: Recipe, device: str, names: tuple[str, ...], problem: RuntimeError, tell: Callable[[str], None]
-) -> None:
-    """A run that ended in an error is not to end so again; of memory that ran out, what takes some is the cause."""
+def _strike_off(recipe: Recipe, device: str, blamed: list[str], said: str, tell: Callable[[str], None]) -> None:
+    """What went wrong once is not to go wrong again; of memory that ran out, what takes some is the cause."""
     file, kind = settings.paces_file(), paces.kind_of(recipe, recipe.dtype, device)
-    blamed = [name for name in names if not is_out_of_memory(problem) or name.startswith((FUSED, PRODUCTS))]
     known = paces.read(file).get(kind, Pace()).tried
     if not {one.name for one in known} & set(blamed):
         return
-    said = f"a run ended in an error with it: {str(problem)[:120]}"
     tried = tuple(Tried(one.name, problem=said) if one.name in blamed else one for one in known)
     paces.remember(file, kind, Pace(tried=tried))
     tell(f"later runs of this kind do without {', '.join(blamed)}")
 
 
-def _lay(parts: Any, names: tuple[str, ...], plan: Plan, tell: Callable[[str], None], undo: ExitStack) -> None:
+def _lay(
+    parts: Any,
+    names: tuple[str, ...],
+    plan: Plan,
+    tell: Callable[[str], None],
+    failed: Callable[[RuntimeError], None],
+    undo: ExitStack,
+) -> None:
+    from praxino.accel.graphs import graphing
     from praxino.accel.trials import laid
 
     for name in names:
         if name.startswith((FUSED, PRODUCTS)) and _works_on_layers(plan):
             tell(f"{name} is left out: the memory plan {plan.name} works on layers one by one")
             continue
+        if name.startswith(GRAPHS) and plan.moves_weights:
+            tell(f"{name} is left out: the memory plan {plan.name} moves the weights")
+            continue
         try:
-            undo.enter_context(laid(parts, [name]))
+            undo.enter_context(graphing(parts, failed) if name.startswith(GRAPHS) else laid(parts, [name]))
         except (KeyError, RuntimeError) as problem:
             tell(f"{name} is not to be had here, the denoiser computes plainly: {str(problem)[:200]}")
 
@@ -92,8 +107,9 @@ def _works_on_layers(plan: Plan) -> bool:
     return plan.placement == "group" or plan.pixels == "float8"
 
 
-def _try(parts: Any, recipe: Recipe, device: str, tell: Callable[[str], None], undo: ExitStack) -> None:
+def _try(parts: Any, recipe: Recipe, plan: Plan, device: str, tell: Callable[[str], None], undo: ExitStack) -> None:
     file, kind, off = settings.paces_file(), paces.kind_of(recipe, recipe.dtype, device), settings.without()
+    off = (*off, GRAPHS) if plan.moves_weights else off
     known = paces.read(file).get(kind, Pace())
     if known.tried_all or not set(WAYS) - set(off):
         return

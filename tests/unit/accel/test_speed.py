@@ -6,6 +6,7 @@ import pytest
 
 from praxino.accel.calibrations import Calibration, choice
 from praxino.accel.paces import Pace, Tried, kind_of
+from praxino.accel.plan import Plan
 from praxino.accel.speed import (
     COLD_SECONDS,
     NAMES,
@@ -18,7 +19,7 @@ from praxino.accel.speed import (
     speed_plan,
     value_of,
 )
-from praxino.accel.ways import WAYS
+from praxino.accel.ways import GRAPHS, WAYS
 from praxino.errors import UserError
 from praxino.families import families
 from praxino.recipe import Companion, Encoding, GuidancePhase, Lora, Recipe
@@ -223,10 +224,42 @@ def test_means_can_be_switched_off_one_by_one():
     known = {kind_of(wish, dtype, "cpu"): slow for dtype in ("float32", "bfloat16")}
     for name in NAMES:
         items = speed_plan(ABLE, WAN, wish, without=[name], paces=known)
-        left_out = {name, QUANTISED, "compile" if name != "products" else ""}
+        left_out = {name, QUANTISED, GRAPHS, "compile" if name != "products" else ""}
         assert on(items) == [other for other in NAMES if other not in left_out]
     with pytest.raises(UserError, match="PRAXINO_WITHOUT names 'compiling'; known are answers"):
         speed_plan(ABLE, WAN, wish, without=["compiling"])
+
+
+@pytest.mark.parametrize(
+    ("device", "given", "plan", "why"),
+    [
+        ("cuda", {}, "resident", ""),
+        ("cpu", {}, "resident", "for GPUs"),
+        ("cuda", {"loras": (Lora("a", 1.0, ""),)}, "resident", "LoRAs and companions"),
+        ("cuda", {"guidance_phases": (GuidancePhase(1.0, 5.0, stg_scale=1.0),)}, "resident", "perturbed"),
+        ("cuda", {"quality": "fast"}, "resident", "reuse is on"),
+        ("cuda", {}, "offload", "the memory plan offload"),
+    ],
+)
+def test_calls_are_recorded_where_nothing_changes_between_them(device, given, plan, why):
+    wish = recipe(**given)
+    pace = Pace(tried=(Tried("graphs:cuda", 1.0, 2.0),), tried_all=True)
+    known = {kind_of(wish, dtype, device): pace for dtype in ("float32", "bfloat16")}
+    hardware = Hardware(device, computes_bfloat16=False)
+    items = {item.name: item for item in speed_plan(hardware, WAN, wish, paces=known, plan=lambda: Plan(plan))}
+    assert items[GRAPHS].is_on is (why == "")
+    assert why in items[GRAPHS].why
+    assert ("graphs:cuda" in decided(wish, tuple(items.values())).speed) is (why == "")
+
+
+def test_calls_of_compiled_blocks_are_not_recorded():
+    wish = recipe(quality="near")
+    pace = dataclasses.replace(SLOW, tried=(Tried("graphs:cuda", 1.0, 2.0),), tried_all=True)
+    hardware = Hardware("cuda", computes_bfloat16=False, compiles=True)
+    found = speed_plan(hardware, WAN, wish, paces={kind_of(wish, wish.dtype, "cuda"): pace})
+    items = {item.name: item for item in found}
+    assert items["compile"].is_on and not items[GRAPHS].is_on
+    assert items[GRAPHS].why.startswith("compile is on")
 
 
 MATH = Tried("attention:math", 1.0, 2.0, 1e-6)

@@ -113,6 +113,15 @@ def test_a_first_call_that_is_slow_makes_no_long_run(told, denoiser, monkeypatch
     assert denoiser.calls == 4
 
 
+def test_calls_that_take_long_are_not_recorded(told, denoiser):
+    found = [way("graphs:cuda", 0.1), way("fused:qkv", 0.1)]
+    ((tried, is_all),) = told(found)
+    assert ([one.name for one in tried], is_all) == (["fused:qkv"], True)
+    denoiser.seconds = trials.LONG_SECONDS / 2
+    ((tried, is_all),) = told(found)
+    assert ([one.name for one in tried], is_all) == (["graphs:cuda", "fused:qkv"], True)
+
+
 def test_only_what_is_wanted_is_tried(told):
     ((found, is_all),) = told([way("fused:qkv", 1.0), way("passes:1", 1.0)], is_wanted=lambda name: name == "passes:1")
     assert ([one.name for one in found], is_all) == (["passes:1"], True)
@@ -133,5 +142,6 @@ def test_kernels_that_hold_the_scores_are_tried_with_few_tokens(monkeypatch):
         "products:onednn",
         "passes:1",
     ]
+    assert trials.ways(network, "cuda", 0)[-1].name == "graphs:cuda"
     assert "attention:cudnn" in [way.name for way in trials.ways(network, "cuda", trials.SCORES_BYTES + 1)]
     assert [way.name for way in trials.ways(network, "mps", trials.SCORES_BYTES + 1)] == ["passes:1"]

@@ -28,7 +28,7 @@ def test_explain_tells_every_means_and_draws_nothing(praxino, model, tmp_path, m
     assert heads.split() == ["MEANS", "FROM", "WHY", "ERROR"]
     assert {row[3:].split()[0]: row.startswith("*") for row in rows} == {
         "answers": True, "own": False, "bfloat16": False, "attention": False, "fused": False, "passes": False,
-        "products": False, "compile": False, "quantised": False, "reuse": True, "unguided": False,
+        "products": False, "graphs": False, "compile": False, "quantised": False, "reuse": True, "unguided": False,
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
 
