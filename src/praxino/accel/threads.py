@@ -20,6 +20,9 @@ CHOICES = (4, 2, 1)
 CHOSEN_BY_USER = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 RUNNING = Path("/proc/loadavg")
 """Its fourth field begins with how many threads, of all processes, compute just now; this one is among them."""
+WAITING = Path("/proc/pressure/cpu")
+"""The share of the last seconds in which some thread waited for a processor; not everywhere."""
+CONTENDED_PERCENT = 5.0
 
 
 @contextmanager
@@ -47,8 +50,18 @@ def _cores() -> int:
 
 
 def _others() -> int:
-    """Threads of other processes that compute just now; 0 where that cannot be told."""
+    """Threads of other processes that compute just now, and have for some seconds; 0 where that cannot be told."""
     try:
-        return max(0, int(RUNNING.read_text().split()[3].partition("/")[0]) - 1)
+        running = int(RUNNING.read_text().split()[3].partition("/")[0]) - 1
     except (OSError, ValueError, IndexError):
         return 0
+    return max(0, running) if _is_contended() else 0
+
+
+def _is_contended() -> bool:
+    """Whether work has waited for a processor lately: what computes for a moment alone, as a write does, is no rival."""
+    try:
+        some = dict(part.split("=") for part in WAITING.read_text().splitlines()[0].split()[1:])
+        return float(some["avg10"]) >= CONTENDED_PERCENT
+    except (OSError, ValueError, IndexError, KeyError):
+        return True

@@ -78,8 +78,8 @@ DECODERS = {
     "AutoencoderKLQwenImage21": Decoder(21.5, frames=8),
     "AutoencoderKLWan": Decoder(21, frames=4),
 }
-"""Wan's is the wider one's, of 2.2 at 5B; that of 2.1 holds 12.5. HunyuanVideo's tiles are Tencent's. Mochi's computes in
-bfloat16 beside weights and kept frames in float32."""
+"""Wan's is the wider one's, of 2.2 at 5B; that of 2.1 holds 12.5. HunyuanVideo's tiles are Tencent's. Mochi's computes
+in bfloat16 beside weights and kept frames in float32."""
 
 
 def denoising_bytes(kind: str, width: int, is_unet: bool, variant: Variant, shape: Shape, size: int) -> int:

@@ -35,12 +35,25 @@ def network(few):
 
 
 @pytest.mark.parametrize(("running", "count"), [("1/90", 4), ("3/90", 2), ("9/90", 1), ("what", 4)])
-def test_a_busy_machine_gets_fewer_and_all_is_as_before_then(four, tmp_path, monkeypatch, running, count):
+@pytest.mark.parametrize("waiting", ["some avg10=7.10 avg60=0.08 avg300=5.43 total=23\nfull avg10=0", "", None])
+def test_a_busy_machine_gets_fewer_and_all_is_as_before_then(four, tmp_path, monkeypatch, running, count, waiting):
     (tmp_path / "loadavg").write_text(f"0.1 0.2 0.3 {running} 77\n")
     monkeypatch.setattr(threads, "RUNNING", tmp_path / "loadavg")
+    monkeypatch.setattr(threads, "WAITING", tmp_path / "pressure")
+    if waiting is not None:
+        (tmp_path / "pressure").write_text(waiting)
     with sparing([network(True)], "cpu"):
         assert torch.get_num_threads() == count
     assert torch.get_num_threads() == 4
+
+
+def test_what_computes_for_a_moment_takes_no_thread_away(four, tmp_path, monkeypatch):
+    (tmp_path / "loadavg").write_text("0.1 0.2 0.3 9/90 77\n")
+    (tmp_path / "pressure").write_text("some avg10=0.31 avg60=60.0 avg300=90.0 total=23\n")
+    monkeypatch.setattr(threads, "RUNNING", tmp_path / "loadavg")
+    monkeypatch.setattr(threads, "WAITING", tmp_path / "pressure")
+    with sparing([network(True)], "cpu"):
+        assert torch.get_num_threads() == 4
 
 
 @pytest.mark.parametrize("case", ["large", "gpu", "chosen"])
