@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._dynamo.exc import TorchDynamoException
 
 from praxino.accel.networks import computing, networks
 from praxino.accel.reuse import LEVELS
@@ -77,6 +76,8 @@ class _Fallback:
         self._is_plain = False
 
     def over(self, forward: Callable[..., Any]) -> Callable[..., Any]:
+        from torch._dynamo.exc import TorchDynamoException  # half a second, for what is compiled alone
+
         compiled = torch.compile(forward)
 
         @wraps(forward)

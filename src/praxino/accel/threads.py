@@ -59,7 +59,7 @@ def _others() -> int:
 
 
 def _is_contended() -> bool:
-    """Whether work has waited for a processor lately: what computes for a moment alone, as a write does, is no rival."""
+    """Whether work has waited for a processor lately: what computes for a moment, as a write does, is no rival."""
     try:
         some = dict(part.split("=") for part in WAITING.read_text().splitlines()[0].split()[1:])
         return float(some["avg10"]) >= CONTENDED_PERCENT
