@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from praxino.accel.hardware import cpu_multiplies_int8
 from praxino.accel.memory import main_memory
 from praxino.accel.networks import computing
-from praxino.accel.speed import cpu_multiplies_int8
 from praxino.families._products import Product, linear, linear_int8, of_many_rows
 
 ONEDNN, INT8, BFLOAT16 = "onednn", "int8", "bfloat16"

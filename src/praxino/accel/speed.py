@@ -1,24 +1,22 @@
 """What makes a run faster: the means that there are, which of them a run gets, and why. Imports no torch.
 
-Three degrees. exact: the pixels of the plain networks, bit for bit. near: other roundings. fast: computations are
-left out as well. A degree has the means of those before it. What changes pixels is in the recipe: as its `dtype`, or
-in its `speed`, as NAME:VALUE.
+Three degrees. exact: what the plain networks answer, to five digits, and bit for bit where no other way of computing
+was faster. near: other roundings. fast: computations are left out as well. A degree has the means of those before it.
+What changes pixels is in the recipe: as its `dtype`, or in its `speed`, as NAME:VALUE.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from types import MappingProxyType
 
 from praxino.accel import caches, calibrations, ways
 from praxino.accel.caches import Caching
 from praxino.accel.calibrations import LEAST_SSIM, Choice
+from praxino.accel.hardware import Hardware
 from praxino.accel.paces import Pace, kind_of
 from praxino.accel.plan import Plan
 from praxino.accel.ways import GRAPHS, PRODUCTS, WAYS
@@ -30,7 +28,6 @@ ANSWERS, OWN, BFLOAT16, COMPILE = "answers", "own", "bfloat16", "compile"
 QUANTISED, REUSE, UNGUIDED = "quantised", "reuse", "unguided"
 NAMES = (ANSWERS, BFLOAT16, *WAYS, COMPILE, QUANTISED, REUSE, UNGUIDED)
 """The means that can be switched off. A family's own are asked for by its degrees alone."""
-CPU_FACTS = Path("/proc/cpuinfo")
 NOT_KEPT = ("hotshot-xl", "qwen-image-2.1")
 """Families whose encoders are made of tensors, or whose layers are called one by one: their answers are not kept."""
 COLD_SECONDS = 60.0
@@ -47,21 +44,6 @@ PHASED = ("ltx-video", "mochi", "wan")
 
 LEAST_CAPABILITY: Mapping[str, tuple[int, int]] = {"float8": (8, 9), "int8": (8, 0)}
 """What an Nvidia GPU has to be to multiply such numbers (torchao, quantization/quant_api.py), the faster one first."""
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """What of a machine decides which means pay."""
-
-    device: str
-    """cpu, cuda:1, ..."""
-    computes_bfloat16: bool
-    """Whether it multiplies matrices faster in bfloat16 than in float32."""
-    compiles: bool = False
-    """Whether there is what compiling for it needs."""
-    capability: tuple[int, int] = (0, 0)
-    """Of an Nvidia GPU, as in (9, 0); asked for where there is torchao."""
-    has_torchao: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,27 +157,6 @@ def phases_of(recipe: Recipe) -> tuple[GuidancePhase, ...]:
     later = (phase for phase in recipe.guidance_phases if phase.start <= first)
     starts = (dataclasses.replace(kept[-1], start=first), *later)
     return (*kept, *(dataclasses.replace(phase, scale=1.0) for phase in starts))
-
-
-def cpu_computes_bfloat16(listed: Path = CPU_FACTS) -> bool:
-    """Whether the CPU has instructions for products of bfloat16 matrices."""
-    return bool(_words(listed) & {"avx512_bf16", "amx_bf16", "bf16"})
-
-
-def cpu_multiplies_int8(listed: Path = CPU_FACTS) -> bool:
-    """Whether the CPU is an x86 with instructions for products of 8-bit numbers."""
-    return bool(_words(listed) & {"avx512_vnni", "avx_vnni", "amx_int8"})
-
-
-@cache
-def _words(listed: Path) -> frozenset[str]:
-    """What the system tells of the CPU, nothing but on Linux."""
-    if platform.system() != "Linux":
-        return frozenset()
-    try:
-        return frozenset(listed.read_text(encoding="utf-8", errors="replace").split())
-    except OSError:
-        return frozenset()
 
 
 def why_not_compiled(recipe: Recipe) -> str:

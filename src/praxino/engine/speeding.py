@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING, Any
 from praxino import settings
 from praxino.accel import calibrations, paces
 from praxino.accel.caches import Caching
+from praxino.accel.hardware import Hardware, cpu_computes_bfloat16
 from praxino.accel.memory import capability_of
 from praxino.accel.plan import Plan
 from praxino.accel.speed import (
     COMPILE,
     REUSE,
-    Hardware,
     Item,
-    cpu_computes_bfloat16,
     phases_of,
     speed_plan,
     value_of,

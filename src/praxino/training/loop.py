@@ -21,7 +21,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from praxino.accel.speed import cpu_computes_bfloat16
+from praxino.accel.hardware import cpu_computes_bfloat16
 from praxino.training.peers import Peers, as_held, whole
 
 OnEvent = Callable[[str], None]

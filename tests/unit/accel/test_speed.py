@@ -5,15 +5,13 @@ import dataclasses
 import pytest
 
 from praxino.accel.calibrations import Calibration, choice
+from praxino.accel.hardware import Hardware
 from praxino.accel.paces import Pace, Tried, kind_of
 from praxino.accel.plan import Plan
 from praxino.accel.speed import (
     COLD_SECONDS,
     NAMES,
     QUANTISED,
-    Hardware,
-    cpu_computes_bfloat16,
-    cpu_multiplies_int8,
     decided,
     phases_of,
     speed_plan,
@@ -308,19 +306,6 @@ def test_of_products_and_compiled_blocks_a_run_has_what_saves_more(compiled, spe
 def test_a_recipe_of_a_newer_praxino_is_refused():
     with pytest.raises(UserError, match="'warp'"):
         value_of(recipe(speed=("warp:9",)), "reuse")
-
-
-def test_the_processor_is_asked_for_its_instructions(tmp_path):
-    for index, (flags, able) in enumerate(
-        {"avx512f avx512_bf16": True, "avx2 fma": False, "asimd bf16 i8mm": True}.items()
-    ):
-        listed = tmp_path / f"{index}"
-        listed.write_text(f"flags\t\t: fpu {flags} mmx\n")
-        assert cpu_computes_bfloat16(listed) is able
-        assert cpu_multiplies_int8(listed) is False
-    assert cpu_computes_bfloat16(tmp_path / "none") is False
-    listed.write_text("flags\t\t: fpu avx_vnni mmx\n")
-    assert cpu_multiplies_int8(new := listed.rename(tmp_path / "new")) and not cpu_computes_bfloat16(new)
 
 
 MEASURED = Calibration("mag", 0.12, 2, (1.0, 0.9, 1.1), 0.5, 0.931, 31.24, 2.5)
