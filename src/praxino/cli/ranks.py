@@ -17,6 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import click
+
 from praxino.accel.launched import RENDEZVOUS
 
 POLL_SECONDS = 0.05
@@ -27,7 +29,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_as_ranks(count: int, args: Sequence[str], device: str | None) -> int:
-    """The exit code of the first process, or else that of the one for which it was ended."""
+    """The exit code of the first process; 1 when it had to be ended because another was."""
     with tempfile.TemporaryDirectory(prefix="praxino-") as folder:
         shared = {**os.environ, RENDEZVOUS: str(Path(folder) / "store"), "WORLD_SIZE": str(count)}
         shared["LOCAL_WORLD_SIZE"] = str(count)
@@ -54,11 +56,19 @@ def _watched(ranks: Sequence[Process]) -> int:
     while ranks[0].poll() is None:
         if failed := next((code for rank in ranks[1:] if (code := rank.poll())), 0):
             _wait_for(ranks[:1])
-            return ranks[0].poll() or abs(failed)
+            if ranks[0].poll() is None:
+                return _without_a_word(len(ranks), failed)
+            return abs(ranks[0].returncode or failed)
         time.sleep(POLL_SECONDS)
     if ranks[0].returncode == 0:
         _wait_for(ranks)
     return abs(ranks[0].returncode)
+
+
+def _without_a_word(count: int, code: int) -> int:
+    """Say what the first process did not come to say: it waits for one that is no more."""
+    click.echo(f"praxino: one of {count} processes ended without a word (exit code {code}).", err=True)
+    return 1
 
 
 def _wait_for(ranks: Sequence[Process]) -> None:
